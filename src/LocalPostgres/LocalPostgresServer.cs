@@ -1,0 +1,316 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+
+namespace Gateway.LocalPostgres;
+
+/// <summary>
+/// A PostgreSQL server of our own, on loopback only: for Development and for tests. It ends with the process that
+/// started it, however that ends.
+/// </summary>
+public sealed class LocalPostgresServer : IAsyncDisposable
+{
+    internal const string Loopback = "127.0.0.1";
+    internal const string Superuser = "postgres";
+
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
+
+    private readonly LocalPostgresOptions _options;
+    private readonly ServerFolder _folder;
+    private readonly OwnerLock _lock;
+    private readonly SemaphoreSlim _turn = new(1);
+    private IServerSource? _source;
+    private ServerProcess? _process;
+    private bool _disposed;
+
+    private LocalPostgresServer(LocalPostgresOptions options, ServerFolder folder, OwnerLock ownerLock)
+    {
+        _options = options;
+        _folder = folder;
+        _lock = ownerLock;
+    }
+
+    public string Host { get; } = Loopback;
+
+    /// <summary>A free port, chosen at the first start and kept by later ones of this object.</summary>
+    public int Port { get; private set; }
+
+    /// <summary>The superuser.</summary>
+    public string Username { get; } = Superuser;
+
+    /// <summary>Random; letters and digits only.</summary>
+    public string Password { get; private set; } = "";
+
+    public string Database { get; } = Superuser;
+
+    /// <summary>A <c>postgresql://</c> URI for the superuser.</summary>
+    public string Dsn => string.Create(
+        CultureInfo.InvariantCulture, $"postgresql://{Username}:{Password}@{Host}:{Port}/{Database}");
+
+    /// <summary>The major version, such as 17.</summary>
+    public int ServerVersion => _source!.ServerVersion;
+
+    /// <summary>Where the server comes from, as a phrase for people.</summary>
+    public string Way => _source!.Way;
+
+    /// <summary>The folder in use, which as root may be another than the one asked for.</summary>
+    public string Folder => _folder.Path;
+
+    /// <summary>The file that the server logs to.</summary>
+    public string LogFile => _folder.Log;
+
+    /// <summary>What the server is run from.</summary>
+    internal IServerSource Source => _source!;
+
+    /// <summary>The watchdog's process.</summary>
+    internal int WatchdogId => _process!.Id;
+
+    /// <summary>Starts a server and returns when it takes connections.</summary>
+    /// <exception cref="LocalPostgresException">It can't be started; the message says what to do.</exception>
+    public static async Task<LocalPostgresServer> StartAsync(LocalPostgresOptions options, CancellationToken ct = default)
+    {
+        var account = await AccountAsync(ct);
+        var folder = await ServerFolder.ReachableAsync(options.Folder, account, options.Say, ct);
+        var ownerLock = OwnerLock.TryTake(folder.Lock) ?? throw new LocalPostgresException(
+            $"Another gateway is using the private PostgreSQL in {folder.Path}: stop it, or set DSN.");
+        return await StartOwnedAsync(options, folder, ownerLock, account, ct);
+    }
+
+    /// <summary>
+    /// Starts an empty server in a folder of its own, for tests. It does without fsync, so it is fast and keeps what
+    /// is committed through <see cref="ShutdownMode.Immediate"/>, but not through a power cut. Folders that killed
+    /// test runs left are deleted.
+    /// </summary>
+    /// <param name="settings">Settings for <c>postgresql.conf</c>; they win over these of tests.</param>
+    /// <param name="progress">As <see cref="LocalPostgresOptions.Progress"/>.</param>
+    /// <param name="ct">Ends the start; nothing is left running.</param>
+    /// <exception cref="LocalPostgresException">It can't be started; the message says what to do.</exception>
+    public static Task<LocalPostgresServer> StartTemporaryAsync(
+        IReadOnlyDictionary<string, string>? settings = null,
+        Action<string>? progress = null,
+        CancellationToken ct = default) =>
+        StartTemporaryAsync(new ServerSearch(), settings, progress, ct);
+
+    internal static async Task<LocalPostgresServer> StartTemporaryAsync(
+        ServerSearch search,
+        IReadOnlyDictionary<string, string>? settings,
+        Action<string>? progress,
+        CancellationToken ct)
+    {
+        var all = new Dictionary<string, string> { ["fsync"] = "off", ["full_page_writes"] = "off" };
+        foreach (var (name, value) in settings ?? new Dictionary<string, string>())
+            all[name] = value;
+
+        var account = await AccountAsync(ct);
+        var (folder, ownerLock) = await TemporaryFolders.TakeAsync(account, ct);
+        var options = new LocalPostgresOptions
+        {
+            Folder = folder.Path,
+            Settings = all,
+            Progress = progress,
+            Search = search,
+        };
+        return await StartOwnedAsync(options, folder, ownerLock, account, ct);
+    }
+
+    /// <summary>Stops the server. Its port, data and password stay for <see cref="StartAgainAsync"/>.</summary>
+    public async Task StopAsync(ShutdownMode mode = ShutdownMode.Fast)
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            await StopProcessAsync(mode);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Starts a stopped server on the same port and data; does nothing where it runs.</summary>
+    /// <exception cref="LocalPostgresException">It does not start.</exception>
+    public async Task StartAgainAsync(CancellationToken ct = default)
+    {
+        await _turn.WaitAsync(ct);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_process is not { HasExited: false })
+                await StartProcessAsync(ct);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Stops the server and starts it on the same port and data.</summary>
+    public async Task RestartAsync(ShutdownMode mode = ShutdownMode.Fast, CancellationToken ct = default)
+    {
+        await StopAsync(mode);
+        await StartAgainAsync(ct);
+    }
+
+    /// <summary>Stops the server, and deletes its folder unless the data is to be kept.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            // Data that is about to be deleted needs no checkpoint.
+            await StopProcessAsync(_options.KeepData ? ShutdownMode.Fast : ShutdownMode.Immediate);
+            if (!_options.KeepData)
+            {
+                await DockerServer.DeleteDataAsync(_folder, CancellationToken.None);
+                await _folder.DeleteAsync();
+            }
+        }
+        finally
+        {
+            _lock.Dispose();
+            _turn.Release();
+        }
+    }
+
+    private static Task<ServerAccount> AccountAsync(CancellationToken ct) => OperatingSystem.IsWindows()
+        ? throw new LocalPostgresException("A private PostgreSQL can't be started on Windows: use WSL, or set DSN.")
+        : ServerAccount.FindAsync(ct);
+
+    private static async Task<LocalPostgresServer> StartOwnedAsync(
+        LocalPostgresOptions options, ServerFolder folder, OwnerLock ownerLock, ServerAccount account, CancellationToken ct)
+    {
+        var server = new LocalPostgresServer(options, folder, ownerLock);
+        try
+        {
+            await server.StartFirstAsync(account, ct);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task StartFirstAsync(ServerAccount account, CancellationToken ct)
+    {
+        // 1. Nothing of an earlier owner's runs on, and nothing stays that is not to be kept. The lock is ours.
+        await StaleServer.StopAsync(_folder.Data, ct);
+        if (!_options.KeepData)
+        {
+            await DockerServer.DeleteDataAsync(_folder, ct);
+            await _folder.ClearAsync();
+        }
+
+        // 2. A way to a server.
+        _source = await _options.Search.FindAsync(account, _options.Say, ct);
+
+        // 3. Its password, before the data that is made with it.
+        if (File.Exists(_folder.Password))
+            Password = (await File.ReadAllTextAsync(_folder.Password, ct)).Trim();
+        if (Password.Length == 0)
+        {
+            if (Directory.Exists(_folder.Data) || File.Exists(_folder.Docker))
+            {
+                throw new LocalPostgresException(
+                    $"The password of the private PostgreSQL is gone from {_folder.Password}: delete the folder "
+                    + $"{_folder.Path} to start anew, or set DSN.");
+            }
+            Password = RandomNumberGenerator.GetHexString(32, lowercase: true);
+            await ServerFolder.WritePrivateAsync(_folder.Password, Password, ct);
+        }
+
+        // 4. Its data, and an empty log that its account can write.
+        await _source.PrepareAsync(_folder, _options.KeepData, ct);
+        await ServerFolder.WritePrivateAsync(_folder.Log, "", ct);
+        await _source.Account.OwnAsync(_folder.Log, ct);
+
+        // 5. The server.
+        await StartProcessAsync(ct);
+    }
+
+    /// <summary>
+    /// Starts the server's process. Between finding a port free and the server's taking it another may take it: then
+    /// the first start tries another port, and a later one waits for its own.
+    /// </summary>
+    private async Task StartProcessAsync(CancellationToken ct)
+    {
+        var first = Port == 0;
+        for (var attempt = 1; ; attempt++)
+        {
+            // The last owner's watchdog may have been starting a server just now, or our own was killed.
+            await _source!.RemoveLeftoversAsync(_folder, ct);
+            _process?.Dispose();
+            var port = first ? _options.PickPort() : Port;
+            var command = await _source.CommandAsync(_folder, port, _options.Settings, ct);
+            var logged = new FileInfo(_folder.Log).Length;
+            _process = ServerProcess.Start(_source.Account, command, _folder.Log);
+            try
+            {
+                if (await TakesConnectionsAsync(port, ct))
+                {
+                    _source.Accepted(_folder);
+                    Port = port;
+                    return;
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                await StopProcessAsync(ShutdownMode.Immediate);
+                throw;
+            }
+
+            var ended = _process.HasExited;
+            await StopProcessAsync(ShutdownMode.Immediate);
+            var log = await LogFromAsync(logged);
+            if (!ended || attempt == 10 || !IsPassing(log))
+            {
+                var what = ended ? "ended while starting" : $"took no connections within {StartLimit.TotalSeconds:0} s";
+                var lines = log.Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(10);
+                throw new LocalPostgresException(
+                    $"The private PostgreSQL in {_folder.Path} ({Way}) {what}; mend it, delete that folder, or set DSN. "
+                    + $"Its log ends: {string.Join('\n', lines)}");
+            }
+            if (!first)
+                await Task.Delay(200, ct);
+        }
+    }
+
+    /// <summary>False when the server has ended, or the time is up.</summary>
+    private async Task<bool> TakesConnectionsAsync(int port, CancellationToken ct)
+    {
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < StartLimit && !_process!.HasExited;)
+        {
+            if (_source!.SaysReady(_folder) && await ServerProbe.AnswersAsync(port, ct))
+                return true;
+            await Task.Delay(20, ct);
+        }
+        return false;
+    }
+
+    private async Task StopProcessAsync(ShutdownMode mode)
+    {
+        if (_process is null)
+            return;
+        await _process.StopAsync(mode);
+        _process.Dispose();
+        _process = null;
+        await _source!.RemoveLeftoversAsync(_folder, CancellationToken.None);
+    }
+
+    private async Task<string> LogFromAsync(long start)
+    {
+        await using var file = new FileStream(_folder.Log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        file.Position = start;
+        using var reader = new StreamReader(file);
+        return await reader.ReadToEndAsync();
+    }
+
+    /// <summary>Whether another attempt can succeed: the port is taken, or a dead owner's server came up late.</summary>
+    private static bool IsPassing(string log) =>
+        ((string[])["address already in use", "port is already allocated", "\"postmaster.pid\" already exists"])
+        .Any(words => log.Contains(words, StringComparison.OrdinalIgnoreCase));
+}

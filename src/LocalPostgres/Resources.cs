@@ -1,0 +1,11 @@
+namespace Gateway.LocalPostgres;
+
+/// <summary>The files that are built into the assembly.</summary>
+internal static class Resources
+{
+    public static string Read(string name)
+    {
+        using var reader = new StreamReader(typeof(Resources).Assembly.GetManifestResourceStream(name)!);
+        return reader.ReadToEnd();
+    }
+}

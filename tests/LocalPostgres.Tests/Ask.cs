@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using Npgsql;
+
+namespace Gateway.LocalPostgres.Tests;
+
+/// <summary>Questions to servers and to the system.</summary>
+internal static class Ask
+{
+    public static async Task<object?> SqlAsync(LocalPostgresServer server, string sql)
+    {
+        var connectionString = new NpgsqlConnectionStringBuilder
+        {
+            Host = server.Host,
+            Port = server.Port,
+            Username = server.Username,
+            Password = server.Password,
+            Database = server.Database,
+            Pooling = false,
+        }.ConnectionString;
+        await using var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync();
+    }
+
+    /// <summary>The command lines of all processes, as everybody can list them.</summary>
+    public static async Task<IReadOnlyList<string>> CommandLinesAsync()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            var ps = await Command.RunAsync(["ps", "-A", "-o", "command="], TimeSpan.FromSeconds(10), default);
+            return ps.Output.Split('\n');
+        }
+
+        List<string> lines = [];
+        foreach (var process in Directory.GetDirectories("/proc").Where(p => char.IsAsciiDigit(Path.GetFileName(p)[0])))
+        {
+            try
+            {
+                lines.Add((await File.ReadAllTextAsync(Path.Combine(process, "cmdline"))).Replace('\0', ' '));
+            }
+            catch (IOException)
+            {
+                // It has just ended.
+            }
+        }
+        return lines;
+    }
+
+    /// <summary>Waits for what must come about soon.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    {
+        for (var clock = Stopwatch.StartNew(); !await condition(); await Task.Delay(20))
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(30), "Still not so: " + what);
+    }
+
+    /// <summary>Waits until no process names the folder.</summary>
+    public static Task UntilNothingRunsInAsync(string folder) => UntilAsync(
+        async () => !(await CommandLinesAsync()).Any(line => line.Contains(folder, StringComparison.Ordinal)),
+        "nothing runs in " + folder);
+}
