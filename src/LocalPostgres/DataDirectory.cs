@@ -6,14 +6,14 @@ namespace Gateway.LocalPostgres;
 internal static class DataDirectory
 {
     public static async Task PrepareAsync(
-        ServerFolder folder, ServerBinaries binaries, bool keepData, CancellationToken ct)
+        ServerFolder folder, ServerBinaries binaries, bool durable, CancellationToken ct)
     {
         // What a killed run left half done.
         await folder.DeleteNewDataAsync();
 
         if (!Directory.Exists(folder.Data))
         {
-            await MakeAsync(folder, binaries, keepData, ct);
+            await MakeAsync(folder, binaries, durable, ct);
             return;
         }
 
@@ -29,7 +29,7 @@ internal static class DataDirectory
     }
 
     private static async Task MakeAsync(
-        ServerFolder folder, ServerBinaries binaries, bool keepData, CancellationToken ct)
+        ServerFolder folder, ServerBinaries binaries, bool durable, CancellationToken ct)
     {
         var made = folder.NewData + Guid.NewGuid().ToString("N")[..8];
         Directory.CreateDirectory(made);
@@ -40,7 +40,7 @@ internal static class DataDirectory
         [
             Path.Combine(binaries.Folder, "initdb"), "-D", made, "-U", LocalPostgresServer.Superuser,
             "-A", "scram-sha-256", "--pwfile=/dev/stdin", "--no-locale", "-E", "UTF8",
-            .. keepData ? (string[])[] : ["--no-sync"],
+            .. durable ? (string[])[] : ["--no-sync"],
         ];
         var run = await Command.RunAsync(
             binaries.Account.Wrap(["sh", "-c", "cat | \"$@\"", "sh", .. initdb]),

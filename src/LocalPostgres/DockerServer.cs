@@ -43,7 +43,7 @@ internal sealed class DockerServer : IServerSource
             : new Found(null, "no Docker engine answers");
     }
 
-    public async Task PrepareAsync(ServerFolder folder, bool keepData, CancellationToken ct)
+    public async Task PrepareAsync(ServerFolder folder, bool durable, CancellationToken ct)
     {
         if (Directory.Exists(folder.Data))
         {

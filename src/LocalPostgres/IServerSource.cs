@@ -14,8 +14,9 @@ internal interface IServerSource
 
     /// <summary>
     /// Makes the folder ready for a start: whole data, made by a server of this version with the folder's password.
+    /// Durable data is on the disk when this returns.
     /// </summary>
-    Task PrepareAsync(ServerFolder folder, bool keepData, CancellationToken ct);
+    Task PrepareAsync(ServerFolder folder, bool durable, CancellationToken ct);
 
     /// <summary>Writes the server's settings and says how to run it in the foreground.</summary>
     Task<ServerCommand> CommandAsync(

@@ -224,7 +224,8 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         }
 
         // 4. Its data, and an empty log that its account can write.
-        await _source.PrepareAsync(_folder, _options.KeepData, ct);
+        var durable = _options.Settings.GetValueOrDefault("fsync") != "off";
+        await _source.PrepareAsync(_folder, durable, ct);
         await ServerFolder.WritePrivateAsync(_folder.Log, "", ct);
         await _source.Account.OwnAsync(_folder.Log, ct);
 

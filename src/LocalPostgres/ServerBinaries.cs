@@ -26,7 +26,7 @@ internal sealed partial record ServerBinaries(string Folder, int ServerVersion, 
         return major < Oldest ? null : new ServerBinaries(folder, major, folder, account);
     }
 
-    public async Task PrepareAsync(ServerFolder folder, bool keepData, CancellationToken ct)
+    public async Task PrepareAsync(ServerFolder folder, bool durable, CancellationToken ct)
     {
         if (DockerServer.HoldsDataOf(folder))
         {
@@ -34,7 +34,7 @@ internal sealed partial record ServerBinaries(string Folder, int ServerVersion, 
                 $"The data of {folder.Path} is in Docker: start Docker and take PostgreSQL out of PATH, or delete the "
                 + "folder to start anew.");
         }
-        await DataDirectory.PrepareAsync(folder, this, keepData, ct);
+        await DataDirectory.PrepareAsync(folder, this, durable, ct);
     }
 
     public async Task<ServerCommand> CommandAsync(
