@@ -35,22 +35,24 @@ internal static class DataDirectory
         Directory.CreateDirectory(made);
         await binaries.Account.OwnAsync(made, ct);
 
-        // The password goes through a pipe that the account itself opens: it may not open ours, nor read a file of ours.
+        // The password goes through a pipe that the account itself opens: it may open neither ours nor a file of ours.
         string[] initdb =
         [
             Path.Combine(binaries.Folder, "initdb"), "-D", made, "-U", LocalPostgresServer.Superuser,
             "-A", "scram-sha-256", "--pwfile=/dev/stdin", "--no-locale", "-E", "UTF8",
             .. durable ? (string[])[] : ["--no-sync"],
         ];
+        // Not cancelled: it takes a second, and a child that is just being forked would escape the killing.
         var run = await Command.RunAsync(
             binaries.Account.Wrap(["sh", "-c", "cat | \"$@\"", "sh", .. initdb]),
-            TimeSpan.FromMinutes(1), ct, await File.ReadAllTextAsync(folder.Password, ct) + "\n");
+            TimeSpan.FromMinutes(1), CancellationToken.None, await File.ReadAllTextAsync(folder.Password, ct) + "\n");
         if (!run.Succeeded)
         {
             throw new LocalPostgresException(
                 $"{initdb[0]} can't make a data directory in {folder.Path}; set DSN to do without. It says: "
                 + run.Output.Trim());
         }
+        ct.ThrowIfCancellationRequested();
         Directory.Move(made, folder.Data);
     }
 }

@@ -48,8 +48,8 @@ internal sealed class DockerServer : IServerSource
         if (Directory.Exists(folder.Data))
         {
             throw new LocalPostgresException(
-                $"The data in {folder.Path} was made by PostgreSQL's programs, which are gone, and Docker can't use it: "
-                + "delete that folder to start anew, install PostgreSQL again, or set DSN.");
+                $"The data in {folder.Path} was made by PostgreSQL's programs, which are gone, and Docker can't use "
+                + "it: delete that folder to start anew, install PostgreSQL again, or set DSN.");
         }
         await RemoveLeftoversAsync(folder, ct);
         if (!HoldsDataOf(folder))

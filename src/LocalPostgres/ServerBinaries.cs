@@ -11,7 +11,7 @@ internal sealed partial record ServerBinaries(string Folder, int ServerVersion, 
     /// <summary>The oldest major version that the gateway is made for.</summary>
     public const int Oldest = 13;
 
-    /// <summary>The programs in a folder, if both are there, run, are not too old and can be run by the account.</summary>
+    /// <summary>The programs in a folder, if both are there, run as the account, and are not too old.</summary>
     public static async Task<ServerBinaries?> InAsync(string folder, ServerAccount account, CancellationToken ct)
     {
         var postgres = Path.Combine(folder, "postgres");
@@ -87,7 +87,9 @@ internal sealed partial record ServerBinaries(string Folder, int ServerVersion, 
 
         void Set(string name, string value)
         {
-            var quoted = value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal);
+            var quoted = value
+                .Replace("\\", "\\\\", StringComparison.Ordinal)
+                .Replace("'", "''", StringComparison.Ordinal);
             text.Append(CultureInfo.InvariantCulture, $"{name} = '{quoted}'\n");
         }
     }

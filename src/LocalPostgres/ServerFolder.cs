@@ -21,7 +21,7 @@ internal sealed record ServerFolder(string Path)
     /// <summary>Says that the data is in Docker's hands; <c>whole</c> once a server has taken connections.</summary>
     public string Docker => In("docker");
 
-    /// <summary>The folder that is asked for, or where the account can't reach it, one that always stands for it.</summary>
+    /// <summary>The folder asked for, or where the account can't reach it, one that always stands for it.</summary>
     public static async Task<ServerFolder> ReachableAsync(
         string requested, ServerAccount account, Action<string> say, CancellationToken ct)
     {
@@ -45,7 +45,8 @@ internal sealed record ServerFolder(string Path)
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
             throw new LocalPostgresException(
-                $"The private PostgreSQL's folder {folder} can't be made ({e.Message}): make it writable, or set DSN.", e);
+                $"The private PostgreSQL's folder {folder} can't be made ({e.Message}): make it writable, or "
+                + "set DSN.", e);
         }
         return new ServerFolder(folder);
     }
@@ -111,7 +112,7 @@ internal sealed record ServerFolder(string Path)
         await file.WriteAsync(Encoding.UTF8.GetBytes(text), ct);
     }
 
-    /// <summary>Deletes all that a server leaves, and nothing else: the folder may be one that holds other things.</summary>
+    /// <summary>Deletes what a server leaves, and nothing else: the folder may hold other things too.</summary>
     public async Task ClearAsync()
     {
         await DeleteNewDataAsync();

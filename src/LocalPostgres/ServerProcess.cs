@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Gateway.LocalPostgres;
 
-/// <summary>A running server beneath its watchdog (<c>watchdog.sh</c>), which ends as soon as the server does.</summary>
+/// <summary>A running server beneath its watchdog (<c>watchdog.sh</c>), which ends when the server does.</summary>
 internal sealed class ServerProcess : IDisposable
 {
     private static readonly (string Signal, int Seconds)[] Steps = [("INT", 30), ("QUIT", 10), ("KILL", 10)];
@@ -17,8 +17,9 @@ internal sealed class ServerProcess : IDisposable
 
     public static ServerProcess Start(ServerAccount account, ServerCommand command, string log)
     {
+        var script = Resources.Read("watchdog.sh");
         var start = Command.StartInfo(
-            account.Wrap(["sh", "-c", Resources.Read("watchdog.sh"), "watchdog", log, command.Container, .. command.Arguments]));
+            account.Wrap(["sh", "-c", script, "watchdog", log, command.Container, .. command.Arguments]));
         foreach (var (name, value) in command.Environment)
             start.Environment[name] = value;
         return new ServerProcess(Process.Start(start)!);

@@ -49,9 +49,9 @@ internal sealed record ServerSearch
         }
 
         throw new LocalPostgresException(
-            $"A private PostgreSQL can't be started: {string.Join("; ", reasons)}. Install PostgreSQL's server (on Debian "
-            + "and Ubuntu the package postgresql), or Node.js with npm, or start Docker; or set DSN to a PostgreSQL of "
-            + "your own.");
+            $"A private PostgreSQL can't be started: {string.Join("; ", reasons)}. Install PostgreSQL's server (on "
+            + "Debian and Ubuntu the package postgresql), or Node.js with npm, or start Docker; or set DSN to a "
+            + "PostgreSQL of your own.");
     }
 
     /// <summary>The programs on PATH, or the newest of those in the packages' own folders.</summary>
@@ -89,7 +89,9 @@ internal sealed record ServerSearch
         foreach (var name in pattern.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             folders = folders
-                .SelectMany(f => name.Contains('*') ? Directory.GetDirectories(f, name) : [System.IO.Path.Combine(f, name)])
+                .SelectMany(f => name.Contains('*')
+                    ? Directory.GetDirectories(f, name)
+                    : [System.IO.Path.Combine(f, name)])
                 .Where(Directory.Exists)
                 .ToList();
         }

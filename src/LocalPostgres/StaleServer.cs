@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Gateway.LocalPostgres;
 
-/// <summary>A server that still runs on a data directory whose owner is gone. The caller holds the owner's lock.</summary>
+/// <summary>A server that runs on a data directory whose owner is gone. The caller holds the owner's lock.</summary>
 internal static class StaleServer
 {
     private static readonly (string Signal, int Seconds)[] Steps = [("INT", 15), ("QUIT", 5), ("KILL", 5)];
@@ -18,7 +18,8 @@ internal static class StaleServer
         {
             // By sh, whose kill is built in.
             var id = pid.ToString(CultureInfo.InvariantCulture);
-            await Command.RunAsync(["sh", "-c", "kill -s \"$1\" \"$2\"", "sh", signal, id], TimeSpan.FromSeconds(10), ct);
+            string[] kill = ["sh", "-c", "kill -s \"$1\" \"$2\"", "sh", signal, id];
+            await Command.RunAsync(kill, TimeSpan.FromSeconds(10), ct);
             for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromSeconds(seconds);)
             {
                 if (!await IsServerAsync(pid, data, ct))

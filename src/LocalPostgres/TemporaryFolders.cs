@@ -4,7 +4,8 @@ namespace Gateway.LocalPostgres;
 internal static class TemporaryFolders
 {
     /// <summary>Deletes folders of dead owners, and makes and locks a new one.</summary>
-    public static async Task<(ServerFolder Folder, OwnerLock Lock)> TakeAsync(ServerAccount account, CancellationToken ct)
+    public static async Task<(ServerFolder Folder, OwnerLock Lock)> TakeAsync(
+        ServerAccount account, CancellationToken ct)
     {
         var parent = Path.Combine(await ServerFolder.SharedAsync(account, ct), "tests");
         ServerFolder.Create(parent, account);

