@@ -177,13 +177,10 @@ internal ref struct SqlLexer(string sql, PlaceholderStyle style)
 
     private void SkipQuoted(char quote)
     {
+        // A doubled quote reads as the end of one string and the start of the next: the same characters are inside.
         _next++;
-        while (SkipPast(quote))
-        {
-            if (Peek(0) != quote)
-                return;
-            _next++;
-        }
+        var length = _sql[_next..].IndexOf(quote);
+        _next = length < 0 ? _sql.Length : _next + length + 1;
     }
 
     private void SkipEscapeString()
@@ -214,7 +211,6 @@ internal ref struct SqlLexer(string sql, PlaceholderStyle style)
     /// </summary>
     private bool SkipToContinuation()
     {
-        var closed = _next;
         var lineBreak = false;
         while (_next < _sql.Length)
         {
@@ -228,15 +224,12 @@ internal ref struct SqlLexer(string sql, PlaceholderStyle style)
                 break;
         }
 
-        if (lineBreak && Peek(0) == '\'')
-        {
-            _next++;
-            return true;
-        }
+        // Where nothing follows, blank has been skipped, as it would have been before the next token.
+        if (!lineBreak || Peek(0) != '\'')
+            return false;
 
-        // Back, for a colon's rule looks at the character before it.
-        _next = closed;
-        return false;
+        _next++;
+        return true;
     }
 
     private void SkipBlank()
@@ -278,13 +271,6 @@ internal ref struct SqlLexer(string sql, PlaceholderStyle style)
             depth += step;
             _next += step == 0 ? 1 : 2;
         }
-    }
-
-    private bool SkipPast(char quote)
-    {
-        var length = _sql[_next..].IndexOf(quote);
-        _next = length < 0 ? _sql.Length : _next + length + 1;
-        return length >= 0;
     }
 
     /// <summary>The character so far ahead; NUL, which begins no token, beyond the end.</summary>

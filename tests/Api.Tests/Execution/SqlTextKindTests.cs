@@ -89,6 +89,8 @@ public sealed class SqlTextKindTests
     [InlineData("SET characteristics.colour = 'red'")]
     [InlineData("SET transaction_isolation_x = 1")]
     [InlineData("SET default_transaction_read_only = on")]
+    [InlineData("SET \"\" = 1")]
+    [InlineData("SET \"")]
     [InlineData("SET LOCAL")]
     [InlineData("SET")]
     [InlineData("RESET ALL")]
