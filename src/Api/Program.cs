@@ -1,1 +1,66 @@
-Microsoft.AspNetCore.Builder.WebApplication.Create(args).Run();
+using Gateway.Api.Admission;
+using Gateway.Api.Connections;
+using Gateway.Api.Endpoints;
+using Gateway.Api.Errors;
+using Gateway.Api.Execution;
+using Gateway.Api.Telemetry;
+
+namespace Gateway.Api;
+
+/// <summary>Composition, in the order of the pipeline.</summary>
+internal static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        try
+        {
+            await using var gateway = await StartAsync(args);
+            await gateway.WaitForShutdownAsync();
+            return 0;
+        }
+        catch (StartupException error)
+        {
+            await Console.Error.WriteLineAsync(error.Message);
+            return 1;
+        }
+    }
+
+    /// <summary>Starts the gateway; when this returns, it answers.</summary>
+    /// <param name="args">Settings as <c>--NAME=value</c>, over those of the environment and of appsettings.json.</param>
+    /// <exception cref="StartupException">Why it can't start, a sentence for each fault.</exception>
+    internal static async Task<WebApplication> StartAsync(params string[] args)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        {
+            Args = args,
+            // appsettings.json is found wherever the gateway is started from.
+            ContentRootPath = AppContext.BaseDirectory,
+        });
+        builder.AddGatewayLogging();
+        await builder.AddDevelopmentDatabaseAsync();
+        builder.ServeLoopbackOnly();
+        builder.AddConnections();
+        builder.Services.AddSingleton<StatementPath>();
+
+        var gateway = builder.Build();
+        gateway.OwnDevelopmentDatabase();
+        gateway.UseMiddleware<RequestLog>();
+        gateway.UseMiddleware<ProblemMiddleware>();
+        gateway.MapStatements();
+        gateway.MapHealth();
+
+        try
+        {
+            await gateway.ConnectAsync();
+            await gateway.ListenAsync();
+            gateway.Announce();
+            return gateway;
+        }
+        catch
+        {
+            // What has been started, a private PostgreSQL say, must not outlive the attempt.
+            await gateway.DisposeAsync();
+            throw;
+        }
+    }
+}

@@ -108,6 +108,14 @@ internal sealed class SqlText
         return result + left;
     }
 
+    /// <summary>The statement's first word in upper case; empty where it begins with something else.</summary>
+    public string FirstWord()
+    {
+        var lexer = new SqlLexer(_sql, PlaceholderStyle.Positional);
+        LeadingKeyword.SkipEmptyStatements(ref lexer);
+        return lexer.Kind == SqlTokenKind.Word ? lexer.Token.ToString().ToUpperInvariant() : "";
+    }
+
     private void CountPositions(SqlLexer lexer)
     {
         ulong[] seen = [];

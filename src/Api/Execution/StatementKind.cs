@@ -34,11 +34,7 @@ internal static class LeadingKeyword
     /// </summary>
     public static (StatementKind Kind, string? Keyword) Read(SqlLexer lexer)
     {
-        while (lexer.Next() && lexer.IsSymbol(';'))
-        {
-            // PostgreSQL drops the empty statements before the one that it runs.
-        }
-
+        SkipEmptyStatements(ref lexer);
         if (lexer.Kind == SqlTokenKind.None)
             return (StatementKind.Empty, null);
         if (lexer.IsWord("COPY"))
@@ -46,6 +42,14 @@ internal static class LeadingKeyword
 
         var keyword = TransactionKeyword(ref lexer);
         return (keyword is null ? StatementKind.Other : StatementKind.TransactionControl, keyword);
+    }
+
+    /// <summary>Moves to the first token of the statement that PostgreSQL runs: it drops the empty ones before.</summary>
+    public static void SkipEmptyStatements(ref SqlLexer lexer)
+    {
+        while (lexer.Next() && lexer.IsSymbol(';'))
+        {
+        }
     }
 
     private static string? TransactionKeyword(ref SqlLexer lexer)

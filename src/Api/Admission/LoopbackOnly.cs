@@ -1,0 +1,25 @@
+using System.Net;
+using Gateway.Api.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Gateway.Api.Admission;
+
+/// <summary>
+/// With no caller configured anybody who reaches the gateway may run SQL, so it serves this machine only.
+/// </summary>
+internal static class LoopbackOnly
+{
+    /// <summary>Looks at each endpoint before it is bound, whichever setting it comes from.</summary>
+    public static void ServeLoopbackOnly(this WebApplicationBuilder builder) =>
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(Require));
+
+    private static void Require(ListenOptions endpoint)
+    {
+        // A Unix socket has none, and is this machine's too.
+        if (endpoint.IPEndPoint is not { } address || IPAddress.IsLoopback(address.Address))
+            return;
+        throw new StartupException(
+            $"{address} (--urls, ASPNETCORE_URLS or ASPNETCORE_HTTP_PORTS) is open to other machines, and the gateway can't yet "
+            + "tell one caller from another: listen on http://localhost:8080 or another loopback address.");
+    }
+}

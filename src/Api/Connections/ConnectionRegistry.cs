@@ -1,0 +1,30 @@
+using Gateway.Api.Errors;
+using Gateway.Contracts;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>The named connections.</summary>
+internal sealed class ConnectionRegistry : IAsyncDisposable
+{
+    private readonly Dictionary<string, NamedConnection> _connections;
+
+    public ConnectionRegistry(GatewayConfiguration configuration, ILoggerFactory logs) =>
+        _connections = configuration.Dsns.ToDictionary(
+            dsn => dsn.Key,
+            dsn => new NamedConnection(dsn.Key, configuration.Options.Connections[dsn.Key], dsn.Value, logs),
+            StringComparer.Ordinal);
+
+    public IReadOnlyCollection<NamedConnection> All => _connections.Values;
+
+    /// <exception cref="Failure"><c>connection_not_found</c></exception>
+    public NamedConnection Find(string name) => _connections.GetValueOrDefault(name)
+        ?? throw new Failure(
+            ProblemCode.ConnectionNotFound,
+            $"No connection is named \"{name}\"; Gateway__Connections__NAME__Dsn configures one.");
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var connection in _connections.Values)
+            await connection.DisposeAsync();
+    }
+}

@@ -1,0 +1,59 @@
+using Npgsql;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>How the connections come up, before the first request.</summary>
+internal static class ConnectionStartup
+{
+    /// <summary>Long enough for a server that is slow, short enough for somebody who waits.</summary>
+    private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
+
+    /// <exception cref="StartupException">Every fault of the configuration.</exception>
+    public static void AddConnections(this WebApplicationBuilder builder)
+    {
+        // The server refuses multiple statements only as it gets them: Npgsql must not split them (docs/decisions/0001).
+        AppContext.SetSwitch("Npgsql.EnableSqlRewriting", false);
+
+        var configuration = GatewayConfiguration.Read(builder.Configuration);
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(configuration);
+        builder.Services.AddSingleton(configuration.Options);
+        builder.Services.AddSingleton<ConnectionRegistry>();
+        builder.Services.AddHostedService<ReachabilityWatch>();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            // The limit of a body is the endpoint's to keep, which answers at its own; Kestrel reads on for a while after
+            // that, so that a caller which is still sending gets the answer rather than a broken pipe. This bounds it.
+            kestrel.Limits.MaxRequestBodySize = 16L * configuration.Options.BodyLimitBytes;
+        });
+    }
+
+    /// <summary>Connects once to each, so that what is wrong shows now and not at the first request.</summary>
+    /// <exception cref="StartupException">Each connection that can't be reached, with its setting.</exception>
+    public static async Task ConnectAsync(this WebApplication gateway)
+    {
+        var connections = gateway.Services.GetRequiredService<ConnectionRegistry>();
+        var faults = await Task.WhenAll(connections.All.Select(ConnectAsync));
+        if (faults.OfType<string>().ToArray() is { Length: > 0 } found)
+            throw new StartupException(found);
+    }
+
+    private static async Task<string?> ConnectAsync(NamedConnection connection)
+    {
+        using var limit = new CancellationTokenSource(ConnectTime);
+        try
+        {
+            await connection.Types.LoadAsync(limit.Token);
+            return null;
+        }
+        catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
+        {
+            var reason = error is OperationCanceledException
+                ? $"no answer within {ConnectTime.TotalSeconds:0} s"
+                : (error.InnerException ?? error).Message;
+            return $"Connection \"{connection.Name}\" ({connection.Setting}) can't be reached: {connection.Description}: "
+                + $"{reason.ReplaceLineEndings(" ").TrimEnd('.')}.";
+        }
+    }
+}

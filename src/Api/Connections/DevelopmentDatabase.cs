@@ -1,0 +1,89 @@
+using Gateway.LocalPostgres;
+using Npgsql;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>
+/// With no DSN, in Development: a private PostgreSQL with a little demo data, so that the first command works on a bare
+/// machine. It keeps its data between runs and stops with the gateway.
+/// </summary>
+internal static class DevelopmentDatabase
+{
+    /// <exception cref="StartupException">There is no way to a PostgreSQL on this machine.</exception>
+    public static async Task AddDevelopmentDatabaseAsync(this WebApplicationBuilder builder)
+    {
+        if (!builder.Environment.IsDevelopment() || GatewayConfiguration.HasDsn(builder.Configuration))
+            return;
+
+        await Console.Out.WriteLineAsync("No DSN is set: starting a private PostgreSQL with demo data.");
+        LocalPostgresServer server;
+        try
+        {
+            server = await LocalPostgresServer.StartAsync(
+                new LocalPostgresOptions
+                {
+                    Folder = builder.Configuration["Gateway:DevelopmentFolder"] ?? Path.Combine(FindRoot(), ".local", "postgres"),
+                    KeepData = true,
+                    Progress = Console.Out.WriteLine,
+                },
+                CancellationToken.None);
+        }
+        catch (LocalPostgresException error)
+        {
+            throw new StartupException($"DSN is not set, and a private PostgreSQL can't be started: {error.Message}", error);
+        }
+
+        try
+        {
+            builder.Configuration["DSN"] = await LoadDemoAsync(server);
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+        builder.Services.AddSingleton(_ => server);
+    }
+
+    /// <summary>
+    /// The container disposes of what it has handed out, in reverse: asked for first, the server stops last.
+    /// </summary>
+    public static void OwnDevelopmentDatabase(this WebApplication gateway) =>
+        gateway.Services.GetService<LocalPostgresServer>();
+
+    /// <summary>Makes the demo schema where it is missing, and a role for the gateway that is no superuser.</summary>
+    /// <returns>The DSN of that role.</returns>
+    private static async Task<string> LoadDemoAsync(LocalPostgresServer server)
+    {
+        var superuser = Dsn.Parse(server.Dsn);
+        superuser.Pooling = false;
+        await using var connection = new NpgsqlConnection(superuser.ConnectionString);
+        await connection.OpenAsync();
+        await using var demo = new NpgsqlCommand(await ReadDemoAsync(), connection);
+        await demo.ExecuteNonQueryAsync();
+
+        // New at each start. ALTER ROLE takes no parameters; hexadecimal digits need no quoting.
+        var password = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
+        await using var alter = new NpgsqlCommand($"ALTER ROLE gateway_demo PASSWORD '{password}'", connection);
+        await alter.ExecuteNonQueryAsync();
+        return $"postgresql://gateway_demo:{password}@{server.Host}:{server.Port}/{server.Database}";
+    }
+
+    /// <summary>The repository, whose .gitignore leaves the folder out; else the folder that the gateway lies in.</summary>
+    private static string FindRoot()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Gateway.sln")))
+                return folder.FullName;
+        }
+        return AppContext.BaseDirectory;
+    }
+
+    internal static async Task<string> ReadDemoAsync()
+    {
+        await using var stream = typeof(DevelopmentDatabase).Assembly.GetManifestResourceStream("demo.sql")!;
+        using var reader = new StreamReader(stream);
+        return await reader.ReadToEndAsync();
+    }
+}

@@ -1,0 +1,132 @@
+using System.ComponentModel.DataAnnotations;
+using Npgsql;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>The settings, read and checked as a whole before anything starts.</summary>
+/// <param name="Options">The section <c>Gateway</c>.</param>
+/// <param name="Dsns">Each connection's DSN, by the connection's name.</param>
+internal sealed record GatewayConfiguration(
+    GatewayOptions Options, IReadOnlyDictionary<string, ConnectionDsn> Dsns)
+{
+    public const string DefaultConnection = "default";
+    private const string DsnSetting = "DSN";
+    private const string Section = "Gateway";
+
+    /// <summary>Whether the configuration names a database at all.</summary>
+    public static bool HasDsn(IConfiguration configuration) =>
+        !string.IsNullOrWhiteSpace(configuration[DsnSetting])
+        || configuration.GetSection($"{Section}:Connections").GetChildren().Any();
+
+    /// <summary>Reads the settings.</summary>
+    /// <exception cref="StartupException">Every fault, each naming its setting.</exception>
+    public static GatewayConfiguration Read(IConfiguration configuration)
+    {
+        var faults = new List<string>();
+        var section = configuration.GetSection(Section);
+        FindUnknown(section, typeof(GatewayOptions), faults);
+        foreach (var connection in section.GetSection("Connections").GetChildren())
+            FindUnknown(connection, typeof(ConnectionOptions), faults);
+
+        var options = Bind(section, faults);
+        if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
+        {
+            if (options.Connections.GetValueOrDefault(DefaultConnection)?.Dsn is not null)
+                faults.Add($"{DsnSetting} and {NameOf(DefaultConnection, "Dsn")} both name the default connection's database; set one.");
+            options.Connections.TryAdd(DefaultConnection, new ConnectionOptions());
+            options.Connections[DefaultConnection].Dsn = configuration[DsnSetting];
+        }
+
+        Check(options, $"{Section}__", faults);
+        if (options.DefaultTimeoutMs > options.MaxTimeoutMs)
+            faults.Add($"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs ({options.MaxTimeoutMs}).");
+
+        var dsns = ReadDsns(options, configuration, faults);
+        return faults.Count == 0 ? new GatewayConfiguration(options, dsns) : throw new StartupException(faults);
+    }
+
+    private static Dictionary<string, ConnectionDsn> ReadDsns(
+        GatewayOptions options, IConfiguration configuration, List<string> faults)
+    {
+        var dsns = new Dictionary<string, ConnectionDsn>(StringComparer.Ordinal);
+        foreach (var (name, connection) in options.Connections)
+        {
+            Check(connection, NameOf(name, ""), faults);
+            var setting = name == DefaultConnection && configuration[DsnSetting] is { Length: > 0 }
+                ? DsnSetting
+                : NameOf(name, "Dsn");
+            if (string.IsNullOrWhiteSpace(connection.Dsn))
+            {
+                faults.Add($"{setting} is not set: connection \"{name}\" needs a DSN.");
+                continue;
+            }
+            try
+            {
+                dsns[name] = new ConnectionDsn(setting, Dsn.Parse(connection.Dsn));
+            }
+            catch (DsnException error)
+            {
+                faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
+            }
+        }
+        if (options.Connections.Count == 0)
+            faults.Add($"{DsnSetting} is not set: name the database, as in {DsnSetting}=postgresql://user:password@host:5432/database.");
+        return dsns;
+    }
+
+    private static GatewayOptions Bind(IConfigurationSection section, List<string> faults)
+    {
+        try
+        {
+            return section.Get<GatewayOptions>() ?? new GatewayOptions();
+        }
+        catch (InvalidOperationException error)
+        {
+            // The binder names the setting and the type, "Failed to convert configuration value at 'Gateway:X' …".
+            faults.Add(error.Message.Replace(":", "__"));
+            return new GatewayOptions();
+        }
+    }
+
+    /// <summary>An unknown setting is most often a misspelt one, which would otherwise be ignored in silence.</summary>
+    private static void FindUnknown(IConfigurationSection section, Type options, List<string> faults)
+    {
+        var known = options.GetProperties().Select(property => property.Name).ToArray();
+        foreach (var setting in section.GetChildren())
+        {
+            if (!known.Contains(setting.Key, StringComparer.OrdinalIgnoreCase))
+            {
+                faults.Add(
+                    $"{setting.Path.Replace(":", "__")} is not a setting; there are {string.Join(", ", known)}.");
+            }
+        }
+    }
+
+    private static void Check(object options, string prefix, List<string> faults)
+    {
+        var results = new List<ValidationResult>();
+        Validator.TryValidateObject(options, new ValidationContext(options), results, validateAllProperties: true);
+        foreach (var result in results)
+        {
+            var member = result.MemberNames.First();
+            var value = options.GetType().GetProperty(member)!.GetValue(options);
+            faults.Add($"{prefix}{member} is {value}: {result.ErrorMessage}");
+        }
+    }
+
+    private static string NameOf(string connection, string setting) =>
+        $"{Section}__Connections__{connection}__{setting}";
+}
+
+/// <summary>A connection's DSN as Npgsql takes it, and the setting that it was read from.</summary>
+internal sealed record ConnectionDsn(string Setting, NpgsqlConnectionStringBuilder Value);
+
+/// <summary>Why the gateway can't start: a sentence each, naming the setting and the cure.</summary>
+internal sealed class StartupException(IReadOnlyList<string> faults, Exception? cause = null)
+    : Exception(string.Join(Environment.NewLine, faults), cause)
+{
+    public StartupException(string fault, Exception? cause = null)
+        : this([fault], cause)
+    {
+    }
+}

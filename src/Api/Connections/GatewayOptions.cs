@@ -1,0 +1,60 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>The section <c>Gateway</c> of the configuration.</summary>
+internal sealed class GatewayOptions
+{
+    /// <summary>The named connections; <c>DSN</c> in the environment is the DSN of <c>default</c>.</summary>
+    public Dictionary<string, ConnectionOptions> Connections { get; init; } = new(StringComparer.Ordinal);
+
+    /// <summary>The largest body of a request, in bytes.</summary>
+    [Range(1024, 1 << 30)]
+    public int BodyLimitBytes { get; set; } = 4 << 20;
+
+    /// <summary>The largest answer that is held whole, in bytes.</summary>
+    [Range(1024, 1 << 30)]
+    public int ResponseLimitBytes { get; set; } = 4 << 20;
+
+    /// <summary>The budget of a request that names none, in milliseconds.</summary>
+    [Range(1, 300_000)]
+    public int DefaultTimeoutMs { get; set; } = 15_000;
+
+    /// <summary>The largest budget that a request may name, in milliseconds.</summary>
+    [Range(1, 300_000)]
+    public int MaxTimeoutMs { get; set; } = 300_000;
+
+    /// <summary>
+    /// Where Development's private PostgreSQL keeps its data; by default <c>.local/postgres</c> in the repository.
+    /// </summary>
+    public string? DevelopmentFolder { get; set; }
+
+    /// <summary>How often readiness checks each connection, in milliseconds.</summary>
+    [Range(50, 60_000)]
+    public int ReadinessIntervalMs { get; set; } = 2_000;
+
+    /// <summary>
+    /// The checks in a row that must fail before a connection counts as unreachable: one hiccup must not take every
+    /// replica out at once.
+    /// </summary>
+    [Range(1, 100)]
+    public int ReadinessFailures { get; set; } = 3;
+}
+
+/// <summary>A named connection's settings.</summary>
+internal sealed class ConnectionOptions
+{
+    /// <summary>Where the database is and who the gateway is there, in any form that <see cref="Connections.Dsn"/> reads.</summary>
+    public string? Dsn { get; set; }
+
+    /// <summary>The most sessions that this replica holds on the server.</summary>
+    [Range(1, 1000)]
+    public int PoolSize { get; set; } = 16;
+
+    /// <summary>The most requests that wait for a session; past it a request is refused at once.</summary>
+    [Range(0, 100_000)]
+    public int QueueLimit { get; set; } = 256;
+
+    /// <summary>Whether this connection takes no writes, whatever its role may do.</summary>
+    public bool ReadOnly { get; set; }
+}

@@ -1,0 +1,79 @@
+using Gateway.Api.Admission;
+using Gateway.Api.Rows;
+using Npgsql;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>All that belongs to one connection of the configuration; nothing of it is shared with another.</summary>
+internal sealed class NamedConnection : IAsyncDisposable
+{
+    /// <summary>
+    /// What every session begins with, whatever the role's or the database's defaults are: the scan of a statement
+    /// takes strings as the standard has them, and the rows' JSON takes dates as ISO 8601 has them.
+    /// </summary>
+    private const string SessionOptions = "-c standard_conforming_strings=on -c DateStyle=ISO";
+
+    private readonly NpgsqlDataSource _own;
+
+    public NamedConnection(string name, ConnectionOptions options, ConnectionDsn dsn, ILoggerFactory logs)
+    {
+        Name = name;
+        ReadOnly = options.ReadOnly;
+        Setting = dsn.Setting;
+        Description = Dsn.Describe(dsn.Value);
+        Queue = new ConnectionQueue(name, options.PoolSize, options.QueueLimit);
+        Sessions = new SessionPool(Source(dsn.Value, logs, pool: 0));
+        // Probes and look-ups must not queue behind callers, nor callers behind them.
+        _own = Source(dsn.Value, logs, pool: 2);
+        Types = new TypeCatalog(_own);
+        Reachability = new Reachability(_own);
+    }
+
+    public string Name { get; }
+
+    /// <summary>The setting that its DSN was read from.</summary>
+    public string Setting { get; }
+
+    /// <summary>Host, port, database and role; no secret.</summary>
+    public string Description { get; }
+
+    public bool ReadOnly { get; }
+    public ConnectionQueue Queue { get; }
+    public SessionPool Sessions { get; }
+    public TypeCatalog Types { get; }
+    public Reachability Reachability { get; }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Sessions.DisposeAsync();
+        await _own.DisposeAsync();
+        Queue.Dispose();
+    }
+
+    private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder dsn, ILoggerFactory logs, int pool)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(dsn.ConnectionString)
+        {
+            Pooling = pool > 0,
+            // The request's deadline bounds a statement, not a time-out for each read of it.
+            CommandTimeout = 0,
+            // How long a cancelled statement may take to end, in milliseconds; past it the session is given up.
+            CancellationTimeout = 300,
+            Enlist = false,
+            // An error of COMMIT and one of what follows it are told apart by the command.
+            IncludeFailedBatchedCommand = true,
+            ApplicationName = dsn.ApplicationName ?? "gateway",
+            Options = dsn.Options is { Length: > 0 } given ? $"{given} {SessionOptions}" : SessionOptions,
+        };
+        if (pool > 0)
+            settings.MaxPoolSize = pool;
+        // Prefer costs a round trip for each new session; whoever needs it says so in the DSN.
+        if (!dsn.ContainsKey("GSS Encryption Mode"))
+            settings.GssEncryptionMode = GssEncryptionMode.Disable;
+        return new NpgsqlDataSourceBuilder(settings.ConnectionString)
+            // Types are the catalog's business; Npgsql would read all of pg_type for each data source.
+            .ConfigureTypeLoading(types => types.EnableTypeLoading(false))
+            .UseLoggerFactory(logs)
+            .Build();
+    }
+}

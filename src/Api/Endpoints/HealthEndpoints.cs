@@ -1,0 +1,32 @@
+using Gateway.Api.Connections;
+using Gateway.Contracts;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Gateway.Api.Endpoints;
+
+/// <summary>The probes. Only readiness knows of databases, and it asks none: a watch of its own does, beforehand.</summary>
+internal static class HealthEndpoints
+{
+    public static void MapHealth(this IEndpointRouteBuilder routes)
+    {
+        var health = routes.MapGroup("/healthz").WithTags("Probes");
+        health.MapGet("/live", () => TypedResults.Json(new Liveness("live"), ContractJson.Default.Liveness))
+            .WithName("live");
+        health.MapGet("/startup", () => TypedResults.Json(new Liveness("started"), ContractJson.Default.Liveness))
+            .WithName("startup");
+        health.MapGet("/ready", Ready).WithName("ready");
+    }
+
+    /// <summary>
+    /// A replica that can serve one connection of several stays in: taken out, it would serve none.
+    /// </summary>
+    private static JsonHttpResult<Readiness> Ready(ConnectionRegistry connections)
+    {
+        var entries = connections.All.ToDictionary(connection => connection.Name, connection => connection.Reachability.Now);
+        var reachable = entries.Values.Count(entry => entry.Reachable);
+        var status = reachable == entries.Count ? "ready" : reachable > 0 ? "degraded" : "unavailable";
+        return TypedResults.Json(
+            new Readiness(status, entries), ContractJson.Default.Readiness,
+            statusCode: reachable > 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+    }
+}

@@ -1,0 +1,49 @@
+using Gateway.Api.Errors;
+using Gateway.Contracts;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>
+/// One budget, begun when the request arrived, passed down the path and spent by every stage of it. Its token ends on
+/// whichever comes first: the budget's end, or the caller's leaving.
+/// </summary>
+internal sealed class Deadline : IDisposable
+{
+    private readonly CancellationTokenSource _budgetEnd;
+    private readonly CancellationTokenSource _end;
+    private readonly CancellationToken _callerLeft;
+    private readonly TimeSpan _budget;
+
+    /// <param name="budget">The whole budget.</param>
+    /// <param name="spent">What reading the request has already taken of it.</param>
+    /// <param name="clock">The clock that it runs by.</param>
+    /// <param name="callerLeft">Ends when the caller is gone.</param>
+    public Deadline(TimeSpan budget, TimeSpan spent, TimeProvider clock, CancellationToken callerLeft)
+    {
+        _budget = budget;
+        _callerLeft = callerLeft;
+        var left = budget - spent;
+        _budgetEnd = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, clock);
+        _end = CancellationTokenSource.CreateLinkedTokenSource(_budgetEnd.Token, callerLeft);
+    }
+
+    public CancellationToken Token => _end.Token;
+
+    public bool CallerLeft => _callerLeft.IsCancellationRequested;
+
+    /// <summary>What a cancellation by <see cref="Token"/> means; a caller that left gets no answer.</summary>
+    /// <param name="doing">What was going on, as in "waiting for a connection".</param>
+    /// <param name="cause">The exception that reported the cancellation.</param>
+    public Exception Ended(string doing, Exception cause) => CallerLeft
+        ? new OperationCanceledException("The caller left.", cause, _callerLeft)
+        : new Failure(
+            ProblemCode.DeadlineExceeded,
+            $"The budget of {_budget.TotalMilliseconds:0} ms was spent {doing}; raise timeoutMs if that is too short.",
+            cause);
+
+    public void Dispose()
+    {
+        _end.Dispose();
+        _budgetEnd.Dispose();
+    }
+}

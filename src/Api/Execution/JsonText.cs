@@ -1,0 +1,49 @@
+using System.Text.Json;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>JSON strings that PostgreSQL's text can hold.</summary>
+internal static class JsonText
+{
+    public const string LoneSurrogate = "A lone surrogate stands there, which is no Unicode character.";
+
+    /// <summary>A member's name; false for one that has a lone surrogate.</summary>
+    public static bool TryReadName(JsonProperty member, out string name)
+    {
+        try
+        {
+            name = member.Name;
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            name = "";
+            return false;
+        }
+    }
+
+    /// <summary>The string's text; false and what is wrong, for what has no place in PostgreSQL's text.</summary>
+    public static bool TryRead(JsonElement value, out string text, out string fault)
+    {
+        try
+        {
+            text = value.GetString() ?? "";
+        }
+        catch (InvalidOperationException)
+        {
+            // The JSON is well-formed all the same: an escape such as \ud800 with no second half.
+            text = "";
+            fault = LoneSurrogate;
+            return false;
+        }
+        fault = text.Contains('\0') ? "The string has a NUL character, which PostgreSQL's text can't hold." : "";
+        return fault.Length == 0;
+    }
+}
+
+/// <summary>JSON Pointers (RFC 6901).</summary>
+internal static class JsonPointer
+{
+    /// <summary>A member's name as a reference token.</summary>
+    public static string Escape(string name) => name.Replace("~", "~0").Replace("/", "~1");
+}

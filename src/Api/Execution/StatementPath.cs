@@ -1,0 +1,220 @@
+using Gateway.Api.Connections;
+using Gateway.Api.Errors;
+using Gateway.Api.Replay;
+using Gateway.Api.Telemetry;
+using Gateway.Contracts;
+using Npgsql;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>
+/// THE path of a statement, from a valid request to an answer that may be sent:
+/// <list type="number">
+/// <item>Refuse what the gateway does not run at all: nothing has been asked of the server yet.</item>
+/// <item>Admit: wait for the right to hold a session, or be refused.</item>
+/// <item>Take a clean session: an idle one or a new one.</item>
+/// <item>BEGIN and run the statement, in one round trip. (A claim of the activity ID goes between the two.)</item>
+/// <item>Read the rows into the answer. What can't be answered must not be committed, so this comes first.</item>
+/// <item>Check what the request expects of the outcome.</item>
+/// <item>Record the answer in the journal, in the same transaction.</item>
+/// <item>COMMIT, and clean the session.</item>
+/// <item>Give the session back; on any doubt about it, close it.</item>
+/// </list>
+/// </summary>
+internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptions options)
+{
+    public async Task<StatementAnswer> RunAsync(StatementCall call, Deadline deadline, RequestRecord record)
+    {
+        // 1.
+        RefuseStatement(call.Statement.Sql);
+        var connection = connections.Find(call.Connection);
+        record.Connection = connection.Name;
+        if (call.Access == Access.ReadWrite)
+        {
+            RefuseWrite(connection);
+            Journal.RequireFor(call.Delivery);
+        }
+
+        // 2.
+        record.Enter(Stage.Queue);
+        using var place = await connection.Queue.EnterAsync(deadline);
+
+        // 3. to 9., once more where an idle session turns out to have been closed by its server: nothing was
+        // committed in it, and a new one can't be stale.
+        try
+        {
+            return await RunInSessionAsync(call, connection, fresh: false, deadline, record);
+        }
+        catch (StaleSessionException)
+        {
+            return await RunInSessionAsync(call, connection, fresh: true, deadline, record);
+        }
+    }
+
+    private async Task<StatementAnswer> RunInSessionAsync(
+        StatementCall call, NamedConnection connection, bool fresh, Deadline deadline, RequestRecord record)
+    {
+        // 3.
+        record.Enter(Stage.Connect);
+        var session = await OpenAsync(connection, fresh, deadline);
+        var answer = new StatementAnswer(options.ResponseLimitBytes);
+        try
+        {
+            // 4. and 5.
+            record.Enter(Stage.Execute);
+            await RunStatementAsync(call, connection, session, answer, deadline);
+            // 6.
+            Expect(call, answer);
+            // 7. The journal records here.
+            answer.Complete(call.ActivityId);
+
+            // 8.
+            record.Enter(Stage.Commit);
+            await CommitAsync(call, connection, session, deadline);
+            record.Rows = answer.RowCount;
+            return answer;
+        }
+        catch
+        {
+            answer.Dispose();
+            await session.RollBackAsync();
+            throw;
+        }
+        finally
+        {
+            // 9.
+            await connection.Sessions.ReturnAsync(session);
+        }
+    }
+
+    private static void RefuseStatement(SqlText sql)
+    {
+        if (sql.Kind is StatementKind.TransactionControl)
+        {
+            throw new Failure(
+                ProblemCode.SqlRejected,
+                $"{sql.Keyword} controls the transaction, which is the gateway's: each request is one.");
+        }
+        if (sql.Kind is StatementKind.Copy)
+        {
+            throw new Failure(
+                ProblemCode.SqlRejected,
+                "COPY speaks a protocol of its own, which no JSON carries; use SELECT or INSERT.");
+        }
+    }
+
+    private static void RefuseWrite(NamedConnection connection)
+    {
+        if (connection.ReadOnly)
+        {
+            throw new Failure(
+                ProblemCode.ReadOnly,
+                $"Connection \"{connection.Name}\" takes no writes (Gateway__Connections__{connection.Name}__ReadOnly).");
+        }
+    }
+
+    private static async Task<Session> OpenAsync(NamedConnection connection, bool fresh, Deadline deadline)
+    {
+        try
+        {
+            return await connection.Sessions.RentAsync(fresh, deadline.Token);
+        }
+        catch (OperationCanceledException error)
+        {
+            throw deadline.Ended($"connecting to the server of connection \"{connection.Name}\"", error);
+        }
+        catch (NpgsqlException error)
+        {
+            throw PostgresFailure.Unreachable(error, connection.Name);
+        }
+    }
+
+    private static async Task RunStatementAsync(
+        StatementCall call, NamedConnection connection, Session session, StatementAnswer answer, Deadline deadline)
+    {
+        var stale = session.Used;
+        var statement = call.Statement.ToCommand();
+        var begin = new NpgsqlBatchCommand(call.Access == Access.ReadOnly ? "BEGIN READ ONLY" : "BEGIN READ WRITE");
+        try
+        {
+            await using var reader = await session.ExecuteAsync([begin, statement], deadline.Token);
+            stale = false;
+            await ReadAsync(call, connection, session, reader, statement, answer, deadline);
+        }
+        catch (OperationCanceledException error)
+        {
+            session.Distrust();
+            throw deadline.Ended("running the statement", error);
+        }
+        catch (PostgresException error) when (PostgresFailure.EndsSession(error) && stale)
+        {
+            throw new StaleSessionException(error);
+        }
+        catch (PostgresException error)
+        {
+            throw PostgresFailure.Refused(error, call.Statement);
+        }
+        catch (NpgsqlException error)
+        {
+            throw stale ? new StaleSessionException(error) : PostgresFailure.Lost(error, connection.Name);
+        }
+    }
+
+    private static async Task ReadAsync(
+        StatementCall call, NamedConnection connection, Session session, NpgsqlDataReader reader,
+        NpgsqlBatchCommand statement, StatementAnswer answer, Deadline deadline)
+    {
+        try
+        {
+            await answer.ReadAsync(reader, statement, call, connection.Types, deadline.Token);
+        }
+        catch (Failure)
+        {
+            // What is left of the result would be read to its end, however long that is.
+            await session.CancelAsync(reader);
+            throw;
+        }
+    }
+
+    private static void Expect(StatementCall call, StatementAnswer answer)
+    {
+        if (call.ExpectedRowCount is { } expected && answer.RowCount != expected)
+        {
+            throw new Failure(
+                ProblemCode.ExpectationFailed,
+                $"The request expects a row count of {expected} and the statement has {answer.RowCount?.ToString() ?? "none"}; "
+                + "it was rolled back.");
+        }
+    }
+
+    private static async Task CommitAsync(
+        StatementCall call, NamedConnection connection, Session session, Deadline deadline)
+    {
+        try
+        {
+            await session.CommitAsync(deadline.Token);
+        }
+        catch (PostgresException error)
+        {
+            throw PostgresFailure.Refused(error, call.Statement);
+        }
+        catch (CommitInDoubtException error) when (call.Access == Access.ReadOnly)
+        {
+            throw deadline.Token.IsCancellationRequested
+                ? deadline.Ended("ending the transaction", error)
+                : PostgresFailure.Lost(error, connection.Name);
+        }
+        catch (CommitInDoubtException error)
+        {
+            throw new Failure(
+                ProblemCode.OutcomeUnknown,
+                "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again may do it twice: "
+                + "look at the data first.",
+                error)
+            { Committed = Committed.Unknown };
+        }
+    }
+}
+
+/// <summary>An idle session that its server had closed: nothing of the request has had an effect.</summary>
+internal sealed class StaleSessionException(Exception cause) : Exception("The idle session was closed.", cause);

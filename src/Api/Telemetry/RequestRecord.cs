@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Gateway.Api.Telemetry;
+
+/// <summary>The stages that a request's time goes to, in their order.</summary>
+internal enum Stage
+{
+    Read,
+    Queue,
+    Connect,
+    Execute,
+    Commit,
+    Answer,
+}
+
+/// <summary>What is known of a request while it goes its way: for its answer's headers and its line in the log.</summary>
+internal sealed class RequestRecord(TimeProvider clock)
+{
+    private static readonly string[] StageNames = ["read", "queue", "connect", "execute", "commit", "answer"];
+
+    private readonly long _begun = clock.GetTimestamp();
+    private readonly TimeSpan[] _durations = new TimeSpan[StageNames.Length];
+    private TimeSpan _entered;
+    private Stage _stage;
+
+    public string? ActivityId { get; set; }
+    public int? Attempt { get; set; }
+    public string? Connection { get; set; }
+    public long? Rows { get; set; }
+
+    /// <summary>The failure's code, where it failed.</summary>
+    public string? Code { get; set; }
+
+    /// <summary>Since the request's arrival.</summary>
+    public TimeSpan Elapsed => clock.GetElapsedTime(_begun);
+
+    public static RequestRecord Of(HttpContext http) => http.Features.GetRequiredFeature<RequestRecord>();
+
+    /// <summary>Ends one stage and begins the next.</summary>
+    public void Enter(Stage stage)
+    {
+        var now = Elapsed;
+        _durations[(int)_stage] += now - _entered;
+        _entered = now;
+        _stage = stage;
+    }
+
+    /// <summary>The headers that every answer carries: Server-Timing, and the trace that the request belongs to.</summary>
+    public void WriteHeaders(HttpResponse response)
+    {
+        // Ends the stage that is on: a failure's too.
+        Enter(Stage.Answer);
+        response.Headers["Server-Timing"] = ServerTiming();
+        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } trace })
+            response.Headers.TraceParent = trace;
+    }
+
+    private string ServerTiming()
+    {
+        var header = new StringBuilder(96);
+        for (var stage = 0; stage < StageNames.Length; stage++)
+        {
+            if (_durations[stage] > TimeSpan.Zero)
+                header.Append(CultureInfo.InvariantCulture, $"{StageNames[stage]};dur={_durations[stage].TotalMilliseconds:0.###}, ");
+        }
+        return header.Append(CultureInfo.InvariantCulture, $"total;dur={Elapsed.TotalMilliseconds:0.###}").ToString();
+    }
+}

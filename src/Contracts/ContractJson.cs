@@ -1,0 +1,35 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Gateway.Contracts;
+
+/// <summary>
+/// How the contract's types are written as JSON: camelCase members, nulls left out,
+/// <c>snake_case</c> codes and <c>kebab-case</c> choices.
+/// </summary>
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(QueryRequest))]
+[JsonSerializable(typeof(ExecuteRequest))]
+[JsonSerializable(typeof(StatementResponse))]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(Readiness))]
+[JsonSerializable(typeof(Liveness))]
+public sealed partial class ContractJson : JsonSerializerContext;
+
+/// <summary>Writes a <see cref="ProblemCode"/> as <c>sql_error</c>.</summary>
+public sealed class ProblemCodeConverter()
+    : JsonStringEnumConverter<ProblemCode>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
+
+/// <summary>Writes a <see cref="Committed"/> as <c>unknown</c>.</summary>
+public sealed class CommittedConverter()
+    : JsonStringEnumConverter<Committed>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
+
+/// <summary>Writes a <see cref="RowFormat"/> as <c>object</c>.</summary>
+public sealed class RowFormatConverter()
+    : JsonStringEnumConverter<RowFormat>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
+
+/// <summary>Writes a <see cref="Delivery"/> as <c>exactly-once</c>.</summary>
+public sealed class DeliveryConverter()
+    : JsonStringEnumConverter<Delivery>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);

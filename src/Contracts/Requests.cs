@@ -1,0 +1,80 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Gateway.Contracts;
+
+/// <summary>One SQL statement of an activity, and how to run it.</summary>
+public abstract record StatementRequest
+{
+    /// <summary>
+    /// The activity's tag: 1 to 255 visible ASCII characters (0x21 to 0x7E). The header <c>Idempotency-Key</c> may
+    /// carry it instead; where both are given they must be equal.
+    /// </summary>
+    public string? ActivityId { get; init; }
+
+    /// <summary>Which try of the activity this is, from 1. Logged and traced, never part of its identity.</summary>
+    public int? Attempt { get; init; }
+
+    /// <summary>A connection named in the gateway's configuration; never a DSN.</summary>
+    public string Connection { get; init; } = "default";
+
+    /// <summary>One statement, run with the extended protocol. No transaction control, no COPY.</summary>
+    public required string Sql { get; init; }
+
+    /// <summary>
+    /// An array for <c>$1…$n</c>, or an object for <c>:name</c>. PostgreSQL infers each type, as for a literal:
+    /// null is NULL, a string its text, a number its digits as sent, a boolean <c>true</c> or <c>false</c>,
+    /// an object JSON text, an array a PostgreSQL array.
+    /// </summary>
+    public JsonElement? Parameters { get; init; }
+
+    /// <summary>
+    /// One budget, in milliseconds, for waiting, connecting, running, committing and answering.
+    /// </summary>
+    public int? TimeoutMs { get; init; }
+
+    /// <summary>What a row of the answer is.</summary>
+    public RowFormat RowFormat { get; init; }
+}
+
+/// <summary>A statement for <c>POST /v1/query</c>: run READ ONLY, so it may be run again freely.</summary>
+public sealed record QueryRequest : StatementRequest;
+
+/// <summary>A statement for <c>POST /v1/execute</c>: run in a transaction that is committed where it succeeds.</summary>
+public sealed record ExecuteRequest : StatementRequest
+{
+    /// <summary>What must be true of the outcome; anything else is rolled back.</summary>
+    public Expectation? Expect { get; init; }
+
+    /// <summary>How often the statement may take effect when the activity is run again.</summary>
+    public Delivery Delivery { get; init; }
+}
+
+/// <summary>What a statement's outcome must be; anything else is rolled back with <c>expectation_failed</c>.</summary>
+public sealed record Expectation
+{
+    /// <summary>The rows that must be returned, or affected where none are returned.</summary>
+    public required long RowCount { get; init; }
+}
+
+/// <summary>What a row of the answer is.</summary>
+[JsonConverter(typeof(RowFormatConverter))]
+public enum RowFormat
+{
+    /// <summary>An object, a member a column.</summary>
+    Object,
+
+    /// <summary>An array, an element a column.</summary>
+    Array,
+}
+
+/// <summary>How often a statement may take effect when its activity is run again.</summary>
+[JsonConverter(typeof(DeliveryConverter))]
+public enum Delivery
+{
+    /// <summary>Once: the effect and its record commit together. Needs the journal in the target database.</summary>
+    ExactlyOnce,
+
+    /// <summary>Each time that it is sent: nothing is recorded.</summary>
+    AtLeastOnce,
+}

@@ -1,0 +1,96 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>What a caller has: HTTP and JSON, and nothing of the gateway's own types.</summary>
+public sealed class GatewayClient(Uri address) : IDisposable
+{
+    private readonly HttpClient _http = new() { BaseAddress = address, Timeout = TimeSpan.FromSeconds(60) };
+
+    public HttpClient Http => _http;
+
+    /// <summary>Runs a query of that SQL and expects it to succeed.</summary>
+    public async Task<JsonElement> QueryAsync(string sql, object? parameters = null) =>
+        (await PostAsync("query", new { activityId = "test", sql, parameters })).Expect(HttpStatusCode.OK);
+
+    /// <summary>Runs a query of one value and expects it to succeed.</summary>
+    public async Task<JsonElement> QueryValueAsync(string sql, object? parameters = null) =>
+        (await PostAsync("query", new { activityId = "test", sql, parameters, rowFormat = "array" }))
+        .Expect(HttpStatusCode.OK).GetProperty("rows")[0][0];
+
+    /// <summary>Executes that SQL, at least once, and expects it to succeed.</summary>
+    public async Task<JsonElement> ExecuteAsync(string sql, object? parameters = null) =>
+        (await PostAsync("execute", new { activityId = "test", sql, parameters, delivery = "at-least-once" }))
+        .Expect(HttpStatusCode.OK);
+
+    public Task<Answer> PostAsync(string endpoint, object request) =>
+        PostAsync(endpoint, JsonSerializer.SerializeToUtf8Bytes(request));
+
+    public Task<Answer> PostAsync(string endpoint, string body) => PostAsync(endpoint, Encoding.UTF8.GetBytes(body));
+
+    public Task<Answer> PostAsync(string endpoint, byte[] body, params (string Name, string Value)[] headers)
+    {
+        var content = new ByteArrayContent(body);
+        content.Headers.ContentType = new("application/json");
+        return SendAsync(endpoint, content, headers);
+    }
+
+    public async Task<Answer> SendAsync(string endpoint, HttpContent content, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/{endpoint}") { Content = content };
+        foreach (var (name, value) in headers)
+            request.Headers.TryAddWithoutValidation(name, value);
+        using var response = await _http.SendAsync(request);
+        return await Answer.ReadAsync(response);
+    }
+
+    public async Task<Answer> GetAsync(string path)
+    {
+        using var response = await _http.GetAsync(path);
+        return await Answer.ReadAsync(response);
+    }
+
+    public void Dispose() => _http.Dispose();
+}
+
+/// <summary>An answer, read whole.</summary>
+public sealed record Answer(HttpStatusCode Status, string MediaType, IReadOnlyDictionary<string, string> Headers, string Text)
+{
+    public JsonElement Json => JsonDocument.Parse(Text).RootElement;
+
+    public static async Task<Answer> ReadAsync(HttpResponseMessage response) => new(
+        response.StatusCode,
+        response.Content.Headers.ContentType?.MediaType ?? "",
+        response.Headers.ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase),
+        await response.Content.ReadAsStringAsync());
+
+    /// <summary>The JSON of an answer with that status; else a failure that shows the answer.</summary>
+    public JsonElement Expect(HttpStatusCode status)
+    {
+        Assert.True(Status == status, $"{(int)status} was expected, and {(int)Status} came: {Text}");
+        return Json;
+    }
+
+    /// <summary>The problem of that code, after checking all that every problem must be.</summary>
+    public JsonElement ExpectProblem(int status, string code)
+    {
+        Assert.True(Status == (HttpStatusCode)status, $"{status} {code} was expected, and {(int)Status} came: {Text}");
+        var problem = Json;
+        Assert.Equal(code, problem.GetProperty("code").GetString());
+        Assert.Equal("application/problem+json", MediaType);
+        Assert.Equal($"/problems/{code}", problem.GetProperty("type").GetString());
+        Assert.Equal(status, problem.GetProperty("status").GetInt32());
+        Assert.NotEmpty(problem.GetProperty("title").GetString()!);
+        Assert.NotEmpty(problem.GetProperty("detail").GetString()!);
+        Assert.Equal(32, problem.GetProperty("traceId").GetString()!.Length);
+        Assert.InRange(Encoding.UTF8.GetByteCount(Text), 1, 2048);
+
+        var retryable = problem.GetProperty("retryable").GetBoolean();
+        Assert.Equal(retryable ? "true" : "false", Headers["X-Should-Retry"]);
+        Assert.Equal(retryable, Headers.ContainsKey("Retry-After"));
+        Assert.Equal(retryable, status is 408 or 409 or 429 or >= 500);
+        return problem;
+    }
+}

@@ -1,0 +1,116 @@
+using Gateway.Api.Connections;
+using Gateway.Api.PostgresTests;
+using Gateway.LocalPostgres;
+using Microsoft.AspNetCore.Builder;
+using Npgsql;
+
+[assembly: AssemblyFixture(typeof(GatewayFixture))]
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>
+/// A real PostgreSQL (the one of <c>TEST_DSN</c>, or a private one), a database of its own in it with the demo data,
+/// and a gateway that serves it over real HTTP.
+/// </summary>
+public sealed class GatewayFixture : IAsyncLifetime
+{
+    private readonly string _database = $"gateway_test_{Guid.NewGuid():N}";
+    private LocalPostgresServer? _server;
+    private string _serverDsn = "";
+    private RunningGateway? _gateway;
+
+    /// <summary>The DSN of the tests' database, whose role may do everything in it.</summary>
+    public string Dsn { get; private set; } = "";
+
+    public Uri Address => _gateway!.Address;
+
+    public GatewayClient Client => _gateway!.Client;
+
+    public async ValueTask InitializeAsync()
+    {
+        _serverDsn = Environment.GetEnvironmentVariable("TEST_DSN") ?? await StartServerAsync();
+        await ExecuteAsync(_serverDsn, $"CREATE DATABASE {_database}");
+        Dsn = new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(_serverDsn).ConnectionString)
+        {
+            Database = _database,
+        }.ConnectionString;
+        await ExecuteAsync(Dsn, await DevelopmentDatabase.ReadDemoAsync());
+        _gateway = await StartGatewayAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_gateway is not null)
+            await _gateway.DisposeAsync();
+        if (_serverDsn.Length > 0)
+            await ExecuteAsync(_serverDsn, $"DROP DATABASE IF EXISTS {_database} WITH (FORCE)");
+        if (_server is not null)
+            await _server.DisposeAsync();
+    }
+
+    /// <summary>A further gateway on the same database, with settings of its own.</summary>
+    public Task<RunningGateway> StartGatewayAsync(params string[] settings) =>
+        RunningGateway.StartAsync([$"--DSN={Dsn}", .. settings]);
+
+    /// <summary>Runs one statement past the gateway.</summary>
+    public Task ExecuteAsync(string sql) => ExecuteAsync(Dsn, sql);
+
+    /// <summary>Asks for one value past the gateway.</summary>
+    public async Task<T> ReadAsync<T>(string sql)
+    {
+        await using var connection = await OpenAsync(Dsn);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    private static async Task ExecuteAsync(string dsn, string sql)
+    {
+        await using var connection = await OpenAsync(dsn);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private static async Task<NpgsqlConnection> OpenAsync(string dsn)
+    {
+        var settings = Connections.Dsn.Parse(dsn);
+        settings.Pooling = false;
+        var connection = new NpgsqlConnection(settings.ConnectionString);
+        await connection.OpenAsync();
+        return connection;
+    }
+
+    private async Task<string> StartServerAsync()
+    {
+        _server = await LocalPostgresServer.StartTemporaryAsync();
+        return _server.Dsn;
+    }
+}
+
+/// <summary>A gateway in this process, on a free port of the loopback.</summary>
+public sealed class RunningGateway : IAsyncDisposable
+{
+    private readonly WebApplication _application;
+
+    private RunningGateway(WebApplication application)
+    {
+        _application = application;
+        Address = new Uri(application.Urls.First());
+        Client = new GatewayClient(Address);
+    }
+
+    public Uri Address { get; }
+
+    public GatewayClient Client { get; }
+
+    public static async Task<RunningGateway> StartAsync(params string[] settings) => new(await Program.StartAsync(
+    [
+        "--urls=http://127.0.0.1:0", "--environment=Production", "--Serilog:MinimumLevel:Default=Error", .. settings,
+    ]));
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _application.StopAsync();
+        await _application.DisposeAsync();
+    }
+}

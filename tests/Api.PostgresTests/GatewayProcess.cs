@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>A gateway in a process of its own, as a user starts it.</summary>
+public sealed class GatewayProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _errors = new();
+    private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private GatewayProcess(IReadOnlyDictionary<string, string> environment, string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Gateway.Api.dll"), .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            // Not the folder of the binaries: the gateway must find its files from anywhere.
+            WorkingDirectory = Path.GetTempPath(),
+        };
+        foreach (var name in new[] { "DSN", "ASPNETCORE_ENVIRONMENT", "DOTNET_ENVIRONMENT", "ASPNETCORE_URLS", "ASPNETCORE_HTTP_PORTS" })
+            start.Environment.Remove(name);
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+
+        _process = new Process { StartInfo = start, EnableRaisingEvents = true };
+        _process.OutputDataReceived += (_, line) => Append(_output, line.Data);
+        _process.ErrorDataReceived += (_, line) => Append(_errors, line.Data);
+        _process.Exited += (_, _) => _listening.TrySetException(new InvalidOperationException("The gateway has exited."));
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public string Output => Read(_output);
+
+    public string Errors => Read(_errors);
+
+    /// <summary>Starts one and waits until it listens.</summary>
+    public static async Task<GatewayProcess> StartAsync(
+        IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        var gateway = new GatewayProcess(environment, arguments);
+        try
+        {
+            await gateway._listening.Task.WaitAsync(Patience);
+            return gateway;
+        }
+        catch (Exception error) when (error is TimeoutException or InvalidOperationException)
+        {
+            await gateway.DisposeAsync();
+            throw new InvalidOperationException($"The gateway did not start: {gateway.Output} {gateway.Errors}", error);
+        }
+    }
+
+    /// <summary>Starts one that is to end by itself.</summary>
+    /// <returns>Its exit code and what it printed to standard error.</returns>
+    public static async Task<(int ExitCode, string Errors, string Output)> RunAsync(
+        IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        await using var gateway = new GatewayProcess(environment, arguments);
+        _ = gateway._listening.Task.ContinueWith(task => task.Exception, TaskScheduler.Default);
+        var code = await gateway.WaitForExitAsync();
+        return (code, gateway.Errors, gateway.Output);
+    }
+
+    /// <summary>A port of the loopback that nobody listens on at the moment.</summary>
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>Asks it to end, as an orchestrator does.</summary>
+    public async Task<int> TerminateAsync()
+    {
+        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString()]);
+        await kill.WaitForExitAsync();
+        return await WaitForExitAsync();
+    }
+
+    /// <summary>Ends it with no chance to clean up.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await WaitForExitAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+            await KillAsync();
+        _process.Dispose();
+    }
+
+    private async Task<int> WaitForExitAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(Patience);
+        return _process.ExitCode;
+    }
+
+    private void Append(StringBuilder text, string? line)
+    {
+        if (line is null)
+            return;
+        lock (text)
+            text.AppendLine(line);
+        if (line.StartsWith("The gateway listens on", StringComparison.Ordinal))
+            _listening.TrySetResult();
+    }
+
+    private static string Read(StringBuilder text)
+    {
+        lock (text)
+            return text.ToString();
+    }
+}

@@ -1,0 +1,133 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>What can't work ends at once, in sentences that name the setting, and exit code 1.</summary>
+public sealed class StartupTests(GatewayFixture fixture)
+{
+    private static readonly Dictionary<string, string> Nothing = [];
+
+    [Fact]
+    public async Task NoDsnInProduction_NamesTheSetting()
+    {
+        var run = await GatewayProcess.RunAsync(Nothing);
+
+        AssertRefused(run, "DSN is not set: name the database, as in DSN=postgresql://user:password@host:5432/database.");
+    }
+
+    [Fact]
+    public async Task FaultyDsn_NamesTheSettingAndTheKey()
+    {
+        var run = await GatewayProcess.RunAsync(new Dictionary<string, string> { ["DSN"] = "host=localhost user=me pasword=canary" });
+
+        AssertRefused(run, "DSN: ", "pasword");
+        Assert.DoesNotContain("canary", run.Errors);
+    }
+
+    [Fact]
+    public async Task UnreachableServer_NamesTheSettingAndThePlace()
+    {
+        var port = GatewayProcess.FreePort();
+
+        var run = await GatewayProcess.RunAsync(
+            new Dictionary<string, string> { ["Gateway__Connections__reports__Dsn"] = $"postgresql://me:canary@127.0.0.1:{port}/db" });
+
+        AssertRefused(run, "reports", "Gateway__Connections__reports__Dsn", $"127.0.0.1:{port}", "refused");
+        Assert.DoesNotContain("canary", run.Errors);
+    }
+
+    [Fact]
+    public async Task WrongDatabase_NamesTheSettingAndTheReason()
+    {
+        var run = await GatewayProcess.RunAsync(new Dictionary<string, string> { ["DSN"] = $"{fixture.Dsn};Database=nowhere_at_all" });
+
+        AssertRefused(run, "(DSN)", "nowhere_at_all", "does not exist");
+    }
+
+    [Fact]
+    public async Task PortInUse_NamesTheSetting()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var address = $"http://127.0.0.1:{((IPEndPoint)taken.LocalEndpoint).Port}";
+
+        var run = await GatewayProcess.RunAsync(new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, "--urls", address);
+
+        AssertRefused(run, address, "in use", "--urls", "ASPNETCORE_URLS");
+    }
+
+    [Theory]
+    [InlineData("http://0.0.0.0:0")]
+    [InlineData("http://*:0")]
+    [InlineData("http://[::]:0")]
+    [InlineData("http://127.0.0.1:0;http://10.0.0.1:0")]
+    public async Task AddressOpenToOthers_IsRefused(string urls)
+    {
+        var run = await GatewayProcess.RunAsync(new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, "--urls", urls);
+
+        AssertRefused(run, "open to other machines");
+    }
+
+    [Fact]
+    public async Task PortsByEnvironment_AreHeldToLoopbackToo()
+    {
+        var run = await GatewayProcess.RunAsync(
+            new Dictionary<string, string> { ["DSN"] = fixture.Dsn, ["ASPNETCORE_HTTP_PORTS"] = "0", ["Urls"] = "" });
+
+        AssertRefused(run, "open to other machines");
+    }
+
+    [Fact]
+    public async Task FaultyAddress_NamesTheSetting()
+    {
+        var run = await GatewayProcess.RunAsync(new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, "--urls", "localhost");
+
+        AssertRefused(run, "--urls");
+    }
+
+    [Fact]
+    public async Task SeveralFaults_AreAllReported()
+    {
+        var run = await GatewayProcess.RunAsync(new Dictionary<string, string>
+        {
+            ["DSN"] = "host=localhost color=red",
+            ["Gateway__BodyLimitBytes"] = "1",
+            ["Gateway__DefaultTimeoutMs"] = "400000",
+            ["Gateway__ResponseLimit"] = "1",
+            ["Gateway__Connections__reports__PoolSize"] = "0",
+        });
+
+        AssertRefused(
+            run,
+            "DSN: ", "Gateway__BodyLimitBytes is 1", "Gateway__DefaultTimeoutMs is 400000", "Gateway__ResponseLimit is not a setting",
+            "Gateway__Connections__reports__PoolSize is 0", "Gateway__Connections__reports__Dsn is not set");
+    }
+
+    [Fact]
+    public async Task SettingOfTheWrongType_IsNamed()
+    {
+        var run = await GatewayProcess.RunAsync(new Dictionary<string, string> { ["DSN"] = fixture.Dsn, ["Gateway__BodyLimitBytes"] = "many" });
+
+        AssertRefused(run, "Gateway__BodyLimitBytes", "many");
+    }
+
+    [Fact]
+    public async Task StartedWithADsn_ServesItAndEndsWhenAsked()
+    {
+        await using var gateway = await GatewayProcess.StartAsync(
+            new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, "--urls", $"http://127.0.0.1:{GatewayProcess.FreePort()}");
+
+        Assert.Equal(0, await gateway.TerminateAsync());
+        Assert.Empty(gateway.Errors);
+    }
+
+    private static void AssertRefused((int ExitCode, string Errors, string Output) run, params string[] words)
+    {
+        Assert.True(run.ExitCode == 1, $"Exit code {run.ExitCode}: {run.Errors} {run.Output}");
+        foreach (var word in words)
+            Assert.Contains(word, run.Errors);
+        Assert.DoesNotContain("   at ", run.Errors);
+        Assert.DoesNotContain("Exception", run.Errors + run.Output);
+    }
+}
