@@ -8,6 +8,9 @@ namespace Gateway.Api.PostgresTests;
 /// <summary>A gateway in a process of its own, as a user starts it.</summary>
 public sealed class GatewayProcess : IAsyncDisposable
 {
+    /// <summary>The last line that the gateway prints at its start, save in Development.</summary>
+    private const string Ready = "The gateway listens on";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Process _process;
@@ -112,7 +115,7 @@ public sealed class GatewayProcess : IAsyncDisposable
             return;
         lock (text)
             text.AppendLine(line);
-        if (line.StartsWith("The gateway listens on", StringComparison.Ordinal))
+        if (line.StartsWith(Ready, StringComparison.Ordinal))
             _listening.TrySetResult();
     }
 

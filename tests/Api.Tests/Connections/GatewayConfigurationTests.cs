@@ -1,0 +1,96 @@
+using Gateway.Api.Connections;
+using Microsoft.Extensions.Configuration;
+
+namespace Gateway.Api.Tests.Connections;
+
+public sealed class GatewayConfigurationTests
+{
+    private const string Dsn = "postgresql://me@db/app";
+
+    [Fact]
+    public void DsnAlone_IsTheDefaultConnectionWithTheDefaults()
+    {
+        var configuration = Read(("DSN", Dsn));
+
+        var connection = Assert.Single(configuration.Options.Connections);
+        Assert.Equal("default", connection.Key);
+        Assert.Equal((16, 256, false), (connection.Value.PoolSize, connection.Value.QueueLimit, connection.Value.ReadOnly));
+        Assert.Equal("DSN", configuration.Dsns["default"].Setting);
+        Assert.Equal("db", configuration.Dsns["default"].Value.Host);
+        Assert.Equal((15_000, 300_000), (configuration.Options.DefaultTimeoutMs, configuration.Options.MaxTimeoutMs));
+    }
+
+    [Fact]
+    public void SettingsBesideDsn_AreTheDefaultConnections()
+    {
+        var configuration = Read(("DSN", Dsn), ("Gateway:Connections:default:PoolSize", "3"));
+
+        Assert.Equal(3, configuration.Options.Connections["default"].PoolSize);
+    }
+
+    [Fact]
+    public void NamedConnections_HaveTheirOwnDsns()
+    {
+        var configuration = Read(
+            ("Gateway:Connections:a:Dsn", Dsn), ("Gateway:Connections:b:Dsn", "host=other user=me"), ("Gateway:Connections:b:ReadOnly", "true"));
+
+        Assert.Equal("Gateway__Connections__b__Dsn", configuration.Dsns["b"].Setting);
+        Assert.Equal("other", configuration.Dsns["b"].Value.Host);
+        Assert.True(configuration.Options.Connections["b"].ReadOnly);
+        Assert.False(configuration.Options.Connections["a"].ReadOnly);
+    }
+
+    [Theory]
+    [InlineData("BodyLimitBytes", "1024", "1023")]
+    [InlineData("ResponseLimitBytes", "1024", "1023")]
+    [InlineData("DefaultTimeoutMs", "1", "0")]
+    [InlineData("MaxTimeoutMs", "300000", "300001")]
+    [InlineData("ReadinessIntervalMs", "50", "49")]
+    [InlineData("ReadinessIntervalMs", "60000", "60001")]
+    [InlineData("ReadinessFailures", "1", "0")]
+    [InlineData("ReadinessFailures", "100", "101")]
+    [InlineData("Connections:default:PoolSize", "1", "0")]
+    [InlineData("Connections:default:PoolSize", "1000", "1001")]
+    [InlineData("Connections:default:QueueLimit", "0", "-1")]
+    [InlineData("Connections:default:QueueLimit", "100000", "100001")]
+    public void Range_HasTwoSides(string setting, string within, string beyond)
+    {
+        Read(("DSN", Dsn), ($"Gateway:{setting}", within));
+
+        var error = Assert.Throws<StartupException>(() => Read(("DSN", Dsn), ($"Gateway:{setting}", beyond)));
+        Assert.Contains($"Gateway__{setting.Replace(":", "__")} is {beyond}", error.Message);
+    }
+
+    [Theory]
+    [InlineData("DSN is not set")]
+    [InlineData("Gateway__Connections__a__Dsn is not set", "Gateway:Connections:a:PoolSize", "1")]
+    [InlineData("both name the default connection", "DSN", Dsn, "Gateway:Connections:default:Dsn", Dsn)]
+    [InlineData("Gateway__Pool is not a setting", "DSN", Dsn, "Gateway:Pool", "1")]
+    [InlineData("Gateway__Connections__default__Size is not a setting", "DSN", Dsn, "Gateway:Connections:default:Size", "1")]
+    [InlineData("Gateway__BodyLimitBytes", "DSN", Dsn, "Gateway:BodyLimitBytes", "many")]
+    [InlineData("is above Gateway__MaxTimeoutMs", "DSN", Dsn, "Gateway:MaxTimeoutMs", "1000")]
+    public void Fault_IsNamed(string expected, params string[] settings)
+    {
+        var error = Assert.Throws<StartupException>(() => Read([.. settings.Chunk(2).Select(pair => (pair[0], pair[1]))]));
+
+        Assert.Contains(expected, error.Message);
+    }
+
+    [Fact]
+    public void SeveralFaults_AreAllReported()
+    {
+        var error = Assert.Throws<StartupException>(() => Read(
+            ("DSN", "host=a user=me colour=red"), ("Gateway:Connections:b:Dsn", "host=a user=me flavour=x"), ("Gateway:BodyLimitBytes", "1")));
+
+        Assert.Contains("DSN: ", error.Message);
+        Assert.Contains("colour", error.Message);
+        Assert.Contains("Gateway__Connections__b__Dsn: ", error.Message);
+        Assert.Contains("flavour", error.Message);
+        Assert.Contains("Gateway__BodyLimitBytes", error.Message);
+    }
+
+    private static GatewayConfiguration Read(params (string Name, string Value)[] settings) =>
+        GatewayConfiguration.Read(new ConfigurationBuilder()
+            .AddInMemoryCollection(settings.ToDictionary(setting => setting.Name, setting => (string?)setting.Value))
+            .Build());
+}
