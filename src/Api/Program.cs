@@ -12,6 +12,9 @@ internal static class Program
 {
     public static async Task<int> Main(string[] args)
     {
+        if (args is ["openapi"])
+            return await ContractDocument.PrintAsync();
+
         try
         {
             await using var gateway = await StartAsync(args);
@@ -41,13 +44,13 @@ internal static class Program
         builder.ServeLoopbackOnly();
         builder.AddConnections();
         builder.Services.AddSingleton<StatementPath>();
+        builder.Services.AddContractDocument();
 
         var gateway = builder.Build();
         gateway.OwnDevelopmentDatabase();
         gateway.UseMiddleware<RequestLog>();
         gateway.UseMiddleware<ProblemMiddleware>();
-        gateway.MapStatements();
-        gateway.MapHealth();
+        MapEndpoints(gateway);
 
         try
         {
@@ -62,5 +65,13 @@ internal static class Program
             await gateway.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Every endpoint; the contract's document is made from what is mapped here.</summary>
+    internal static void MapEndpoints(WebApplication gateway)
+    {
+        gateway.MapStatements();
+        gateway.MapHealth();
+        gateway.MapContractDocument();
     }
 }

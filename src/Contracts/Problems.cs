@@ -23,7 +23,7 @@ public sealed record Problem
     /// <summary>Every fault of the request, where it is the request that is at fault.</summary>
     public IReadOnlyList<RequestFault>? Errors { get; init; }
 
-    /// <summary>How many more faults there are than <see cref="Errors"/> has room for.</summary>
+    /// <summary>How many more faults there are than <c>errors</c> has room for.</summary>
     public int? MoreErrors { get; init; }
 
     /// <summary>PostgreSQL's five-character code, where PostgreSQL refused.</summary>
@@ -53,7 +53,7 @@ public sealed record Problem
     /// <summary>Whether the same request may succeed if it is sent again.</summary>
     public required bool Retryable { get; init; }
 
-    /// <summary>Whether the request's effect was kept.</summary>
+    /// <summary>Whether the request's effect was kept: <c>no</c>, <c>yes</c>, or <c>unknown</c>.</summary>
     public required Committed Committed { get; init; }
 
     /// <summary>The tag that the request carried.</summary>

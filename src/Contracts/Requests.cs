@@ -1,3 +1,5 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -10,30 +12,45 @@ public abstract record StatementRequest
     /// The activity's tag: 1 to 255 visible ASCII characters (0x21 to 0x7E). The header <c>Idempotency-Key</c> may
     /// carry it instead; where both are given they must be equal.
     /// </summary>
+    [StringLength(255, MinimumLength = 1)]
+    [RegularExpression("^[!-~]+$")]
     public string? ActivityId { get; init; }
 
     /// <summary>Which try of the activity this is, from 1. Logged and traced, never part of its identity.</summary>
+    [Range(1, int.MaxValue)]
     public int? Attempt { get; init; }
 
     /// <summary>A connection named in the gateway's configuration; never a DSN.</summary>
+    [DefaultValue("default")]
     public string Connection { get; init; } = "default";
 
-    /// <summary>One statement, run with the extended protocol. No transaction control, no COPY.</summary>
+    /// <summary>
+    /// One statement, run with the extended protocol. No transaction control, no COPY. Its placeholders are <c>$1</c>,
+    /// <c>$2</c> and so on, or <c>:name</c>; those inside strings, quoted names, comments and <c>::casts</c> are none.
+    /// </summary>
+    [MinLength(1)]
     public required string Sql { get; init; }
 
     /// <summary>
-    /// An array for <c>$1…$n</c>, or an object for <c>:name</c>. PostgreSQL infers each type, as for a literal:
-    /// null is NULL, a string its text, a number its digits as sent, a boolean <c>true</c> or <c>false</c>,
-    /// an object JSON text, an array a PostgreSQL array.
+    /// An array for <c>$1…$n</c>, or an object for <c>:name</c>; as many as there are placeholders. PostgreSQL infers
+    /// each type, as for a literal: null is NULL, a string its text, a number its digits as sent, a boolean
+    /// <c>true</c> or <c>false</c>, an object JSON text, an array a PostgreSQL array.
     /// </summary>
     public JsonElement? Parameters { get; init; }
 
     /// <summary>
-    /// One budget, in milliseconds, for waiting, connecting, running, committing and answering.
+    /// One budget, in milliseconds, for waiting, connecting, running, committing and answering. The gateway's
+    /// configuration may set another default, and a lower maximum.
     /// </summary>
+    [Range(1, 300_000)]
+    [DefaultValue(15_000)]
     public int? TimeoutMs { get; init; }
 
-    /// <summary>What a row of the answer is.</summary>
+    /// <summary>
+    /// What a row of the answer is: <c>object</c>, with a member for each column, or <c>array</c>, with an element for
+    /// each column.
+    /// </summary>
+    [DefaultValue(RowFormat.Object)]
     public RowFormat RowFormat { get; init; }
 }
 
@@ -46,14 +63,18 @@ public sealed record ExecuteRequest : StatementRequest
     /// <summary>What must be true of the outcome; anything else is rolled back.</summary>
     public Expectation? Expect { get; init; }
 
-    /// <summary>How often the statement may take effect when the activity is run again.</summary>
+    /// <summary>
+    /// How often the statement may take effect when the activity is run again: <c>exactly-once</c>, which needs a journal
+    /// in the target database, or <c>at-least-once</c>, which takes effect each time that it is sent.
+    /// </summary>
+    [DefaultValue(Delivery.ExactlyOnce)]
     public Delivery Delivery { get; init; }
 }
 
 /// <summary>What a statement's outcome must be; anything else is rolled back with <c>expectation_failed</c>.</summary>
 public sealed record Expectation
 {
-    /// <summary>The rows that must be returned, or affected where none are returned.</summary>
+    /// <summary>The number of rows that must be returned, or affected where none are returned.</summary>
     public required long RowCount { get; init; }
 }
 

@@ -11,10 +11,22 @@ internal static class HealthEndpoints
     {
         var health = routes.MapGroup("/healthz").WithTags("Probes");
         health.MapGet("/live", () => TypedResults.Json(new Liveness("live"), ContractJson.Default.Liveness))
-            .WithName("live");
+            .WithName("live")
+            .WithSummary("Whether the gateway lives")
+            .WithDescription("Never asks a database: a restart of the gateway cures none.")
+            .Produces<Liveness>();
         health.MapGet("/startup", () => TypedResults.Json(new Liveness("started"), ContractJson.Default.Liveness))
-            .WithName("startup");
-        health.MapGet("/ready", Ready).WithName("ready");
+            .WithName("startup")
+            .WithSummary("Whether the gateway has started")
+            .WithDescription("It listens only once every connection has been reached, so any answer says yes.")
+            .Produces<Liveness>();
+        health.MapGet("/ready", Ready).WithName("ready")
+            .WithSummary("Whether the gateway can serve")
+            .WithDescription(
+                "Says for each connection whether its server can be reached, from checks made beforehand. 200 while one "
+                + "can be: `degraded` where others can't.")
+            .Produces<Readiness>()
+            .Produces<Readiness>(StatusCodes.Status503ServiceUnavailable);
     }
 
     /// <summary>

@@ -1,6 +1,7 @@
 using Gateway.Api.Connections;
 using Gateway.Api.Execution;
 using Gateway.Api.Telemetry;
+using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
 
@@ -13,8 +14,18 @@ internal static class StatementEndpoints
     public static void MapStatements(this IEndpointRouteBuilder routes)
     {
         var statements = routes.MapGroup("/v1").WithTags("Statements");
-        statements.MapPost("/query", QueryAsync).WithName("query");
-        statements.MapPost("/execute", ExecuteAsync).WithName("execute");
+        statements.MapPost("/query", QueryAsync).WithName("query")
+            .WithSummary("Run a statement that reads")
+            .WithDescription(
+                "Runs one statement in a READ ONLY transaction, by PostgreSQL's own word: it may be sent again freely.")
+            .Produces<StatementResponse>();
+        statements.MapPost("/execute", ExecuteAsync).WithName("execute")
+            .WithSummary("Run a statement that may write")
+            .WithDescription(
+                "Runs one statement in a transaction, which is committed where it succeeds and its answer can be given. "
+                + "`exactly-once`, the default, needs a journal in the database, which this version can't install yet; "
+                + "until then `at-least-once` is the delivery that works.")
+            .Produces<StatementResponse>();
     }
 
     private static Task QueryAsync(HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>

@@ -1,0 +1,203 @@
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Gateway.Api.Errors;
+using Gateway.Contracts;
+using Microsoft.OpenApi;
+using Swashbuckle.AspNetCore.SwaggerGen;
+
+namespace Gateway.Api.Endpoints;
+
+/// <summary>What the contract's types can't say of themselves.</summary>
+internal sealed class ContractSchemas : ISchemaFilter
+{
+    public void Apply(IOpenApiSchema schema, SchemaFilterContext context)
+    {
+        if (schema is not OpenApiSchema described || described.Properties is not { Count: > 0 } properties)
+            return;
+
+        var isRequest = context.Type.IsAssignableTo(typeof(StatementRequest)) || context.Type == typeof(Expectation);
+        if (!isRequest)
+        {
+            var nullability = new NullabilityInfoContext();
+            described.Required = context.Type.GetProperties()
+                .Where(member => nullability.Create(member).ReadState == NullabilityState.NotNull)
+                .Select(member => JsonNamingPolicy.CamelCase.ConvertName(member.Name)).ToHashSet();
+        }
+        // A member that is null is left out of an answer, and refused in a request.
+        foreach (var member in properties.Values.OfType<OpenApiSchema>())
+            member.Type &= ~JsonSchemaType.Null;
+
+        if (context.Type.IsAssignableTo(typeof(StatementRequest)))
+            Complete(properties["parameters"], "parameters");
+        if (context.Type == typeof(StatementResponse))
+        {
+            described.Required!.Add("rowCount");
+            Concrete(properties["rowCount"]).Type |= JsonSchemaType.Null;
+            Complete(Concrete(properties["rows"]).Items!, "row");
+        }
+        if (context.Type == typeof(Problem))
+            Concrete(properties["code"]).Description = CodesInWords(properties["code"].Description);
+        if (context.Type == typeof(Expectation))
+            Concrete(properties["rowCount"]).Minimum = "0";
+
+        // An unknown field of a request is most often a misspelt one; an answer may get new members.
+        described.AdditionalPropertiesAllowed = !isRequest;
+    }
+
+    private static void Complete(IOpenApiSchema schema, string what)
+    {
+        var any = Concrete(schema);
+        any.Type = null;
+        any.OneOf = what == "row" ? [Members("A member for each column."), Elements("An element for each column.")]
+            :
+            [
+                Elements("For `$1…$n`, in their order."),
+                Members("For `:name`, by name."),
+                new OpenApiSchema { Type = JsonSchemaType.Null, Description = "As if it were left out." },
+            ];
+    }
+
+    private static OpenApiSchema Elements(string description) =>
+        new() { Type = JsonSchemaType.Array, Description = description, Items = new OpenApiSchema() };
+
+    private static OpenApiSchema Members(string description) =>
+        new() { Type = JsonSchemaType.Object, Description = description, AdditionalProperties = new OpenApiSchema() };
+
+    private static string CodesInWords(string? description)
+    {
+        var codes = Enum.GetValues<ProblemCode>()
+            .Select(code => $"- {FailureTable.For(code).Status} {ContractDocumentTexts.Describe(code)}");
+        return $"{description} Codes may be added.\n\n{string.Join("\n", codes)}";
+    }
+
+    private static OpenApiSchema Concrete(IOpenApiSchema schema) => (OpenApiSchema)schema;
+}
+
+/// <summary>An operation's body, headers, problems and examples.</summary>
+internal sealed class ContractOperationFilter : IOperationFilter
+{
+    private const string Json = "application/json";
+
+    public void Apply(OpenApiOperation operation, OperationFilterContext context)
+    {
+        var contract = ContractOperations.ByName[operation.OperationId!];
+        var responses = operation.Responses ??= [];
+        AddAnswers(contract, responses, context.Document);
+        AddProblems(contract, responses, context);
+        operation.Responses = [];
+        foreach (var (status, response) in responses.OrderBy(response => response.Key, StringComparer.Ordinal))
+            operation.Responses.Add(status, response);
+        // No credential is asked for yet, which an absent list would leave open.
+        operation.Security = [];
+        if (contract.Request is { } request)
+            AddRequest(operation, request, context);
+    }
+
+    /// <summary>
+    /// Not by the endpoint's Accepts metadata: routing would answer another media type by itself, with no problem in it.
+    /// </summary>
+    private static void AddRequest(OpenApiOperation operation, Type request, OperationFilterContext context)
+    {
+        var path = $"/{context.ApiDescription.RelativePath}";
+        operation.Parameters =
+        [
+            .. ContractDocumentTexts.RequestHeaders.Keys.Select(
+                header => new OpenApiParameterReference(header, context.Document)),
+        ];
+        operation.RequestBody = new OpenApiRequestBody
+        {
+            Required = true,
+            Description = "The statement and how to run it, in UTF-8. Every fault of it is reported at once.",
+            Content = new Dictionary<string, IOpenApiMediaType>
+            {
+                [Json] = new OpenApiMediaType
+                {
+                    Schema = context.SchemaGenerator.GenerateSchema(request, context.SchemaRepository),
+                    Examples = ContractExamples.All.Where(example => example.Path == path).ToDictionary(
+                        example => example.Name,
+                        IOpenApiExample (example) => new OpenApiExample
+                        {
+                            Summary = example.Summary,
+                            Value = JsonNode.Parse(example.Body),
+                        }),
+                },
+            },
+        };
+    }
+
+    private static void AddAnswers(ContractOperation contract, OpenApiResponses responses, OpenApiDocument document)
+    {
+        foreach (var (status, description, names) in contract.Answers)
+        {
+            var response = (OpenApiResponse)responses[status.ToString()];
+            response.Description = description;
+            ((OpenApiMediaType)response.Content![Json]).Examples = names.ToDictionary(
+                name => name,
+                IOpenApiExample (name) => new OpenApiExample { Value = ContractExamples.AnswerOf(name) });
+            if (contract.Request is not null)
+            {
+                string[] ofWrites = contract.Writes ? [StatementEndpoints.IdempotentReplayed] : [];
+                response.Headers = Headers(document, [.. ofWrites, .. ContractDocumentTexts.HeadersOfAll]);
+            }
+        }
+    }
+
+    private static void AddProblems(ContractOperation contract, OpenApiResponses responses, OperationFilterContext context)
+    {
+        context.SchemaGenerator.GenerateSchema(typeof(Problem), context.SchemaRepository);
+        var problem = new OpenApiSchemaReference(nameof(Problem), context.Document);
+        foreach (var codes in contract.Codes.Order().GroupBy(code => FailureTable.For(code).Status).OrderBy(group => group.Key))
+        {
+            var retryable = codes.Any(code => FailureTable.For(code).Retryable);
+            string[] ofRetryable = retryable ? ["Retry-After"] : [];
+            responses.Add(codes.Key.ToString(), new OpenApiResponse
+            {
+                Description = string.Join("\n", codes.Select(code => $"- {ContractDocumentTexts.Describe(code)}")),
+                Headers = Headers(
+                    context.Document, ["X-Should-Retry", .. ofRetryable, .. ContractDocumentTexts.HeadersOfAll]),
+                Content = new Dictionary<string, IOpenApiMediaType>
+                {
+                    ["application/problem+json"] = new OpenApiMediaType
+                    {
+                        Schema = problem,
+                        Examples = codes.Select(ProblemAnswer.NameOf).ToDictionary(
+                            name => name,
+                            IOpenApiExample (name) => new OpenApiExampleReference(name, context.Document)),
+                    },
+                },
+            });
+        }
+    }
+
+    private static Dictionary<string, IOpenApiHeader> Headers(OpenApiDocument document, IEnumerable<string> names) =>
+        names.ToDictionary(name => name, IOpenApiHeader (name) => new OpenApiHeaderReference(name, document));
+}
+
+/// <summary>What operations share, and the order of it all.</summary>
+internal sealed class ContractComponents : IDocumentFilter
+{
+    public void Apply(OpenApiDocument document, DocumentFilterContext context)
+    {
+        // The statements before the probes.
+        var paths = document.Paths.OrderByDescending(path => path.Key.StartsWith("/v1/", StringComparison.Ordinal)).ToArray();
+        document.Paths = [];
+        foreach (var (path, item) in paths)
+            document.Paths.Add(path, item);
+
+        document.Tags = new HashSet<OpenApiTag>(ContractDocumentTexts.Tags);
+
+        var components = document.Components ??= new OpenApiComponents();
+        components.Parameters = ContractDocumentTexts.RequestHeaders.ToDictionary(
+            header => header.Key, IOpenApiParameter (header) => header.Value);
+        components.Headers = ContractDocumentTexts.AnswerHeaders.ToDictionary(
+            header => header.Key, IOpenApiHeader (header) => header.Value);
+        components.Examples = ContractOperations.Codes.ToDictionary(
+            ProblemAnswer.NameOf,
+            IOpenApiExample (code) => new OpenApiExample
+            {
+                Summary = FailureTable.For(code).Title,
+                Value = ContractExamples.ProblemOf(code),
+            });
+    }
+}

@@ -1,0 +1,69 @@
+using Gateway.Contracts;
+
+namespace Gateway.Api.Endpoints;
+
+/// <summary>What the contract says of an operation beyond its endpoint's own metadata.</summary>
+/// <param name="Request">The type of its body; null where it takes none.</param>
+/// <param name="Codes">The problems that it may be answered with.</param>
+/// <param name="Answers">Its answers that are no problems.</param>
+internal sealed record ContractOperation(
+    Type? Request, IReadOnlyList<ProblemCode> Codes, IReadOnlyList<ContractAnswer> Answers)
+{
+    /// <summary>Whether it may write, and its answer therefore says whether it is a replay.</summary>
+    public bool Writes => Request == typeof(ExecuteRequest);
+}
+
+/// <summary>An answer that is no problem.</summary>
+/// <param name="Status">Its HTTP status.</param>
+/// <param name="Description">When it is given.</param>
+/// <param name="Examples">Names in <see cref="ContractExamples.Answers"/>.</param>
+internal sealed record ContractAnswer(int Status, string Description, params IReadOnlyList<string> Examples);
+
+/// <summary>The one place that says which problems each operation may be answered with, by its name.</summary>
+internal static class ContractOperations
+{
+    /// <summary>What a statement can meet on its way, whatever it may do.</summary>
+    private static readonly ProblemCode[] OfAnyStatement =
+    [
+        ProblemCode.InvalidRequest,
+        ProblemCode.ConnectionNotFound,
+        ProblemCode.BodyTooLarge,
+        ProblemCode.UnsupportedMediaType,
+        ProblemCode.SqlRejected,
+        ProblemCode.SqlError,
+        ProblemCode.ReadOnly,
+        ProblemCode.DuplicateColumn,
+        ProblemCode.ResultTooLarge,
+        ProblemCode.Saturated,
+        ProblemCode.Conflict,
+        ProblemCode.DatabaseUnavailable,
+        ProblemCode.DeadlineExceeded,
+        ProblemCode.Internal,
+    ];
+
+    public static IReadOnlyDictionary<string, ContractOperation> ByName { get; } =
+        new Dictionary<string, ContractOperation>
+        {
+            ["query"] = new(typeof(QueryRequest), OfAnyStatement, [new(200, "The statement ran.", "named", "arrayRows")]),
+            ["execute"] = new(
+                typeof(ExecuteRequest),
+                [
+                    .. OfAnyStatement,
+                    ProblemCode.ExpectationFailed,
+                    ProblemCode.JournalMissing,
+                    ProblemCode.OutcomeUnknown,
+                ],
+                [new(200, "The statement ran, and is committed.", "insert", "update")]),
+            ["live"] = new(null, [ProblemCode.Internal], [new(200, "It lives.", "live")]),
+            ["startup"] = new(null, [ProblemCode.Internal], [new(200, "It has started.", "startup")]),
+            ["ready"] = new(
+                null, [ProblemCode.Internal],
+                [
+                    new(200, "A connection's server can be reached: one of them at least.", "ready"),
+                    new(503, "No connection's server can be reached.", "unavailable"),
+                ]),
+        };
+
+    /// <summary>The codes that some operation is answered with, in the order of their declaration.</summary>
+    public static IEnumerable<ProblemCode> Codes => ByName.Values.SelectMany(operation => operation.Codes).Distinct().Order();
+}

@@ -1,0 +1,104 @@
+using Gateway.Api.Errors;
+using Gateway.Contracts;
+using Microsoft.OpenApi;
+
+namespace Gateway.Api.Endpoints;
+
+/// <summary>The document's prose, and its headers.</summary>
+internal static class ContractDocumentTexts
+{
+    public static OpenApiInfo Info { get; } = new()
+    {
+        Title = "The Gateway",
+        Version = "1",
+        Description = """
+            PostgreSQL over HTTP for the activities of workflows. An activity is run at least once; the endpoint says what
+            may be run again: a query can't write, an execute may.
+
+            A failure is an RFC 9457 problem of at most 2 KB, and never holds a parameter's value. Its `code` decides its
+            status, and its status whether workflow engines retry: 408, 409, 429 and 5xx are worth a retry, other 4xx are
+            not. A path that is not here is answered with 404 `endpoint_not_found`, another method with 405
+            `method_not_allowed`.
+
+            The examples run as they stand against the demo data of Development.
+            """.ReplaceLineEndings("\n"),
+        Contact = new OpenApiContact { Name = "The maintainers of the Gateway" },
+    };
+
+    /// <summary>Relative: wherever the document was read from.</summary>
+    public static OpenApiServer Server { get; } =
+        new() { Url = "/", Description = "The gateway that serves this document; http://localhost:8080 unless told otherwise." };
+
+    public static IReadOnlyList<OpenApiTag> Tags { get; } =
+    [
+        new() { Name = "Statements", Description = "Run one SQL statement, in a session and a transaction of its own." },
+        new() { Name = "Probes", Description = "Whether the gateway lives, has started and can serve." },
+    ];
+
+    public static IReadOnlyDictionary<string, OpenApiParameter> RequestHeaders { get; } =
+        new Dictionary<string, OpenApiParameter>
+        {
+            [StatementEndpoints.IdempotencyKey] = new()
+            {
+                Name = StatementEndpoints.IdempotencyKey,
+                In = ParameterLocation.Header,
+                Description = "The activity's tag, in place of `activityId` or equal to it: bare, or quoted as in the IETF "
+                    + "draft. One of the two is required.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1 },
+            },
+            ["traceparent"] = new()
+            {
+                Name = "traceparent",
+                In = ParameterLocation.Header,
+                Description = "The W3C trace that the request belongs to; without it the gateway begins one.",
+                Schema = TraceParent(),
+            },
+        };
+
+    public static IReadOnlyDictionary<string, OpenApiHeader> AnswerHeaders { get; } = new Dictionary<string, OpenApiHeader>
+    {
+        [StatementEndpoints.IdempotentReplayed] = new()
+        {
+            Description = "Whether this is the recorded answer of an earlier attempt.",
+            Required = true,
+            Schema = new OpenApiSchema { Type = JsonSchemaType.Boolean },
+        },
+        ["Server-Timing"] = new()
+        {
+            Description = "Where the time went, in milliseconds: read, queue, connect, execute, commit, answer, and total.",
+            Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            Example = "read;dur=0.21, queue;dur=0.004, connect;dur=0.02, execute;dur=0.9, commit;dur=0.1, total;dur=1.3",
+        },
+        ["traceparent"] = new()
+        {
+            Description = "The W3C trace that the request belongs to, and the gateway's span in it.",
+            Schema = TraceParent(),
+            Example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        },
+        ["X-Should-Retry"] = new()
+        {
+            Description = "Whether the same request may succeed if it is sent again; `retryable` of the problem.",
+            Required = true,
+            Schema = new OpenApiSchema { Type = JsonSchemaType.Boolean },
+        },
+        ["Retry-After"] = new()
+        {
+            Description = "How long to wait before a retry, in whole seconds.",
+            Required = true,
+            Schema = new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "1", Maximum = "60" },
+        },
+    };
+
+    /// <summary>Those that every answer carries, the probes' apart.</summary>
+    public static IReadOnlyList<string> HeadersOfAll { get; } = ["Server-Timing", "traceparent"];
+
+    /// <summary>What a code stands for, in a line.</summary>
+    public static string Describe(ProblemCode code)
+    {
+        var answer = FailureTable.For(code);
+        return $"`{ProblemAnswer.NameOf(code)}`: {answer.Title}. {(answer.Retryable ? "Retryable." : "Not retryable.")}";
+    }
+
+    private static OpenApiSchema TraceParent() =>
+        new() { Type = JsonSchemaType.String, Pattern = "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$" };
+}

@@ -1,0 +1,57 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace Gateway.Api.Tests.Endpoints;
+
+/// <summary>The files that hold the contract besides the code.</summary>
+internal static partial class ContractFiles
+{
+    /// <summary>A file of the repository that the tests were built from.</summary>
+    public static string Find(string path)
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Gateway.sln")))
+            folder = folder.Parent ?? throw new FileNotFoundException("Gateway.sln is in no folder above the tests.");
+        return Path.Combine(folder.FullName, path);
+    }
+
+    /// <summary>YAML by the rules of version 1.1, the more dangerous ones: a bare <c>no</c> is false.</summary>
+    public static JsonNode ReadYaml(byte[] yaml)
+    {
+        var stream = new YamlStream();
+        stream.Load(new StringReader(Encoding.UTF8.GetString(yaml)));
+        return Read(Assert.Single(stream.Documents).RootNode)!;
+    }
+
+    private static JsonNode? Read(YamlNode node) => node switch
+    {
+        YamlMappingNode mapping => new JsonObject(mapping.Children.Select(
+            child => KeyValuePair.Create(((YamlScalarNode)child.Key).Value!, Read(child.Value)))),
+        YamlSequenceNode sequence => new JsonArray([.. sequence.Children.Select(Read)]),
+        YamlScalarNode { Style: ScalarStyle.Plain } scalar => ReadPlain(scalar.Value!),
+        YamlScalarNode scalar => JsonValue.Create(scalar.Value),
+        _ => throw new NotSupportedException(node.GetType().Name),
+    };
+
+    private static JsonNode? ReadPlain(string text) => text switch
+    {
+        "" or "~" => null,
+        _ when Word().IsMatch(text) => JsonValue.Create(text.ToLowerInvariant() is "y" or "yes" or "on" or "true"),
+        _ when Number().IsMatch(text) => JsonNode.Parse(text),
+        // What else version 1.1 takes for something other than a string must not turn up bare.
+        _ when Other().IsMatch(text) => throw new InvalidDataException($"{text} is bare."),
+        _ => JsonValue.Create(text),
+    };
+
+    [GeneratedRegex("^(y|n|yes|no|on|off|true|false)$", RegexOptions.IgnoreCase)]
+    private static partial Regex Word();
+
+    [GeneratedRegex(@"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$")]
+    private static partial Regex Number();
+
+    [GeneratedRegex(@"^([-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|0[0-9xob][0-9a-fA-F_]*|null|[-+]?\.(inf|nan)|=|<<)$", RegexOptions.IgnoreCase)]
+    private static partial Regex Other();
+}

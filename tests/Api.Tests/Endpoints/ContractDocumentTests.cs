@@ -1,0 +1,183 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Gateway.Api.Endpoints;
+using Gateway.Api.Errors;
+using Gateway.Contracts;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Gateway.Api.Tests.Endpoints;
+
+/// <summary>The document against the code that it describes, and the committed copy of it.</summary>
+public sealed class ContractDocumentTests
+{
+    private const string Command = "dotnet run --no-launch-profile --project src/Api -- openapi > openapi.yaml";
+
+    [Fact]
+    public async Task CommittedDocument_IsWhatTheApplicationSays()
+    {
+        var committed = await File.ReadAllTextAsync(ContractFiles.Find("openapi.yaml"));
+
+        var generated = System.Text.Encoding.UTF8.GetString(Generated.Text.Yaml).ReplaceLineEndings();
+
+        Assert.True(committed.ReplaceLineEndings() == generated, $"openapi.yaml is out of date; regenerate it: {Command}");
+    }
+
+    [Fact]
+    public void MadeAgainWithinARequestsTrace_IsTheSame()
+    {
+        using var trace = new Activity("request").SetIdFormat(ActivityIdFormat.W3C).Start();
+
+        var again = Generated.Make();
+
+        Assert.Equal(Generated.Text.Json, again.Json);
+        Assert.Equal(Generated.Text.Yaml, again.Yaml);
+    }
+
+    [Fact]
+    public void YamlReadAsVersion11_SaysWhatTheJsonSays() =>
+        Assert.Equal(Normal(Generated.Document), Normal(ContractFiles.ReadYaml(Generated.Text.Yaml)));
+
+    [Fact]
+    public void Paths_AreThoseThatThereAre() =>
+        Assert.Equal(
+            ["/v1/query", "/v1/execute", "/healthz/live", "/healthz/ready", "/healthz/startup"],
+            Generated.Document["paths"]!.AsObject().Select(path => path.Key).Order(StringComparer.Ordinal)
+                .OrderByDescending(path => path.StartsWith("/v1", StringComparison.Ordinal)).ThenByDescending(path => path == "/v1/query"));
+
+    [Fact]
+    public void EachOperation_IsAnsweredWithItsCodesUnderTheirStatuses()
+    {
+        foreach (var operation in Generated.Operations)
+        {
+            var name = (string)operation["operationId"]!;
+            var documented = operation["responses"]!.AsObject()
+                .Where(response => response.Value!["content"]!["application/problem+json"] is not null)
+                .SelectMany(response => response.Value!["content"]!["application/problem+json"]!["examples"]!.AsObject()
+                    .Select(example => $"{response.Key} {example.Key}"));
+
+            var listed = ContractOperations.ByName[name].Codes
+                .Select(code => $"{FailureTable.For(code).Status} {ProblemAnswer.NameOf(code)}");
+
+            Assert.Equal(listed.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
+        }
+        Assert.Equal(
+            ContractOperations.ByName.Keys.Order(StringComparer.Ordinal),
+            Generated.Operations.Select(operation => (string)operation["operationId"]!).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void EachProblemAnswer_DescribesItsCodesAndSaysWhetherToRetry()
+    {
+        foreach (var (status, response) in Generated.Operations.SelectMany(operation => operation["responses"]!.AsObject()))
+        {
+            if (response!["content"]!["application/problem+json"] is not { } problem)
+                continue;
+            var headers = response["headers"]!.AsObject().Select(header => header.Key).ToArray();
+            var retryable = FailureTable.Answers.Values.First(answer => answer.Status.ToString() == status).Retryable;
+
+            Assert.Equal("#/components/schemas/Problem", (string?)problem["schema"]!["$ref"]);
+            Assert.Contains("X-Should-Retry", headers);
+            Assert.Equal(retryable, headers.Contains("Retry-After"));
+            foreach (var (code, _) in problem["examples"]!.AsObject())
+                Assert.Contains($"`{code}`", (string)response["description"]!);
+        }
+    }
+
+    [Fact]
+    public void ProblemsOfOneStatus_AgreeOnRetrying() =>
+        Assert.All(
+            FailureTable.Answers.Values.GroupBy(answer => answer.Status),
+            answers => Assert.Single(answers.Select(answer => answer.Retryable).Distinct()));
+
+    [Fact]
+    public void ExampleProblems_AreAsTheTableOfFailuresSays()
+    {
+        var examples = Generated.Document["components"]!["examples"]!.AsObject();
+        foreach (var code in ContractOperations.Codes)
+        {
+            var problem = examples[ProblemAnswer.NameOf(code)]!["value"]!;
+            var answer = FailureTable.For(code);
+
+            Assert.Empty(ContractSchema.Of(nameof(Problem)).Faults(problem));
+            Assert.Equal(ProblemAnswer.NameOf(code), (string?)problem["code"]);
+            Assert.Equal($"/problems/{ProblemAnswer.NameOf(code)}", (string?)problem["type"]);
+            Assert.Equal((answer.Status, answer.Retryable, answer.Title),
+                ((int)problem["status"]!, (bool)problem["retryable"]!, (string)problem["title"]!));
+        }
+        Assert.Equal(ContractOperations.Codes.Count(), examples.Count);
+    }
+
+    [Fact]
+    public void ProblemsCode_ListsEveryCodeThatThereIs()
+    {
+        var code = ContractSchema.Of(nameof(Problem)).Property("code");
+
+        var listed = code["enum"]!.AsArray().Select(word => (string)word!).ToArray();
+
+        Assert.Equal(Enum.GetValues<ProblemCode>().Select(ProblemAnswer.NameOf), listed);
+        Assert.Equal(FailureTable.Answers.Keys.Order().Select(ProblemAnswer.NameOf), listed);
+        Assert.All(listed, word => Assert.Contains($"`{word}`", (string)code["description"]!));
+    }
+
+    [Fact]
+    public void EachType_HasTheMembersThatItIsWrittenWith()
+    {
+        foreach (var (name, schema) in Generated.Document["components"]!["schemas"]!.AsObject())
+        {
+            var type = typeof(Problem).Assembly.GetType($"Gateway.Contracts.{name}", throwOnError: true)!;
+            var written = ContractJson.Default.GetTypeInfo(type)!.Properties.Select(property => property.Name);
+
+            Assert.Equal(
+                written.Order(StringComparer.Ordinal),
+                schema!["properties"]!.AsObject().Select(property => property.Key).Order(StringComparer.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void EverythingOfTheContract_IsDescribed()
+    {
+        var components = Generated.Document["components"]!;
+        foreach (var (name, schema) in components["schemas"]!.AsObject())
+        {
+            Assert.False(string.IsNullOrWhiteSpace((string?)schema!["description"]), name);
+            foreach (var (property, described) in schema["properties"]!.AsObject())
+                Assert.False(string.IsNullOrWhiteSpace((string?)described!["description"]), $"{name}.{property}");
+        }
+        foreach (var header in components["headers"]!.AsObject().Concat(components["parameters"]!.AsObject()))
+            Assert.False(string.IsNullOrWhiteSpace((string?)header.Value!["description"]), header.Key);
+    }
+
+    [Fact]
+    public void Endpoints_LeaveTheMediaTypeToTheGateway()
+    {
+        using var gateway = (IDisposable)ContractDocument.Compose();
+
+        var endpoints = ((IEndpointRouteBuilder)gateway).DataSources.SelectMany(source => source.Endpoints).ToArray();
+
+        // With it, routing would answer 415 by itself, and with no problem.
+        Assert.NotEmpty(endpoints);
+        Assert.All(endpoints, endpoint => Assert.Null(endpoint.Metadata.GetMetadata<IAcceptsMetadata>()));
+    }
+
+    private static string Normal(JsonNode node) => JsonSerializer.Serialize(node);
+}
+
+/// <summary>The document, made once for all tests.</summary>
+internal static class Generated
+{
+    public static ContractText Text { get; } = Make();
+    public static JsonNode Document { get; } = JsonNode.Parse(Text.Json)!;
+
+    public static IEnumerable<JsonNode> Operations =>
+        Document["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject()).Select(method => method.Value!);
+
+    public static ContractText Make()
+    {
+        using var gateway = (IDisposable)ContractDocument.Compose();
+        return ((WebApplication)gateway).Services.GetRequiredService<ContractText>();
+    }
+}
