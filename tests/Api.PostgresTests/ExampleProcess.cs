@@ -9,7 +9,7 @@ internal sealed record ExampleProcess(int ExitCode, string Output, string Errors
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>The folder of the repository that holds the examples.</summary>
-    public static string Folder { get; } = Path.Combine(FindRoot(), "examples");
+    public static string Folder { get; } = Repository.PathOf("examples");
 
     /// <summary>Runs a program in the folder of the examples to its end, or for a minute.</summary>
     /// <param name="gateway">Becomes GATEWAY_URL.</param>
@@ -63,15 +63,5 @@ internal sealed record ExampleProcess(int ExitCode, string Output, string Errors
             throw new InvalidOperationException(
                 $"The examples need {start.FileName} on PATH: {error.Message}", error);
         }
-    }
-
-    private static string FindRoot()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "Gateway.sln")))
-                return folder.FullName;
-        }
-        throw new InvalidOperationException($"No folder above {AppContext.BaseDirectory} holds Gateway.sln.");
     }
 }

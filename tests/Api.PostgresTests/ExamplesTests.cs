@@ -1,7 +1,7 @@
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>The examples run as they stand, against a gateway with the demo data.</summary>
-public sealed class ExamplesTests(GatewayFixture gateway)
+public sealed class ExamplesTests(DemoFixture gateway) : IClassFixture<DemoFixture>
 {
     private static readonly string[] DemoUsers = ["ada@example.org", "alan@example.org", "grace@example.org"];
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Gateway.Api.Connections;
 using Gateway.Api.PostgresTests;
 using Gateway.LocalPostgres;
@@ -14,7 +15,7 @@ namespace Gateway.Api.PostgresTests;
 /// </summary>
 public sealed class GatewayFixture : IAsyncLifetime
 {
-    private readonly string _database = $"gateway_test_{Guid.NewGuid():N}";
+    private readonly ConcurrentBag<string> _databases = [];
     private LocalPostgresServer? _server;
     private string _serverDsn = "";
     private RunningGateway? _gateway;
@@ -29,12 +30,7 @@ public sealed class GatewayFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _serverDsn = Environment.GetEnvironmentVariable("TEST_DSN") ?? await StartServerAsync();
-        await ExecuteAsync(_serverDsn, $"CREATE DATABASE {_database}");
-        Dsn = new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(_serverDsn).ConnectionString)
-        {
-            Database = _database,
-        }.ConnectionString;
-        await ExecuteAsync(Dsn, await DevelopmentDatabase.ReadDemoAsync());
+        Dsn = await CreateDatabaseAsync();
         _gateway = await StartGatewayAsync();
     }
 
@@ -42,10 +38,25 @@ public sealed class GatewayFixture : IAsyncLifetime
     {
         if (_gateway is not null)
             await _gateway.DisposeAsync();
-        if (_serverDsn.Length > 0)
-            await ExecuteAsync(_serverDsn, $"DROP DATABASE IF EXISTS {_database} WITH (FORCE)");
+        foreach (var database in _databases)
+            await ExecuteAsync(_serverDsn, $"DROP DATABASE {database} WITH (FORCE)");
         if (_server is not null)
             await _server.DisposeAsync();
+    }
+
+    /// <summary>A further database with the demo data, dropped at the end.</summary>
+    /// <returns>Its DSN.</returns>
+    public async Task<string> CreateDatabaseAsync()
+    {
+        var database = $"gateway_test_{Guid.NewGuid():N}";
+        await ExecuteAsync(_serverDsn, $"CREATE DATABASE {database}");
+        _databases.Add(database);
+        var dsn = new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(_serverDsn).ConnectionString)
+        {
+            Database = database,
+        }.ConnectionString;
+        await ExecuteAsync(dsn, await DevelopmentDatabase.ReadDemoAsync());
+        return dsn;
     }
 
     /// <summary>A further gateway on the same database, with settings of its own.</summary>

@@ -135,11 +135,9 @@ internal sealed class ContractOperationFilter : IOperationFilter
             ((OpenApiMediaType)response.Content![Json]).Examples = names.ToDictionary(
                 name => name,
                 IOpenApiExample (name) => new OpenApiExample { Value = ContractExamples.AnswerOf(name) });
-            if (contract.Request is not null)
-            {
-                string[] ofWrites = contract.Writes ? [StatementEndpoints.IdempotentReplayed] : [];
-                response.Headers = Headers(document, [.. ofWrites, .. ContractDocumentTexts.HeadersOfAll]);
-            }
+            string[] ofWrites = contract.Writes ? [StatementEndpoints.IdempotentReplayed] : [];
+            string[] ofFailures = status >= StatusCodes.Status400BadRequest ? ["X-Should-Retry", "Retry-After"] : [];
+            response.Headers = Headers(document, [.. ofWrites, .. ofFailures, .. ContractDocumentTexts.HeadersOfAll]);
         }
     }
 

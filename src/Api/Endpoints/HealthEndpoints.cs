@@ -1,4 +1,6 @@
 using Gateway.Api.Connections;
+using Gateway.Api.Errors;
+using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -10,6 +12,11 @@ internal static class HealthEndpoints
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         var health = routes.MapGroup("/healthz").WithTags("Probes");
+        health.AddEndpointFilter((context, next) =>
+        {
+            RequestRecord.Of(context.HttpContext).WriteHeaders(context.HttpContext.Response);
+            return next(context);
+        });
         health.MapGet("/live", () => TypedResults.Json(new Liveness("live"), ContractJson.Default.Liveness))
             .WithName("live")
             .WithSummary("Whether the gateway lives")
@@ -32,11 +39,13 @@ internal static class HealthEndpoints
     /// <summary>
     /// A replica that can serve one connection of several stays in: taken out, it would serve none.
     /// </summary>
-    private static JsonHttpResult<Readiness> Ready(ConnectionRegistry connections)
+    private static JsonHttpResult<Readiness> Ready(HttpContext http, ConnectionRegistry connections)
     {
         var entries = connections.All.ToDictionary(connection => connection.Name, connection => connection.Reachability.Now);
         var reachable = entries.Values.Count(entry => entry.Reachable);
         var status = reachable == entries.Count ? "ready" : reachable > 0 ? "degraded" : "unavailable";
+        if (reachable == 0)
+            ProblemAnswer.SayRetry(http.Response, afterSeconds: 1);
         return TypedResults.Json(
             new Readiness(status, entries), ContractJson.Default.Readiness,
             statusCode: reachable > 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);

@@ -18,13 +18,21 @@ internal static class ProblemAnswer
         var answer = FailureTable.For(failure.Code);
         http.Response.StatusCode = answer.Status;
         http.Response.ContentType = "application/problem+json";
-        http.Response.Headers["X-Should-Retry"] = answer.Retryable ? "true" : "false";
-        if (answer.Retryable)
-            http.Response.Headers.RetryAfter = Math.Clamp(failure.RetryAfterSeconds, 1, 60).ToString();
+        SayRetry(http.Response, answer.Retryable ? failure.RetryAfterSeconds : null);
 
         var body = Serialize(Describe(failure, answer, activityId));
         http.Response.ContentLength = body.Length;
         await http.Response.BodyWriter.WriteAsync(body, http.RequestAborted);
+    }
+
+    /// <summary>The headers of every answer that is not 2xx.</summary>
+    /// <param name="response">The answer.</param>
+    /// <param name="afterSeconds">How long to wait before a retry; null where none can succeed.</param>
+    public static void SayRetry(HttpResponse response, int? afterSeconds)
+    {
+        response.Headers["X-Should-Retry"] = afterSeconds is null ? "false" : "true";
+        if (afterSeconds is { } seconds)
+            response.Headers.RetryAfter = Math.Clamp(seconds, 1, 60).ToString();
     }
 
     /// <summary>The code as it is on the wire, as in <c>sql_error</c>.</summary>

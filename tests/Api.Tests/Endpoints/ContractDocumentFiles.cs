@@ -9,15 +9,6 @@ namespace Gateway.Api.Tests.Endpoints;
 /// <summary>The files that hold the contract besides the code.</summary>
 internal static partial class ContractFiles
 {
-    /// <summary>A file of the repository that the tests were built from.</summary>
-    public static string Find(string path)
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Gateway.sln")))
-            folder = folder.Parent ?? throw new FileNotFoundException("Gateway.sln is in no folder above the tests.");
-        return Path.Combine(folder.FullName, path);
-    }
-
     /// <summary>YAML by the rules of version 1.1, the more dangerous ones: a bare <c>no</c> is false.</summary>
     public static JsonNode ReadYaml(byte[] yaml)
     {

@@ -146,7 +146,7 @@ public sealed class ContractDocumentRequestTests
     [Fact]
     public async Task RequestsFile_HasEachExample()
     {
-        var text = (await File.ReadAllTextAsync(ContractFiles.Find("src/Api/requests.http"))).ReplaceLineEndings("\n");
+        var text = (await File.ReadAllTextAsync(Repository.PathOf("src/Api/requests.http"))).ReplaceLineEndings("\n");
         var requests = text.Split("\n###").Select(request => request.Split("\n\n", 2)).Where(parts => parts.Length == 2)
             .Where(parts => parts[1].TrimStart().StartsWith('{'))
             .Select(parts => (parts[0], JsonNode.Parse(parts[1])!.ToJsonString())).ToArray();

@@ -19,7 +19,7 @@ public sealed class ContractDocumentTests
     [Fact]
     public async Task CommittedDocument_IsWhatTheApplicationSays()
     {
-        var committed = await File.ReadAllTextAsync(ContractFiles.Find("openapi.yaml"));
+        var committed = await File.ReadAllTextAsync(Repository.PathOf("openapi.yaml"));
 
         var generated = System.Text.Encoding.UTF8.GetString(Generated.Text.Yaml).ReplaceLineEndings();
 

@@ -1,0 +1,36 @@
+using Gateway.Api.Endpoints;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>The document's examples, as they stand, against the demo data; twice, as a reader may.</summary>
+public sealed class ContractExamplesTests(DemoFixture gateway) : IClassFixture<DemoFixture>
+{
+    public static TheoryData<string, string> Names =>
+        [.. ContractExamples.All.Select(example => (example.Path, example.Name))];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task Example_IsAnsweredAsDocumented(string path, string name)
+    {
+        var example = ContractExamples.All.Single(example => (example.Path, example.Name) == (path, name));
+
+        for (var run = 0; run < 2; run++)
+        {
+            var answer = await gateway.Client.PostAsync(path.Replace("/v1/", ""), example.Body);
+            Assert.True((int)answer.Status == example.ExpectedStatus, answer.Text);
+        }
+    }
+
+    [Fact]
+    public async Task SwaggerUi_IsServedWithAllThatItLoads()
+    {
+        var page = await gateway.Client.Http.GetStringAsync("/swagger/index.html");
+
+        Assert.Contains("swagger-ui-bundle.js", page);
+        Assert.DoesNotContain("https://", page);
+        foreach (var file in new[] { "swagger-ui-bundle.js", "swagger-ui.css", "index.js" })
+            Assert.NotEmpty(await gateway.Client.Http.GetByteArrayAsync($"/swagger/{file}"));
+        var committed = await File.ReadAllTextAsync(Repository.PathOf("openapi.yaml"));
+        Assert.Equal(committed, await gateway.Client.Http.GetStringAsync("/openapi.yaml"));
+    }
+}

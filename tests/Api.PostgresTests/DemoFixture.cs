@@ -1,0 +1,20 @@
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>A gateway on a database of its own with the demo data, for tests that change them.</summary>
+public sealed class DemoFixture(GatewayFixture server) : IAsyncLifetime
+{
+    private RunningGateway? _gateway;
+
+    public Uri Address => _gateway!.Address;
+
+    public GatewayClient Client => _gateway!.Client;
+
+    public async ValueTask InitializeAsync() =>
+        _gateway = await RunningGateway.StartAsync($"--DSN={await server.CreateDatabaseAsync()}");
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_gateway is not null)
+            await _gateway.DisposeAsync();
+    }
+}
