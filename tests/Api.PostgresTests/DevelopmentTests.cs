@@ -9,9 +9,14 @@ public sealed partial class DevelopmentTests : IAsyncLifetime
 {
     private static readonly string[] DemoUsers = ["ada@example.org", "alan@example.org", "grace@example.org"];
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-development-").FullName;
+    // Not one that only this user can enter: run by root, the server has another.
+    private readonly string _folder = Path.Combine(Path.GetTempPath(), $"gateway-development-{Guid.NewGuid():N}");
 
-    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+    public ValueTask InitializeAsync()
+    {
+        Directory.CreateDirectory(_folder);
+        return ValueTask.CompletedTask;
+    }
 
     public ValueTask DisposeAsync()
     {
@@ -27,6 +32,7 @@ public sealed partial class DevelopmentTests : IAsyncLifetime
         using var answer = JsonDocument.Parse(await RunPrintedLineAsync(gateway.Output));
         Assert.Equal(DemoUsers, Emails(answer));
         Assert.Contains("/swagger", gateway.Output);
+        Assert.True(ServerRuns());
 
         Assert.Equal(0, await gateway.TerminateAsync());
         Assert.Equal("", gateway.Errors);
