@@ -52,9 +52,10 @@ internal static class Dsn
     }
 
     // The rule, for what is not a URI. The text is read by both grammars:
-    // 1. If it is whole in only one of them (it can be split, every key is known there), that one is meant.
+    // 1. If it is whole in only one of them (it can be split, every key is known there, and its host
+    //    holds no separator or quote), that one is meant.
     // 2. Otherwise the first separator decides: a space before a second key is libpq's, a semicolon is Npgsql's.
-    //    A separator inside what the other grammar reads as a quoted value doesn't count.
+    //    If it lies inside what the other grammar reads as a quoted value, the other is meant.
     // 3. Without any separator it is libpq's; a single `host=localhost` means the same in both.
     // libpq's keys are lower case, so `Host=x` and `Server=x` are Npgsql's by rule 1. `password='a;b' host=x` and
     // `Host=x; Application Name=my app` are both told rightly by these rules, and `password=a;b host=x` too. What is
@@ -63,16 +64,23 @@ internal static class Dsn
     {
         var libpq = DsnKeywords.Read(dsn);
         var npgsql = DsnNpgsql.Read(dsn);
-        var libpqWhole = libpq.Fault is null && libpq.Settings.All(s => DsnLibpq.Knows(s.Key));
-        var npgsqlWhole = npgsql.Fault is null && npgsql.Settings.All(s => DsnNpgsql.Knows(s.Key))
-            && !npgsql.Settings.Any(s => DsnNpgsql.IsHost(s.Key) && s.Value.AsSpan().ContainsAny(" \t\r\n"));
+        var libpqWhole = IsWhole(libpq, DsnLibpq.Knows, key => key == "host");
+        var npgsqlWhole = IsWhole(npgsql, DsnNpgsql.Knows, DsnNpgsql.IsHost);
         if (libpqWhole != npgsqlWhole)
             return npgsqlWhole;
 
-        if (npgsql.Separator is not { } semicolon || libpq.Quotes(semicolon))
+        if (npgsql.Separator is not { } semicolon)
             return false;
-        return libpq.Separator is not { } space || npgsql.Quotes(space) || semicolon < space;
+        return libpq.Separator is { } space && space < semicolon
+            ? npgsql.Quotes(space)
+            : !libpq.Quotes(semicolon);
     }
+
+    private static bool IsWhole(DsnReading reading, Func<string, bool> knows, Func<string, bool> isHost) =>
+        reading.Fault is null
+        && reading.Settings.All(s => knows(s.Key) && !(isHost(s.Key) && s.Value.AsSpan().ContainsAny(SeparatorsAndQuotes)));
+
+    private static readonly SearchValues<char> SeparatorsAndQuotes = SearchValues.Create(" \t\r\n;='\"");
 
     // jdbc:postgresql://, postgresql+psycopg2://, mysql://: better named than called a word without "=".
     private static string? ForeignScheme(string dsn)

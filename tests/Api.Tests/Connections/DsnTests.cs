@@ -116,6 +116,8 @@ public sealed class DsnTests
     [InlineData("Password=\"a host=b\";Host=h;Username=u", "Host=h;Port=5432;Username=u;Database=u;Password='a host=b'")]
     [InlineData("Password='a''b;c';Host=h;Username=u", "Host=h;Port=5432;Username=u;Database=u;Password=\"a'b;c\"")]
     [InlineData("Password='a\\';Host=h;Username=u", "Host=h;Port=5432;Username=u;Database=u;Password='a\\'")]
+    [InlineData(@"database="". user='"";Username=""a\\' user="";password=""w""", @"Host=localhost;Port=5432;Username=""a\\' user="";Database="". user='"";Password=w")]
+    [InlineData(@"password='x\';Username='host=[v';database='a'", @"Host=localhost;Port=5432;Username=host=[v;Database=a;Password=x\")]
     [InlineData("Username=u;Password=", "Host=localhost;Port=5432;Username=u;Database=u")]
     [InlineData("Username=u", "Host=localhost;Port=5432;Username=u;Database=u")]
     [InlineData("Host=h:5433;Username=u", "Host=h;Port=5433;Username=u;Database=u")]
