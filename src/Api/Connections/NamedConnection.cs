@@ -67,8 +67,9 @@ internal sealed class NamedConnection : IAsyncDisposable
         };
         if (pool > 0)
             settings.MaxPoolSize = pool;
-        // Prefer costs a round trip for each new session; whoever needs it says so in the DSN.
-        if (!dsn.ContainsKey("GSS Encryption Mode"))
+        // Prefer costs a round trip for each new session; whoever needs it says so in the DSN. (ContainsKey is true for
+        // every keyword that Npgsql knows.)
+        if (!dsn.Keys.OfType<string>().Any(key => key == "GSS Encryption Mode"))
             settings.GssEncryptionMode = GssEncryptionMode.Disable;
         return new NpgsqlDataSourceBuilder(settings.ConnectionString)
             // Types are the catalog's business; Npgsql would read all of pg_type for each data source.
