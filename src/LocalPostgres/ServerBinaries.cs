@@ -9,7 +9,7 @@ internal sealed partial record ServerBinaries(string Folder, int ServerVersion, 
     : IServerSource
 {
     /// <summary>The oldest major version that the gateway is made for.</summary>
-    public const int Oldest = 13;
+    public const int Oldest = 14;
 
     /// <summary>The programs in a folder, if both are there, run as the account, and are not too old.</summary>
     public static async Task<ServerBinaries?> InAsync(string folder, ServerAccount account, CancellationToken ct)

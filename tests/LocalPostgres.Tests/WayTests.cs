@@ -22,7 +22,7 @@ public sealed class WayTests : IDisposable
         catch (LocalPostgresException e)
         {
             Assert.DoesNotContain("/usr/lib/postgresql", Directory.GetDirectories("/usr/lib"));
-            Assert.Contains("no PostgreSQL 13 or newer is installed", e.Message, StringComparison.Ordinal);
+            Assert.Contains("no PostgreSQL 14 or newer is installed", e.Message, StringComparison.Ordinal);
         }
     }
 
@@ -63,7 +63,7 @@ public sealed class WayTests : IDisposable
         var e = await Assert.ThrowsAsync<LocalPostgresException>(() => LocalPostgresServer.StartAsync(options));
         string[] words =
         [
-            "no PostgreSQL 13 or newer is installed", "npm is not installed", "docker is not installed",
+            "no PostgreSQL 14 or newer is installed", "npm is not installed", "docker is not installed",
             "package postgresql", "Node.js with npm", "start Docker", "DSN",
         ];
         Assert.All(words, w => Assert.Contains(w, e.Message, StringComparison.Ordinal));
@@ -111,7 +111,7 @@ public sealed class WayTests : IDisposable
     }
 
     [Theory]
-    [InlineData("postgres (PostgreSQL) 13.0", true)]
+    [InlineData("postgres (PostgreSQL) 14.0", true)]
     [InlineData("postgres (PostgreSQL) 12.22", false)]
     [InlineData("not a server", false)]
     public async Task OnPath_OnlyAServerThatIsNewEnoughIsTaken(string prints, bool taken)

@@ -9,6 +9,9 @@ namespace Gateway.Api.Admission;
 /// </summary>
 internal static class LoopbackOnly
 {
+    /// <summary>Whoever reaches a loopback address: one caller, as far as the gateway can tell.</summary>
+    public const string Caller = "loopback";
+
     /// <summary>Looks at each endpoint before it is bound, whichever setting it comes from.</summary>
     public static void ServeLoopbackOnly(this WebApplicationBuilder builder) =>
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(Require));

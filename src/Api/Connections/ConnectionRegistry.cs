@@ -8,10 +8,10 @@ internal sealed class ConnectionRegistry : IAsyncDisposable
 {
     private readonly Dictionary<string, NamedConnection> _connections;
 
-    public ConnectionRegistry(GatewayConfiguration configuration, ILoggerFactory logs) =>
+    public ConnectionRegistry(GatewayConfiguration configuration, ILoggerFactory logs, TimeProvider clock) =>
         _connections = configuration.Dsns.ToDictionary(
             dsn => dsn.Key,
-            dsn => new NamedConnection(dsn.Key, configuration.Options.Connections[dsn.Key], dsn.Value, logs),
+            dsn => new NamedConnection(dsn.Key, configuration.Options.Connections[dsn.Key], dsn.Value, logs, clock),
             StringComparer.Ordinal);
 
     public IReadOnlyCollection<NamedConnection> All => _connections.Values;

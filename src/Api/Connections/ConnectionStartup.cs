@@ -49,9 +49,14 @@ internal static class ConnectionStartup
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
-            var reason = error is OperationCanceledException
-                ? $"no answer within {ConnectTime.TotalSeconds:0} s"
-                : (error.InnerException ?? error).Message;
+            var reason = error switch
+            {
+                OperationCanceledException => $"no answer within {ConnectTime.TotalSeconds:0} s",
+                // A session begins with client_connection_check_interval, which came with version 14.
+                PostgresException { SqlState: PostgresErrorCodes.UndefinedObject } refusal =>
+                    $"{refusal.MessageText} (PostgreSQL 14 or later is needed)",
+                _ => (error.InnerException ?? error).Message,
+            };
             return $"Connection \"{connection.Name}\" ({connection.Setting}) can't be reached: {connection.Description}: "
                 + $"{reason.ReplaceLineEndings(" ").TrimEnd('.')}.";
         }

@@ -11,20 +11,27 @@ internal sealed class NamedConnection : IAsyncDisposable
     /// What every session begins with, whatever the role's or the database's defaults are: the scan of a statement
     /// takes strings as the standard has them, and the rows' JSON takes dates as ISO 8601 has them.
     /// </summary>
-    private const string SessionOptions = "-c standard_conforming_strings=on -c DateStyle=ISO";
+    private const string StatementOptions = "-c standard_conforming_strings=on -c DateStyle=ISO";
+
+    /// <summary>
+    /// How the server finds out that the gateway is gone: at once where it was killed, within half a minute where the
+    /// network was cut, in milliseconds and seconds.
+    /// </summary>
+    private const string LivenessOptions =
+        "-c client_connection_check_interval=1000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 
     private readonly NpgsqlDataSource _own;
 
-    public NamedConnection(string name, ConnectionOptions options, ConnectionDsn dsn, ILoggerFactory logs)
+    public NamedConnection(string name, ConnectionOptions options, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
     {
         Name = name;
         ReadOnly = options.ReadOnly;
         Setting = dsn.Setting;
         Description = Dsn.Describe(dsn.Value);
         Queue = new ConnectionQueue(name, options.PoolSize, options.QueueLimit);
-        Sessions = new SessionPool(Source(dsn.Value, logs, pool: 0));
-        // Probes and look-ups must not queue behind callers, nor callers behind them.
-        _own = Source(dsn.Value, logs, pool: 2);
+        // Probes, look-ups and the watchdog must not queue behind callers, nor callers behind them.
+        _own = Source(dsn.Value, logs, pool: 4);
+        Sessions = new SessionPool(Source(dsn.Value, logs, pool: 0), new Watchdog(_own), clock);
         Types = new TypeCatalog(_own);
         Reachability = new Reachability(_own);
     }
@@ -47,7 +54,6 @@ internal sealed class NamedConnection : IAsyncDisposable
     {
         await Sessions.DisposeAsync();
         await _own.DisposeAsync();
-        Queue.Dispose();
     }
 
     private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder dsn, ILoggerFactory logs, int pool)
@@ -57,13 +63,15 @@ internal sealed class NamedConnection : IAsyncDisposable
             Pooling = pool > 0,
             // The request's deadline bounds a statement, not a time-out for each read of it.
             CommandTimeout = 0,
-            // How long a cancelled statement may take to end, in milliseconds; past it the session is given up.
-            CancellationTimeout = 300,
+            // A session is abandoned only where the server does not answer: no waiting for its answer to a cancel.
+            CancellationTimeout = -1,
+            // One caller's error must not mark a host as down for the others.
+            HostRecheckSeconds = 0,
             Enlist = false,
             // An error of COMMIT and one of what follows it are told apart by the command.
             IncludeFailedBatchedCommand = true,
             ApplicationName = dsn.ApplicationName ?? "gateway",
-            Options = dsn.Options is { Length: > 0 } given ? $"{given} {SessionOptions}" : SessionOptions,
+            Options = $"{dsn.Options} {StatementOptions} {LivenessOptions}".TrimStart(),
         };
         if (pool > 0)
             settings.MaxPoolSize = pool;

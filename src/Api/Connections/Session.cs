@@ -1,4 +1,6 @@
+using System.Data;
 using System.Runtime.CompilerServices;
+using Gateway.Api.Errors;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -7,15 +9,20 @@ namespace Gateway.Api.Connections;
 /// One session on the server, held by one request at a time. What a request leaves in it is thrown away as soon as its
 /// transaction has ended, not before the next use: a lock that is kept until somebody comes along is a lock too long.
 /// </summary>
-internal sealed class Session(NpgsqlConnection connection) : IAsyncDisposable
+internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, TimeProvider clock) : IAsyncDisposable
 {
-    /// <summary>How long a session may take to become clean; past it, closing is quicker.</summary>
-    private static readonly TimeSpan CleaningTime = TimeSpan.FromMilliseconds(400);
-
-    private NpgsqlBatch? _running;
-    private bool _distrusted;
+    /// <summary>How long a server may take over what is not the caller's: past it, the session is given up.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
     private const string Discard = "DISCARD ALL";
+
+    // Cancelled to take a wait back from Npgsql that nothing else ends. Never where a request waits for it: Npgsql
+    // blocks the thread that cancels while it tries to reach the server.
+    private readonly CancellationTokenSource _abandon = new();
+    private readonly int _processId = connection.ProcessID;
+    private Task _work = Task.CompletedTask;
+    private long _lastUse = clock.GetTimestamp();
+    private bool _cancelSent;
 
     /// <summary>Whether an earlier request ran in it: its server may have closed it since.</summary>
     public bool Used { get; private set; }
@@ -24,32 +31,59 @@ internal sealed class Session(NpgsqlConnection connection) : IAsyncDisposable
     public bool Clean { get; private set; } = true;
 
     /// <summary>
+    /// Whether something waits for the server still, which does not answer. What that work writes to may not be touched.
+    /// </summary>
+    public bool Abandoned => !_work.IsCompleted;
+
+    /// <summary>The time since its last request.</summary>
+    public TimeSpan IdleTime => clock.GetElapsedTime(_lastUse);
+
+    /// <summary>For each wait for the server.</summary>
+    public CancellationToken Abandoning => _abandon.Token;
+
+    /// <summary>
+    /// Waits for what runs in the session until a moment, and then ends it on the server. Returns where it has succeeded
+    /// all the same, and throws what it throws.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The server does not answer: the session is abandoned.</exception>
+    public async Task GuardAsync(Task work, CancellationToken end)
+    {
+        _work = work;
+        try
+        {
+            await work.WaitAsync(end);
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            _cancelSent = true;
+            if (!await watchdog.EndAsync(_processId, work))
+                throw;
+            await work;
+        }
+    }
+
+    /// <summary>
     /// Sends the statements in one round trip. All their results come as text, which PostgreSQL has for every type,
     /// those that were created after the gateway connected included.
     /// </summary>
     /// <param name="commands">The statements, in order; the first that fails ends the rest.</param>
-    /// <param name="cancellation">Cancels on the server too.</param>
-    public async Task<NpgsqlDataReader> ExecuteAsync(
-        NpgsqlBatchCommand[] commands, CancellationToken cancellation)
+    public Task<NpgsqlDataReader> ExecuteAsync(params ReadOnlySpan<NpgsqlBatchCommand> commands)
     {
         Clean = false;
-        Used = true;
-        _running = new NpgsqlBatch(connection);
-        AskForText(_running, true);
-        foreach (var command in commands)
-            _running.BatchCommands.Add(command);
-        return await _running.ExecuteReaderAsync(cancellation);
+        var batch = Batch(commands);
+        AskForText(batch, true);
+        return batch.ExecuteReaderAsync(Abandoning);
     }
 
     /// <summary>Ends the running statement on the server, so that closing its reader has nothing left to read.</summary>
-    public async Task CancelAsync(NpgsqlDataReader reader)
+    public async Task CutShortAsync(NpgsqlDataReader reader)
     {
-        Distrust();
-        // Npgsql sends a cancel by a connection of its own, and blocks meanwhile.
-        await Task.Run(_running!.Cancel);
+        _cancelSent = true;
+        var closing = reader.DisposeAsync().AsTask();
+        await watchdog.EndAsync(_processId, closing);
         try
         {
-            await reader.DisposeAsync();
+            await closing;
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled)
         {
@@ -57,62 +91,100 @@ internal sealed class Session(NpgsqlConnection connection) : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// A cancel was sent: it may arrive late, and must not hit another request's statement, so the session is closed
-    /// rather than cleaned.
-    /// </summary>
-    public void Distrust() => _distrusted = true;
-
     /// <summary>Commits, and throws away what the request left, in one round trip.</summary>
     /// <returns>Only once PostgreSQL has said that it committed.</returns>
     /// <exception cref="PostgresException">PostgreSQL refused to commit, and rolled back.</exception>
     /// <exception cref="CommitInDoubtException">No answer to COMMIT came.</exception>
-    public async Task CommitAsync(CancellationToken cancellation)
+    public async Task CommitAsync()
     {
-        await using var batch = new NpgsqlBatch(connection);
-        // Each has a Sync of its own: DISCARD ALL does not run within a pipeline's implicit transaction.
-        var commit = new NpgsqlBatchCommand("COMMIT") { AppendErrorBarrier = true };
-        var discard = new NpgsqlBatchCommand(Discard) { AppendErrorBarrier = true };
-        batch.BatchCommands.Add(commit);
-        batch.BatchCommands.Add(discard);
+        var commit = Alone("COMMIT");
         try
         {
-            await batch.ExecuteNonQueryAsync(cancellation);
+            await using var batch = Batch(commit, Alone(Discard));
+            await batch.ExecuteNonQueryAsync(Abandoning);
             Clean = true;
         }
-        catch (PostgresException error) when (error.BatchCommand == commit)
+        catch (PostgresException error) when (error.BatchCommand == commit && !PostgresFailure.EndsSession(error))
         {
             throw;
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
             // The tag of COMMIT is here if it came at all; then only the cleaning failed, and the session is closed.
-            if (commit.StatementType == StatementType.Unknown)
+            if (commit.StatementType == Npgsql.StatementType.Unknown)
                 throw new CommitInDoubtException(error);
         }
     }
 
-    /// <summary>Ends the transaction without effect and throws away what the request left.</summary>
+    /// <summary>
+    /// Ends the transaction without effect and throws away what the request left. A session that a cancel was sent to is
+    /// left as it is, to be closed: the cancel may arrive late, and must not hit another request's statement.
+    /// </summary>
     public async Task RollBackAsync()
     {
-        if (Clean || _distrusted || connection.State != System.Data.ConnectionState.Open)
+        if (!Clean && !_cancelSent && !Abandoned)
+            Clean = await SucceedsAsync(Alone("ROLLBACK"), Alone(Discard));
+    }
+
+    /// <summary>Whether the server still answers.</summary>
+    public Task<bool> AnswersAsync() => SucceedsAsync(Alone("SELECT 1"));
+
+    /// <summary>The request is done with it.</summary>
+    public void Rest()
+    {
+        Used = true;
+        _lastUse = clock.GetTimestamp();
+        Clean &= !_cancelSent && connection.State == ConnectionState.Open;
+    }
+
+    /// <summary>Closes it; PostgreSQL rolls back what is open. Does not wait for a server that does not answer.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Abandoned)
+        {
+            _ = AbandonAsync();
             return;
-        using var limit = new CancellationTokenSource(CleaningTime);
+        }
+        await connection.DisposeAsync();
+        _abandon.Dispose();
+    }
+
+    private async Task AbandonAsync()
+    {
+        // On a thread of its own: as many as a pool has sessions may be blocked at once, more than the thread pool has.
+        await Task.Factory.StartNew(
+            _abandon.Cancel, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        await _work.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        await DisposeAsync();
+    }
+
+    private async Task<bool> SucceedsAsync(params NpgsqlBatchCommand[] commands)
+    {
+        if (connection.State != ConnectionState.Open)
+            return false;
         try
         {
-            await using var batch = new NpgsqlBatch(connection);
-            batch.BatchCommands.Add(new NpgsqlBatchCommand("ROLLBACK") { AppendErrorBarrier = true });
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(Discard) { AppendErrorBarrier = true });
-            await batch.ExecuteNonQueryAsync(limit.Token);
-            Clean = true;
+            await using var batch = Batch(commands);
+            _work = batch.ExecuteNonQueryAsync(Abandoning);
+            await _work.WaitAsync(Patience, clock);
+            return true;
         }
-        catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
+        catch (Exception error) when (error is NpgsqlException or TimeoutException or OperationCanceledException)
         {
-            // It stays unclean, so it is closed: PostgreSQL rolls back what is left.
+            return false;
         }
     }
 
-    public ValueTask DisposeAsync() => connection.DisposeAsync();
+    private NpgsqlBatch Batch(params ReadOnlySpan<NpgsqlBatchCommand> commands)
+    {
+        var batch = new NpgsqlBatch(connection);
+        foreach (var command in commands)
+            batch.BatchCommands.Add(command);
+        return batch;
+    }
+
+    /// <summary>A statement with a Sync of its own: DISCARD ALL does not run within a pipeline's implicit transaction.</summary>
+    private static NpgsqlBatchCommand Alone(string sql) => new(sql) { AppendErrorBarrier = true };
 
     /// <summary>
     /// Npgsql has it in public on a command, where one statement goes at a time, and not on a batch, which saves the

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Net.Sockets;
+using Gateway.Api.Execution;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -8,37 +10,81 @@ namespace Gateway.Api.Connections;
 /// instead of after this one, and which one caller's error (SQLSTATE XX000, say) empties for all (docs/decisions/0003).
 /// How many there may be is the queue's business.
 /// </summary>
-internal sealed class SessionPool(NpgsqlDataSource source) : IAsyncDisposable
+internal sealed class SessionPool(NpgsqlDataSource source, Watchdog watchdog, TimeProvider clock) : IAsyncDisposable
 {
+    /// <summary>
+    /// A session that has been idle for longer is asked for a sign of life first: what is between it and its server may
+    /// have dropped it without a word, and a statement sent into the void would spend its whole budget there.
+    /// </summary>
+    private static readonly TimeSpan TrustedIdleTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a server that refuses connections is asked again: a restart takes about that.</summary>
+    private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(50);
+
     // Last in, first out: what is in use stays warm, and what is not grows old.
     private readonly ConcurrentStack<Session> _idle = new();
     private volatile bool _closed;
 
     /// <summary>A clean session: an idle one, or a new one where there is none or <paramref name="fresh"/> is asked.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
-    public async ValueTask<Session> RentAsync(bool fresh, CancellationToken cancellation)
+    /// <exception cref="OperationCanceledException">The deadline came first.</exception>
+    public async ValueTask<Session> RentAsync(bool fresh, Deadline deadline)
     {
         if (!fresh && _idle.TryPop(out var session))
-            return session;
-        return new Session(await source.OpenConnectionAsync(cancellation));
+        {
+            if (session.IdleTime < TrustedIdleTime || await session.AnswersAsync())
+                return session;
+            // What cut this one off has most likely cut off all.
+            await session.DisposeAsync();
+            await CloseIdleAsync();
+        }
+        return await OpenAsync(deadline);
     }
 
     /// <summary>Takes a session back; one that is not clean is closed.</summary>
     public async ValueTask ReturnAsync(Session session)
     {
-        if (!session.Clean || _closed)
-        {
+        session.Rest();
+        if (session.Clean && !_closed)
+            _idle.Push(session);
+        else
             await session.DisposeAsync();
-            return;
-        }
-        _idle.Push(session);
     }
 
     public async ValueTask DisposeAsync()
     {
         _closed = true;
-        while (_idle.TryPop(out var session))
-            await session.DisposeAsync();
+        await CloseIdleAsync();
         await source.DisposeAsync();
     }
+
+    private async Task CloseIdleAsync()
+    {
+        while (_idle.TryPop(out var session))
+            await session.DisposeAsync();
+    }
+
+    private async Task<Session> OpenAsync(Deadline deadline)
+    {
+        var begun = clock.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return new Session(await source.OpenConnectionAsync(deadline.Token), watchdog, clock);
+            }
+            catch (NpgsqlException error) when (MayPass(error) && clock.GetElapsedTime(begun) < ConnectPatience)
+            {
+                await Task.Delay(ConnectPause, clock, deadline.Token);
+            }
+        }
+    }
+
+    /// <summary>A server that is starting, stopping or full, or whose machine refuses: nothing has been asked of it yet.</summary>
+    private static bool MayPass(NpgsqlException error) => error is PostgresException refusal
+        ? refusal.SqlState is PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown
+            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections
+        : error.InnerException is SocketException or IOException;
 }

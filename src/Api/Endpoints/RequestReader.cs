@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Execution;
 using Gateway.Api.Telemetry;
@@ -67,6 +68,7 @@ internal sealed class RequestReader
 
         return new StatementCall
         {
+            Caller = LoopbackOnly.Caller,
             ActivityId = reader._activityId!,
             Connection = reader._connection,
             Statement = statement!,

@@ -4,8 +4,7 @@ using Gateway.Contracts;
 namespace Gateway.Api.Execution;
 
 /// <summary>
-/// One budget, begun when the request arrived, passed down the path and spent by every stage of it. Its token ends on
-/// whichever comes first: the budget's end, or the caller's leaving.
+/// One budget, begun when the request arrived, passed down the path and spent by every stage of it.
 /// </summary>
 internal sealed class Deadline : IDisposable
 {
@@ -27,14 +26,18 @@ internal sealed class Deadline : IDisposable
         _end = CancellationTokenSource.CreateLinkedTokenSource(_budgetEnd.Token, callerLeft);
     }
 
+    /// <summary>Ends with the budget, or when the caller leaves.</summary>
     public CancellationToken Token => _end.Token;
 
-    public bool CallerLeft => _callerLeft.IsCancellationRequested;
+    /// <summary>
+    /// Ends with the budget only: a COMMIT that has been sent is seen through, be the caller there or not.
+    /// </summary>
+    public CancellationToken BudgetEnd => _budgetEnd.Token;
 
-    /// <summary>What a cancellation by <see cref="Token"/> means; a caller that left gets no answer.</summary>
-    /// <param name="doing">What was going on, as in "waiting for a connection".</param>
-    /// <param name="cause">The exception that reported the cancellation.</param>
-    public Exception Ended(string doing, Exception cause) => CallerLeft
+    /// <summary>What the end of <see cref="Token"/> means; a caller that left gets no answer.</summary>
+    /// <param name="doing">What was going on, as in "waiting for a session".</param>
+    /// <param name="cause">The exception that reported it.</param>
+    public Exception Ended(string doing, Exception? cause = null) => _callerLeft.IsCancellationRequested
         ? new OperationCanceledException("The caller left.", cause, _callerLeft)
         : new Failure(
             ProblemCode.DeadlineExceeded,

@@ -5,6 +5,8 @@ namespace Gateway.Api.Execution;
 /// <summary>A valid request to run one statement: what the path takes.</summary>
 internal sealed record StatementCall
 {
+    /// <summary>Who asks; callers take turns.</summary>
+    public required string Caller { get; init; }
     public required string ActivityId { get; init; }
     public required string Connection { get; init; }
     public required BoundStatement Statement { get; init; }

@@ -37,7 +37,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
 
         // 2.
         record.Enter(Stage.Queue);
-        using var place = await connection.Queue.EnterAsync(deadline);
+        using var place = await connection.Queue.EnterAsync(call.Caller, deadline);
 
         // 3. to 9., once more where an idle session turns out to have been closed by its server: nothing was
         // committed in it, and a new one can't be stale.
@@ -76,7 +76,9 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
         catch
         {
-            answer.Dispose();
+            // What is abandoned may still write to it, so its memory is not given back then.
+            if (!session.Abandoned)
+                answer.Dispose();
             await session.RollBackAsync();
             throw;
         }
@@ -117,7 +119,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
     {
         try
         {
-            return await connection.Sessions.RentAsync(fresh, deadline.Token);
+            return await connection.Sessions.RentAsync(fresh, deadline);
         }
         catch (OperationCanceledException error)
         {
@@ -132,21 +134,16 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
     private static async Task RunStatementAsync(
         StatementCall call, NamedConnection connection, Session session, StatementAnswer answer, Deadline deadline)
     {
-        var stale = session.Used;
-        var statement = call.Statement.ToCommand();
         var begin = new NpgsqlBatchCommand(call.Access == Access.ReadOnly ? "BEGIN READ ONLY" : "BEGIN READ WRITE");
         try
         {
-            await using var reader = await session.ExecuteAsync([begin, statement], deadline.Token);
-            stale = false;
-            await ReadAsync(call, connection, session, reader, statement, answer, deadline);
+            await session.GuardAsync(ReadAsync(call, connection, session, begin, answer), deadline.Token);
         }
-        catch (OperationCanceledException error)
+        catch (Exception error) when (deadline.Token.IsCancellationRequested && IsEnding(error))
         {
-            session.Distrust();
             throw deadline.Ended("running the statement", error);
         }
-        catch (PostgresException error) when (PostgresFailure.EndsSession(error) && stale)
+        catch (NpgsqlException error) when (session.Used && HasNotBegun(error, begin))
         {
             throw new StaleSessionException(error);
         }
@@ -156,25 +153,42 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
         catch (NpgsqlException error)
         {
-            throw stale ? new StaleSessionException(error) : PostgresFailure.Lost(error, connection.Name);
+            throw PostgresFailure.Lost(error, connection.Name);
         }
+
+        if (deadline.Token.IsCancellationRequested)
+            throw deadline.Ended("running the statement");
     }
 
     private static async Task ReadAsync(
-        StatementCall call, NamedConnection connection, Session session, NpgsqlDataReader reader,
-        NpgsqlBatchCommand statement, StatementAnswer answer, Deadline deadline)
+        StatementCall call, NamedConnection connection, Session session, NpgsqlBatchCommand begin, StatementAnswer answer)
     {
+        var statement = call.Statement.ToCommand();
+        await using var reader = await session.ExecuteAsync(begin, statement);
         try
         {
-            await answer.ReadAsync(reader, statement, call, connection.Types, deadline.Token);
+            await answer.ReadAsync(reader, statement, call, connection.Types, session.Abandoning);
         }
         catch (Failure)
         {
             // What is left of the result would be read to its end, however long that is.
-            await session.CancelAsync(reader);
+            await session.CutShortAsync(reader);
             throw;
         }
     }
+
+    /// <summary>What the watchdog brings about; any other error is the statement's own, and came before it.</summary>
+    private static bool IsEnding(Exception error) => error is not PostgresException refusal
+        ? error is OperationCanceledException or NpgsqlException
+        : refusal.SqlState == PostgresErrorCodes.QueryCanceled || PostgresFailure.EndsSession(refusal);
+
+    /// <summary>
+    /// Whether the session was gone before BEGIN: its tag is not there. Then the statement has not run, and may run in
+    /// another session; else it is the caller's to decide, who may have had it ended on purpose.
+    /// </summary>
+    private static bool HasNotBegun(NpgsqlException error, NpgsqlBatchCommand begin) =>
+        begin.StatementType == StatementType.Unknown
+        && (error is not PostgresException refusal || PostgresFailure.EndsSession(refusal));
 
     private static void Expect(StatementCall call, StatementAnswer answer)
     {
@@ -192,27 +206,37 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
     {
         try
         {
-            await session.CommitAsync(deadline.Token);
+            await session.GuardAsync(session.CommitAsync(), deadline.BudgetEnd);
+        }
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled && deadline.BudgetEnd.IsCancellationRequested)
+        {
+            throw deadline.Ended("committing", error);
         }
         catch (PostgresException error)
         {
             throw PostgresFailure.Refused(error, call.Statement);
         }
-        catch (CommitInDoubtException error) when (call.Access == Access.ReadOnly)
+        catch (Exception error) when (error is CommitInDoubtException or OperationCanceledException)
         {
-            throw deadline.Token.IsCancellationRequested
+            throw InDoubt(call, connection, deadline, error);
+        }
+    }
+
+    /// <summary>No answer to COMMIT came; where nothing was written there is nothing to doubt.</summary>
+    private static Exception InDoubt(StatementCall call, NamedConnection connection, Deadline deadline, Exception error)
+    {
+        if (call.Access == Access.ReadOnly)
+        {
+            return deadline.BudgetEnd.IsCancellationRequested
                 ? deadline.Ended("ending the transaction", error)
                 : PostgresFailure.Lost(error, connection.Name);
         }
-        catch (CommitInDoubtException error)
-        {
-            throw new Failure(
-                ProblemCode.OutcomeUnknown,
-                "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again may do it twice: "
-                + "look at the data first.",
-                error)
-            { Committed = Committed.Unknown };
-        }
+        return new Failure(
+            ProblemCode.OutcomeUnknown,
+            "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again may do it twice: "
+            + "look at the data first.",
+            error)
+        { Committed = Committed.Unknown };
     }
 }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Unicode;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 using Npgsql;
@@ -137,6 +138,14 @@ internal sealed class JsonRows : IDisposable
             _cell = ArrayPool<byte>.Shared.Rent(length);
         }
         reader.GetBytes(column, 0, _cell, 0, length);
-        return _cell.AsSpan(0, length);
+        var text = _cell.AsSpan(0, length);
+        if (!Utf8.IsValid(text))
+        {
+            throw new Failure(
+                ProblemCode.SqlError,
+                $"A value of column \"{Columns[column].Name}\" is not UTF-8: the statement changed client_encoding, or the "
+                + "database's encoding is SQL_ASCII.");
+        }
+        return text;
     }
 }

@@ -1,0 +1,56 @@
+using Npgsql;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>
+/// Ends what runs in a session, from outside of it: whatever the SQL did to its own time-outs, and whether or not it
+/// catches a cancel. It speaks to the server by the gateway's own sessions, so that no thread waits for a connection
+/// that is made for a cancel.
+/// </summary>
+internal sealed class Watchdog(NpgsqlDataSource own)
+{
+    private const string Cancel = "SELECT pg_catalog.pg_cancel_backend($1)";
+    private const string Terminate = "SELECT pg_catalog.pg_terminate_backend($1)";
+
+    /// <summary>
+    /// What is sent, and how long to wait then. A cancel that comes before the statement has begun is lost, so it is
+    /// sent again; PL/pgSQL can catch a cancel, and nothing can catch a termination.
+    /// </summary>
+    private static readonly (string Sql, TimeSpan Wait)[] Steps =
+    [
+        (Cancel, TimeSpan.FromMilliseconds(30)),
+        (Cancel, TimeSpan.FromMilliseconds(70)),
+        (Cancel, TimeSpan.FromMilliseconds(100)),
+        (Terminate, TimeSpan.FromMilliseconds(150)),
+    ];
+
+    /// <summary>Ends what runs in the backend.</summary>
+    /// <param name="processId">The backend's process ID.</param>
+    /// <param name="work">What waits for the backend; done when the backend has ended what ran.</param>
+    /// <returns>Whether the work is done; false after 350 ms, where the server does not answer.</returns>
+    public async Task<bool> EndAsync(int processId, Task work)
+    {
+        foreach (var (sql, wait) in Steps)
+        {
+            _ = SendAsync(sql, processId);
+            if (await Task.WhenAny(work, Task.Delay(wait)) == work)
+                return true;
+        }
+        return work.IsCompleted;
+    }
+
+    private async Task SendAsync(string sql, int processId)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        try
+        {
+            await using var command = own.CreateCommand(sql);
+            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = processId });
+            await command.ExecuteNonQueryAsync(limit.Token);
+        }
+        catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
+        {
+            // The next step is taken all the same, and the last is to give the session up.
+        }
+    }
+}
