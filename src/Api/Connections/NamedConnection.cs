@@ -20,6 +20,8 @@ internal sealed class NamedConnection : IAsyncDisposable
     private const string LivenessOptions =
         "-c client_connection_check_interval=1000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 
+    private const int OwnConnectSeconds = 2;
+
     private readonly NpgsqlDataSource _own;
 
     public NamedConnection(string name, ConnectionOptions options, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
@@ -74,7 +76,11 @@ internal sealed class NamedConnection : IAsyncDisposable
             Options = $"{dsn.Options} {StatementOptions} {LivenessOptions}".TrimStart(),
         };
         if (pool > 0)
+        {
             settings.MaxPoolSize = pool;
+            // What hangs is given up within that, and is out of the way when the server is back.
+            settings.Timeout = OwnConnectSeconds;
+        }
         // Prefer costs a round trip for each new session; whoever needs it says so in the DSN. (ContainsKey is true for
         // every keyword that Npgsql knows.)
         if (!dsn.Keys.OfType<string>().Any(key => key == "GSS Encryption Mode"))

@@ -20,21 +20,23 @@ internal sealed class Reachability(NpgsqlDataSource source)
     /// <param name="cancellation">Ends the check with no verdict.</param>
     public async Task CheckAsync(int failuresToFlip, CancellationToken cancellation)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(CheckTime);
         try
         {
-            await using var connection = await source.OpenConnectionAsync(limit.Token);
-            await connection.ExecuteAsync(new CommandDefinition("SELECT 1", cancellationToken: limit.Token));
+            await Bounded.RunAsync(AskAsync, CheckTime, cancellation);
             _now = new ConnectionReadiness(Reachable: true, FailedChecks: 0, Detail: null);
         }
-        catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
+        catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
-            cancellation.ThrowIfCancellationRequested();
             var failed = _now.FailedChecks + 1;
             // The SQLSTATE or the kind of fault only: probes are often open to all.
             var detail = error is PostgresException refusal ? $"SQLSTATE {refusal.SqlState}" : "no answer";
             _now = new ConnectionReadiness(failed < failuresToFlip, failed, detail);
         }
+    }
+
+    private async Task AskAsync(CancellationToken cancellation)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellation);
+        await connection.ExecuteAsync(new CommandDefinition("SELECT 1", cancellationToken: cancellation));
     }
 }

@@ -16,8 +16,7 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
 
     private const string Discard = "DISCARD ALL";
 
-    // Cancelled to take a wait back from Npgsql that nothing else ends. Never where a request waits for it: Npgsql
-    // blocks the thread that cancels while it tries to reach the server.
+    // Takes back a wait that nothing else ends.
     private readonly CancellationTokenSource _abandon = new();
     private readonly int _processId = connection.ProcessID;
     private Task _work = Task.CompletedTask;
@@ -151,11 +150,8 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
 
     private async Task AbandonAsync()
     {
-        // On a thread of its own: as many as a pool has sessions may be blocked at once, more than the thread pool has.
-        await Task.Factory.StartNew(
-            _abandon.Cancel, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        await _work.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-        await DisposeAsync();
+        await Bounded.AbandonAsync(_work, _abandon);
+        await connection.DisposeAsync();
     }
 
     private async Task<bool> SucceedsAsync(params NpgsqlBatchCommand[] commands)

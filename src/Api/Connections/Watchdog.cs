@@ -41,14 +41,18 @@ internal sealed class Watchdog(NpgsqlDataSource own)
 
     private async Task SendAsync(string sql, int processId)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1));
         try
         {
-            await using var command = own.CreateCommand(sql);
-            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = processId });
-            await command.ExecuteNonQueryAsync(limit.Token);
+            await Bounded.RunAsync(
+                async cancellation =>
+                {
+                    await using var command = own.CreateCommand(sql);
+                    command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = processId });
+                    await command.ExecuteNonQueryAsync(cancellation);
+                },
+                TimeSpan.FromSeconds(1));
         }
-        catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
+        catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
             // The next step is taken all the same, and the last is to give the session up.
         }

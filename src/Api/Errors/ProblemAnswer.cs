@@ -22,7 +22,8 @@ internal static class ProblemAnswer
 
         var body = Serialize(Describe(failure, answer, activityId));
         http.Response.ContentLength = body.Length;
-        await http.Response.BodyWriter.WriteAsync(body, http.RequestAborted);
+        // Without the caller's token: where the caller is gone, Kestrel drops what is written.
+        await http.Response.BodyWriter.WriteAsync(body);
     }
 
     /// <summary>The headers of every answer that is not 2xx.</summary>
