@@ -1,6 +1,7 @@
 using System.Data;
 using System.Runtime.CompilerServices;
 using Gateway.Api.Errors;
+using Gateway.Api.Execution;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -14,6 +15,7 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
     /// <summary>How long a server may take over what is not the caller's: past it, the session is given up.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
+    private const string Rollback = "ROLLBACK";
     private const string Discard = "DISCARD ALL";
 
     // Takes back a wait that nothing else ends.
@@ -36,6 +38,9 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
 
     /// <summary>The time since its last request.</summary>
     public TimeSpan IdleTime => clock.GetElapsedTime(_lastUse);
+
+    /// <summary>Whether text still comes as UTF-8, as far as the server has said by the end of the last round trip.</summary>
+    public bool SpeaksUtf8 => connection.PostgresParameters.GetValueOrDefault("client_encoding") == "UTF8";
 
     /// <summary>For each wait for the server.</summary>
     public CancellationToken Abandoning => _abandon.Token;
@@ -90,27 +95,31 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
         }
     }
 
-    /// <summary>Commits, and throws away what the request left, in one round trip.</summary>
+    /// <summary>Ends the transaction, and throws away what the request left, in one round trip.</summary>
+    /// <param name="access">
+    /// What only reads is rolled back, so that it can't have written: READ ONLY leaves gaps (large objects before version
+    /// 16, EXPLAIN ANALYZE of CREATE TABLE AS).
+    /// </param>
     /// <returns>Only once PostgreSQL has said that it committed.</returns>
     /// <exception cref="PostgresException">PostgreSQL refused to commit, and rolled back.</exception>
     /// <exception cref="CommitInDoubtException">No answer to COMMIT came.</exception>
-    public async Task CommitAsync()
+    public async Task EndTransactionAsync(Access access)
     {
-        var commit = Alone("COMMIT");
+        var end = Alone(access == Access.ReadOnly ? Rollback : "COMMIT");
         try
         {
-            await using var batch = Batch(commit, Alone(Discard));
+            await using var batch = Batch(end, Alone(Discard));
             await batch.ExecuteNonQueryAsync(Abandoning);
             Clean = true;
         }
-        catch (PostgresException error) when (error.BatchCommand == commit && !PostgresFailure.EndsSession(error))
+        catch (PostgresException error) when (error.BatchCommand == end && !PostgresFailure.EndsSession(error))
         {
             throw;
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
             // The tag of COMMIT is here if it came at all; then only the cleaning failed, and the session is closed.
-            if (commit.StatementType == Npgsql.StatementType.Unknown)
+            if (end.StatementType == Npgsql.StatementType.Unknown)
                 throw new CommitInDoubtException(error);
         }
     }
@@ -122,7 +131,7 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
     public async Task RollBackAsync()
     {
         if (!Clean && !_cancelSent && !Abandoned)
-            Clean = await SucceedsAsync(Alone("ROLLBACK"), Alone(Discard));
+            Clean = await SucceedsAsync(Alone(Rollback), Alone(Discard));
     }
 
     /// <summary>Whether the server still answers.</summary>

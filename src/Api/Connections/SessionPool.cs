@@ -73,12 +73,42 @@ internal sealed class SessionPool(NpgsqlDataSource source, Watchdog watchdog, Ti
         {
             try
             {
-                return new Session(await source.OpenConnectionAsync(deadline.Token), watchdog, clock);
+                return new Session(await ConnectAsync(deadline), watchdog, clock);
             }
             catch (NpgsqlException error) when (MayPass(error) && clock.GetElapsedTime(begun) < ConnectPatience)
             {
-                await Task.Delay(ConnectPause, clock, deadline.Token);
+                await Task.Delay(ConnectPause, clock, CancellationToken.None);
+                // That there was a reason says more than that the time is over.
+                if (deadline.Token.IsCancellationRequested)
+                    throw;
             }
+        }
+    }
+
+    /// <summary>Npgsql does not end every wait of a connect at once; the connect may end by itself, when it does.</summary>
+    private async Task<NpgsqlConnection> ConnectAsync(Deadline deadline)
+    {
+        var opening = source.OpenConnectionAsync(deadline.Token).AsTask();
+        try
+        {
+            return await opening.WaitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = CloseAsync(opening);
+            throw;
+        }
+    }
+
+    private static async Task CloseAsync(Task<NpgsqlConnection> opening)
+    {
+        try
+        {
+            await using var late = await opening;
+        }
+        catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
+        {
+            // It has not come to be.
         }
     }
 

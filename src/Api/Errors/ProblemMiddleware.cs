@@ -20,7 +20,7 @@ internal sealed partial class ProblemMiddleware(
         {
             await AnswerAsync(http, failure);
         }
-        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        catch (Exception error) when (error is OperationCanceledException or IOException && http.RequestAborted.IsCancellationRequested)
         {
             // Nobody is there to be answered.
         }

@@ -17,7 +17,7 @@ namespace Gateway.Api.Execution;
 /// <item>Read the rows into the answer. What can't be answered must not be committed, so this comes first.</item>
 /// <item>Check what the request expects of the outcome.</item>
 /// <item>Record the answer in the journal, in the same transaction.</item>
-/// <item>COMMIT, and clean the session.</item>
+/// <item>COMMIT, or ROLLBACK of what only reads, and clean the session.</item>
 /// <item>Give the session back; on any doubt about it, close it.</item>
 /// </list>
 /// </summary>
@@ -70,7 +70,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
 
             // 8.
             record.Enter(Stage.Commit);
-            await CommitAsync(call, connection, session, deadline);
+            await EndAsync(call, connection, session, deadline);
             record.Rows = answer.RowCount;
             return answer;
         }
@@ -158,6 +158,12 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
 
         if (deadline.Token.IsCancellationRequested)
             throw deadline.Ended("running the statement");
+        if (!session.SpeaksUtf8)
+        {
+            throw new Failure(
+                ProblemCode.SqlRejected,
+                "The statement changes client_encoding, and an answer's text would be wrong; convert_to() makes bytes of another encoding.");
+        }
     }
 
     private static async Task ReadAsync(
@@ -201,12 +207,12 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
     }
 
-    private static async Task CommitAsync(
+    private static async Task EndAsync(
         StatementCall call, NamedConnection connection, Session session, Deadline deadline)
     {
         try
         {
-            await session.GuardAsync(session.CommitAsync(), deadline.BudgetEnd);
+            await session.GuardAsync(session.EndTransactionAsync(call.Access), deadline.BudgetEnd);
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled && deadline.BudgetEnd.IsCancellationRequested)
         {

@@ -143,8 +143,8 @@ internal sealed class JsonRows : IDisposable
         {
             throw new Failure(
                 ProblemCode.SqlError,
-                $"A value of column \"{Columns[column].Name}\" is not UTF-8: the statement changed client_encoding, or the "
-                + "database's encoding is SQL_ASCII.");
+                $"A value of column \"{Columns[column].Name}\" is not UTF-8: the database's encoding is SQL_ASCII, or the "
+                + "statement changed client_encoding.");
         }
         return text;
     }
