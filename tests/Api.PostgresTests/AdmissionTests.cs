@@ -1,0 +1,262 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using Npgsql;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>
+/// So many run, so many wait, and the next is refused at once; and a connection whose server hangs is nobody else's
+/// trouble.
+/// </summary>
+[Collection(TimingCollection.Name)]
+public sealed class AdmissionTests(GatewayFixture fixture)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    [Theory]
+    [InlineData(2, 3)]
+    [InlineData(1, 0)]
+    [InlineData(3, 1)]
+    public async Task MoreRequestsThanRunAndWait_AreRefusedAtOnceAndNotRun(int poolSize, int queueLimit)
+    {
+        await using var gateway = await StartAsync(poolSize, queueLimit);
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var table = await CreateTableAsync();
+        var running = Enumerable.Range(0, poolSize).Select(id => InsertAsync(gateway, table, turnstile, id)).ToArray();
+        await turnstile.HoldsAsync(poolSize);
+
+        const int TooMany = 5;
+        var more = Enumerable.Range(poolSize, queueLimit + TooMany)
+            .ToDictionary(id => InsertAsync(gateway, table, turnstile, id));
+
+        // Nothing can have ended yet, so who is answered is refused, and who is not waits.
+        var waiting = more.Keys.ToHashSet();
+        for (var refused = 0; refused < TooMany; refused++)
+        {
+            var first = await Task.WhenAny(waiting).WaitAsync(Patience);
+            waiting.Remove(first);
+            AssertSaturated(await first);
+        }
+        await turnstile.HoldsAsync(poolSize);
+        Assert.All([.. running, .. waiting], request => Assert.False(request.IsCompleted));
+
+        await turnstile.OpenAsync();
+        foreach (var answer in await Task.WhenAll([.. running, .. waiting]))
+            answer.Expect(HttpStatusCode.OK);
+        Assert.Equal(
+            Enumerable.Range(0, poolSize).Concat(waiting.Select(request => more[request])).Order(),
+            await IdsAsync(gateway, table));
+    }
+
+    [Fact]
+    public async Task WaitingCallerLeaves_ItsPlaceIsFreeAndItsStatementNotRun()
+    {
+        await using var gateway = await StartAsync(poolSize: 1, queueLimit: 1);
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var table = await CreateTableAsync();
+        var running = InsertAsync(gateway, table, turnstile, 1);
+        await turnstile.HoldsAsync(1);
+        // Of two one is refused: then the other waits.
+        using var leave = new CancellationTokenSource();
+        var two = new HashSet<Task<Answer>>
+        {
+            InsertAsync(gateway, table, turnstile, 2, cancellation: leave.Token),
+            InsertAsync(gateway, table, turnstile, 2, cancellation: leave.Token),
+        };
+        var first = await Task.WhenAny(two).WaitAsync(Patience);
+        AssertSaturated(await first);
+        AssertSaturated(await InsertAsync(gateway, table, turnstile, 3, timeoutMs: 50));
+
+        two.Remove(first);
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => two.Single());
+
+        // Who gets the place spends its budget there instead of being refused.
+        await UntilAsync(async () =>
+            (await InsertAsync(gateway, table, turnstile, 3, timeoutMs: 50)).Status == HttpStatusCode.GatewayTimeout);
+        await turnstile.OpenAsync();
+        (await running).Expect(HttpStatusCode.OK);
+        Assert.Equal(new[] { 1 }, await IdsAsync(gateway, table));
+    }
+
+    [Fact]
+    public async Task WaitingRequestsBudgetEnds_Returns504AndItsStatementIsNotRun()
+    {
+        await using var gateway = await StartAsync(poolSize: 1, queueLimit: 2);
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var table = await CreateTableAsync();
+        var running = InsertAsync(gateway, table, turnstile, 1);
+        await turnstile.HoldsAsync(1);
+
+        // More in all than there are places: each gives its own up.
+        for (var round = 0; round < 3; round++)
+        {
+            var waiting = Enumerable.Range(0, 2).Select(_ => InsertAsync(gateway, table, turnstile, 2, timeoutMs: 100));
+            foreach (var answer in await Task.WhenAll(waiting))
+                Assert.Equal("no", answer.ExpectProblem(504, "deadline_exceeded").GetProperty("committed").GetString());
+        }
+
+        Assert.False(running.IsCompleted);
+        await turnstile.OpenAsync();
+        (await running).Expect(HttpStatusCode.OK);
+        Assert.Equal(new[] { 1 }, await IdsAsync(gateway, table));
+    }
+
+    /// <summary>
+    /// Budgets that outlast the test hold every session and most of the queue all the while; short ones end, are
+    /// cancelled on a server that does not listen, and come again.
+    /// </summary>
+    [Theory]
+    [InlineData(60_000)]
+    [InlineData(300)]
+    public async Task OneConnectionsServerHangs_OthersAndProbesAnswerAndItWorksAgainAfter(int timeoutMs)
+    {
+        await using var proxy = ProxyOfServer();
+        await using var gateway = await StartWithBadConnectionAsync(proxy);
+        // Some sessions are there when the server begins to hang, the others are asked for after.
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => AskAsync(gateway, "bad", 10_000)));
+        await AskAsync(gateway, "default", 10_000);
+
+        proxy.Hang();
+        using var enough = new CancellationTokenSource();
+        var hanging = Enumerable.Range(0, 64).Select(_ => AskAgainAsync(gateway, timeoutMs, enough.Token)).ToArray();
+        var times = await CallAsync(gateway);
+        Assert.All(hanging, asking => Assert.False(asking.IsCompleted));
+        await enough.CancelAsync();
+        var recovered = Stopwatch.GetTimestamp();
+        proxy.Recover();
+        await UntilAsync(async () => (await AskAsync(gateway, "bad", 2_000)).Status == HttpStatusCode.OK);
+        var recovery = Stopwatch.GetElapsedTime(recovered);
+
+        var report = string.Join("; ", times.Select(kind =>
+            $"{kind.Key}: median {Percentile(kind.Value, 50):0.0} ms, p99 {Percentile(kind.Value, 99):0.0} ms, longest {Percentile(kind.Value, 100):0.0} ms"))
+            + $"; recovery: {recovery.TotalMilliseconds:0} ms";
+        TestContext.Current.TestOutputHelper?.WriteLine(report);
+        Assert.True(times.Values.All(kind => Percentile(kind, 99) <= 100), report);
+        Assert.True(recovery <= TimeSpan.FromSeconds(2), report);
+        foreach (var answers in await Task.WhenAll(hanging).WaitAsync(Patience))
+            Assert.All(answers, answer => AssertOfHangingServer(answer.Answer, answer.WhileItHung));
+    }
+
+    [Fact]
+    public async Task ServerHangs_ReadySaysSoAndTakesItBack()
+    {
+        await using var proxy = ProxyOfServer();
+        await using var gateway = await StartWithBadConnectionAsync(proxy);
+
+        proxy.Hang();
+        await UntilAsync(() => IsReadyAsync("degraded"));
+        proxy.Recover();
+        await UntilAsync(() => IsReadyAsync("ready"));
+
+        async Task<bool> IsReadyAsync(string status) =>
+            (await gateway.Client.GetAsync("/healthz/ready")).Expect(HttpStatusCode.OK).GetProperty("status").GetString() == status;
+    }
+
+    private static void AssertSaturated(Answer answer)
+    {
+        Assert.Equal("no", answer.ExpectProblem(503, "saturated").GetProperty("committed").GetString());
+        Assert.InRange(int.Parse(answer.Headers["Retry-After"]), 1, 60);
+    }
+
+    private static void AssertOfHangingServer(Answer answer, bool whileItHung)
+    {
+        if (answer.Status == HttpStatusCode.OK)
+            Assert.False(whileItHung, "A server that hangs has answered.");
+        else if (answer.Status == HttpStatusCode.GatewayTimeout)
+            answer.ExpectProblem(504, "deadline_exceeded");
+        else
+            answer.ExpectProblem(503, "database_unavailable");
+    }
+
+    private static Task<Answer> AskAsync(RunningGateway gateway, string connection, int timeoutMs) =>
+        gateway.Client.PostAsync("query", new { activityId = "a", sql = "SELECT 1", connection, timeoutMs });
+
+    /// <summary>Asks the bad connection over and over.</summary>
+    private static async Task<List<(Answer Answer, bool WhileItHung)>> AskAgainAsync(
+        RunningGateway gateway, int timeoutMs, CancellationToken enough)
+    {
+        var answers = new List<(Answer, bool)>();
+        while (!enough.IsCancellationRequested)
+            answers.Add((await AskAsync(gateway, "bad", timeoutMs), !enough.IsCancellationRequested));
+        return answers;
+    }
+
+    /// <summary>How long each call of the good connection and of the probes took.</summary>
+    private static async Task<Dictionary<string, List<TimeSpan>>> CallAsync(RunningGateway gateway)
+    {
+        var times = new Dictionary<string, List<TimeSpan>> { ["query"] = [], ["live"] = [], ["ready"] = [] };
+        for (var call = 0; call < 200; call++)
+        {
+            times["query"].Add(await TimeAsync(() => AskAsync(gateway, "default", 10_000)));
+            times["live"].Add(await TimeAsync(() => gateway.Client.GetAsync("/healthz/live")));
+            times["ready"].Add(await TimeAsync(() => gateway.Client.GetAsync("/healthz/ready")));
+            await Task.Delay(5);
+        }
+        return times;
+    }
+
+    private static async Task<TimeSpan> TimeAsync(Func<Task<Answer>> ask)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        var answer = await ask();
+        var time = Stopwatch.GetElapsedTime(begun);
+        answer.Expect(HttpStatusCode.OK);
+        return time;
+    }
+
+    private static double Percentile(List<TimeSpan> samples, int percent) =>
+        samples.Order().ElementAt((samples.Count * percent + 99) / 100 - 1).TotalMilliseconds;
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        while (!await condition())
+            await Task.Delay(20, limit.Token);
+    }
+
+    private HangingProxy ProxyOfServer()
+    {
+        var server = new NpgsqlConnectionStringBuilder(fixture.Dsn);
+        return new HangingProxy(server.Host!, server.Port);
+    }
+
+    private Task<RunningGateway> StartWithBadConnectionAsync(HangingProxy proxy)
+    {
+        var bad = new NpgsqlConnectionStringBuilder(fixture.Dsn) { Host = "127.0.0.1", Port = proxy.Port };
+        return fixture.StartGatewayAsync(
+            $"--Gateway:Connections:bad:Dsn={bad.ConnectionString}", "--Gateway:ReadinessIntervalMs=100");
+    }
+
+    private Task<RunningGateway> StartAsync(int poolSize, int queueLimit) => fixture.StartGatewayAsync(
+        $"--Gateway:Connections:default:PoolSize={poolSize}", $"--Gateway:Connections:default:QueueLimit={queueLimit}");
+
+    private async Task<string> CreateTableAsync()
+    {
+        var table = $"admitted_{Guid.NewGuid():N}";
+        await fixture.ExecuteAsync($"CREATE TABLE {table} (id int)");
+        return table;
+    }
+
+    /// <summary>Leaves the ID in the table, once it is past the turnstile.</summary>
+    private static async Task<Answer> InsertAsync(
+        RunningGateway gateway, string table, Turnstile turnstile, int id, int timeoutMs = 60_000,
+        CancellationToken cancellation = default)
+    {
+        using var response = await gateway.Client.Http.PostAsync("/v1/execute", JsonContent.Create(new
+        {
+            activityId = "a",
+            sql = $"INSERT INTO {table} SELECT :id::int FROM {turnstile.Pass}",
+            parameters = new { id },
+            delivery = "at-least-once",
+            timeoutMs,
+        }), cancellation);
+        return await Answer.ReadAsync(response);
+    }
+
+    /// <summary>The IDs that were left. It asks through the queue, so behind whatever still waits in it.</summary>
+    private static async Task<int[]> IdsAsync(RunningGateway gateway, string table) =>
+        [.. (await gateway.Client.QueryAsync($"SELECT id FROM {table} ORDER BY id"))
+            .GetProperty("rows").EnumerateArray().Select(row => row.GetProperty("id").GetInt32())];
+}

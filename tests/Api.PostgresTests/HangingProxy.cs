@@ -1,0 +1,97 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>
+/// Stands before a server and passes on what it gets, until it is told to hang: then it takes every connection and every
+/// byte, and passes none on, as a server that is stopped in its tracks.
+/// </summary>
+public sealed class HangingProxy : IAsyncDisposable
+{
+    private static readonly TaskCompletionSource Open = Opened();
+
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly DnsEndPoint _server;
+    private readonly CancellationTokenSource _end = new();
+    private readonly Task _accepting;
+    private volatile TaskCompletionSource _way = Open;
+
+    /// <param name="host">The server's host.</param>
+    /// <param name="port">The server's port.</param>
+    public HangingProxy(string host, int port)
+    {
+        _server = new DnsEndPoint(host, port);
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    public void Hang() => _way = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Passes on what has come meanwhile, and all that comes.</summary>
+    public void Recover() => Interlocked.Exchange(ref _way, Open).TrySetResult();
+
+    public async ValueTask DisposeAsync()
+    {
+        Recover();
+        await _end.CancelAsync();
+        _listener.Stop();
+        await _accepting;
+        _end.Dispose();
+    }
+
+    private static TaskCompletionSource Opened()
+    {
+        var opened = new TaskCompletionSource();
+        opened.SetResult();
+        return opened;
+    }
+
+    private async Task AcceptAsync()
+    {
+        var connections = new List<Task>();
+        try
+        {
+            while (true)
+            {
+                connections.Add(ServeAsync(await _listener.AcceptTcpClientAsync(_end.Token)));
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            await Task.WhenAll(connections);
+        }
+    }
+
+    private async Task ServeAsync(TcpClient client)
+    {
+        using var server = new TcpClient { NoDelay = true };
+        using (client)
+        {
+            client.NoDelay = true;
+            try
+            {
+                await server.ConnectAsync(_server.Host, _server.Port, _end.Token);
+                // Whichever side ends first ends the other.
+                await await Task.WhenAny(PassAsync(client, server), PassAsync(server, client));
+            }
+            catch (Exception error) when (error is IOException or SocketException or OperationCanceledException)
+            {
+                // A side has reset it, or the test is over.
+            }
+        }
+    }
+
+    private async Task PassAsync(TcpClient from, TcpClient to)
+    {
+        var bytes = new byte[16384];
+        while (await from.GetStream().ReadAsync(bytes, _end.Token) is > 0 and var count)
+        {
+            await _way.Task;
+            await to.GetStream().WriteAsync(bytes.AsMemory(0, count), _end.Token);
+        }
+        await _way.Task;
+    }
+}
