@@ -33,7 +33,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         Queue = new ConnectionQueue(name, options.PoolSize, options.QueueLimit);
         // Probes, look-ups and the watchdog must not queue behind callers, nor callers behind them.
         _own = Source(dsn.Value, logs, pool: 4);
-        Sessions = new SessionPool(Source(dsn.Value, logs, pool: 0), new Watchdog(_own), clock);
+        Sessions = new SessionPool(Source(dsn.Value, logs, pool: 0), options.PoolSize, new Watchdog(_own), clock);
         Types = new TypeCatalog(_own);
         Reachability = new Reachability(_own);
     }

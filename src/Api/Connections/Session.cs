@@ -125,12 +125,12 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
     }
 
     /// <summary>
-    /// Ends the transaction without effect and throws away what the request left. A session that a cancel was sent to is
-    /// left as it is, to be closed: the cancel may arrive late, and must not hit another request's statement.
+    /// Ends the transaction without effect and throws away what the request left; before the session is closed too, since
+    /// a server takes its time over closing, and would hold the locks meanwhile.
     /// </summary>
     public async Task RollBackAsync()
     {
-        if (!Clean && !_cancelSent && !Abandoned)
+        if (!Clean && !Abandoned)
             Clean = await SucceedsAsync(Alone(Rollback), Alone(Discard));
     }
 
@@ -142,6 +142,7 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
     {
         Used = true;
         _lastUse = clock.GetTimestamp();
+        // A cancel may arrive late, and must not hit another request's statement.
         Clean &= !_cancelSent && connection.State == ConnectionState.Open;
     }
 

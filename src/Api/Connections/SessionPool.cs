@@ -10,7 +10,8 @@ namespace Gateway.Api.Connections;
 /// instead of after this one, and which one caller's error (SQLSTATE XX000, say) empties for all (docs/decisions/0003).
 /// How many there may be is the queue's business.
 /// </summary>
-internal sealed class SessionPool(NpgsqlDataSource source, Watchdog watchdog, TimeProvider clock) : IAsyncDisposable
+internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog watchdog, TimeProvider clock)
+    : IAsyncDisposable
 {
     /// <summary>
     /// A session that has been idle for longer is asked for a sign of life first: what is between it and its server may
@@ -25,6 +26,9 @@ internal sealed class SessionPool(NpgsqlDataSource source, Watchdog watchdog, Ti
 
     // Last in, first out: what is in use stays warm, and what is not grows old.
     private readonly ConcurrentStack<Session> _idle = new();
+    /// <summary>Connects that hang stay within the pool's size too, also those that nobody waits for any more.</summary>
+    private readonly SemaphoreSlim _connecting = new(size, size);
+
     private volatile bool _closed;
 
     /// <summary>A clean session: an idle one, or a new one where there is none or <paramref name="fresh"/> is asked.</summary>
@@ -88,7 +92,8 @@ internal sealed class SessionPool(NpgsqlDataSource source, Watchdog watchdog, Ti
     /// <summary>Npgsql does not end every wait of a connect at once; the connect may end by itself, when it does.</summary>
     private async Task<NpgsqlConnection> ConnectAsync(Deadline deadline)
     {
-        var opening = source.OpenConnectionAsync(deadline.Token).AsTask();
+        await _connecting.WaitAsync(deadline.Token);
+        var opening = ConnectAsync(deadline.Token);
         try
         {
             return await opening.WaitAsync(deadline.Token);
@@ -97,6 +102,18 @@ internal sealed class SessionPool(NpgsqlDataSource source, Watchdog watchdog, Ti
         {
             _ = CloseAsync(opening);
             throw;
+        }
+    }
+
+    private async Task<NpgsqlConnection> ConnectAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return await source.OpenConnectionAsync(cancellation);
+        }
+        finally
+        {
+            _connecting.Release();
         }
     }
 

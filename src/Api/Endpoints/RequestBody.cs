@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using System.Text.Unicode;
 using Gateway.Api.Errors;
+using Gateway.Api.Execution;
 using Gateway.Contracts;
 using Microsoft.Net.Http.Headers;
 
@@ -45,9 +46,11 @@ internal sealed class RequestBody : IDisposable
                     throw TooLarge(limit);
             }
         }
-        catch
+        catch (Exception error)
         {
             ArrayPool<byte>.Shared.Return(bytes);
+            if (error is IOException and not BadHttpRequestException)
+                throw new CallerLeftException(error);
             throw;
         }
     }

@@ -1,4 +1,5 @@
 using Gateway.Api.Endpoints;
+using Gateway.Api.Execution;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 
@@ -20,9 +21,11 @@ internal sealed partial class ProblemMiddleware(
         {
             await AnswerAsync(http, failure);
         }
-        catch (Exception error) when (error is OperationCanceledException or IOException && http.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException error) when (error is CallerLeftException || http.RequestAborted.IsCancellationRequested)
         {
             // Nobody is there to be answered.
+            RequestRecord.Of(http).CallerLeft = true;
+            http.Abort();
         }
         catch (BadHttpRequestException error)
         {

@@ -38,7 +38,7 @@ internal sealed class Deadline : IDisposable
     /// <param name="doing">What was going on, as in "waiting for a session".</param>
     /// <param name="cause">The exception that reported it.</param>
     public Exception Ended(string doing, Exception? cause = null) => _callerLeft.IsCancellationRequested
-        ? new OperationCanceledException("The caller left.", cause, _callerLeft)
+        ? new CallerLeftException(cause)
         : new Failure(
             ProblemCode.DeadlineExceeded,
             $"The budget of {_budget.TotalMilliseconds:0} ms was spent {doing}; raise timeoutMs if that is too short.",
@@ -50,3 +50,6 @@ internal sealed class Deadline : IDisposable
         _budgetEnd.Dispose();
     }
 }
+
+/// <summary>The caller is gone, and with it whoever an answer would be for.</summary>
+internal sealed class CallerLeftException(Exception? cause) : OperationCanceledException("The caller left.", cause);

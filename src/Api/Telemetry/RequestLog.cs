@@ -15,7 +15,7 @@ internal sealed partial class RequestLog(RequestDelegate next, TimeProvider cloc
         {
             // The route and not the path: a path holds whatever the caller put there.
             var route = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "(none)";
-            if (http.RequestAborted.IsCancellationRequested && !http.Response.HasStarted)
+            if (record.CallerLeft)
                 CallerLeft(http.Request.Method, route, record.Connection, record.ActivityId, record.Elapsed.TotalMilliseconds);
             else if (route.StartsWith("/healthz", StringComparison.Ordinal))
                 Probed(route, http.Response.StatusCode);

@@ -34,6 +34,9 @@ internal sealed class RequestRecord(TimeProvider clock)
     /// <summary>The failure's code, where it failed.</summary>
     public string? Code { get; set; }
 
+    /// <summary>Whether it has no answer since nobody was there for it.</summary>
+    public bool CallerLeft { get; set; }
+
     /// <summary>Since the request's arrival.</summary>
     public TimeSpan Elapsed => clock.GetElapsedTime(_begun);
 
