@@ -1,0 +1,131 @@
+using System.Net.Sockets;
+
+namespace Gateway.Api.PostgresTests.Faults;
+
+/// <summary>One connection through a <see cref="FaultProxy"/>.</summary>
+/// <param name="client">The connection that the proxy accepted.</param>
+/// <param name="server">Its own to the server; null where it made none.</param>
+/// <param name="random">Draws the delays; locked while it is asked, since the links share it.</param>
+internal sealed class FaultLink(Socket client, Socket? server, Random random) : IDisposable
+{
+    private readonly FrontendMessages _messages = new();
+    private volatile State _state = new(Fault.None);
+    private volatile Direction _lost;
+    private int _closed;
+
+    /// <summary>Told when the server's answer to a COMMIT was dropped.</summary>
+    public required Action CommitAnswerDropped { get; init; }
+
+    public bool Closed => Volatile.Read(ref _closed) != 0;
+
+    public void Set(Fault fault)
+    {
+        _state = new State(fault);
+        if (fault is Reset)
+            Close(reset: true);
+    }
+
+    /// <summary>Forwards both ways until both have ended, or the link is closed.</summary>
+    public async Task RunAsync()
+    {
+        if (server is null)
+            await PumpAsync(client, null, Direction.ToServer);
+        else
+            await Task.WhenAll(PumpAsync(client, server, Direction.ToServer), PumpAsync(server, client, Direction.ToClient));
+        // Who looks into a black hole does not see that the other has gone.
+        if (_lost == Direction.None && !Swallows(Direction.ToServer) && !Swallows(Direction.ToClient))
+            Close();
+    }
+
+    public void Dispose() => Close(reset: true);
+
+    private async Task PumpAsync(Socket from, Socket? to, Direction direction)
+    {
+        var buffer = new byte[16 * 1024];
+        try
+        {
+            for (int count; (count = await from.ReceiveAsync(buffer)) > 0;)
+                await ForwardAsync(buffer.AsMemory(0, count), to, direction);
+            if (!Swallows(direction))
+                to?.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception error) when (error is SocketException or IOException or ObjectDisposedException)
+        {
+            if (!Swallows(direction))
+                Close(reset: true);
+        }
+    }
+
+    private async Task ForwardAsync(ReadOnlyMemory<byte> bytes, Socket? to, Direction direction)
+    {
+        var state = _state;
+        // Before it is forwarded, since the answer can be here as soon as it is.
+        if (direction == Direction.ToServer && _messages.ReadCommit(bytes.Span))
+            state.CommitSent = true;
+        if (Swallows(direction))
+        {
+            _lost |= direction;
+            return;
+        }
+
+        switch (state.Fault)
+        {
+            case Delay delay:
+                await Task.Delay(Draw(delay));
+                break;
+            case CutAfter cut when cut.Direction == direction && state.Passed + bytes.Length >= cut.Bytes:
+                await SendAsync(to!, bytes[..(int)(cut.Bytes - state.Passed)]);
+                to!.Shutdown(SocketShutdown.Send);
+                Close();
+                return;
+            case CutAfter cut when cut.Direction == direction:
+                state.Passed += bytes.Length;
+                break;
+            case DropCommitAnswer drop when direction == Direction.ToClient && state.CommitSent:
+                _lost |= direction;
+                if (drop.Reset)
+                    Close(reset: true);
+                CommitAnswerDropped();
+                return;
+        }
+        await SendAsync(to!, bytes);
+    }
+
+    private bool Swallows(Direction direction) =>
+        ((_lost | ((_state.Fault as BlackHole)?.Direction ?? Direction.None)) & direction) != 0;
+
+    private TimeSpan Draw(Delay delay)
+    {
+        lock (random)
+            return delay.Least + ((delay.Most - delay.Least) * random.NextDouble());
+    }
+
+    private static async Task SendAsync(Socket to, ReadOnlyMemory<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+            bytes = bytes[await to.SendAsync(bytes)..];
+    }
+
+    private void Close(bool reset = false)
+    {
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+        foreach (var socket in new[] { client, server })
+        {
+            if (reset && socket is not null)
+                socket.LingerState = new LingerOption(true, 0);
+            socket?.Dispose();
+        }
+    }
+
+    /// <summary>What a fault remembers of a connection, from when it was set.</summary>
+    private sealed class State(Fault fault)
+    {
+        public Fault Fault => fault;
+
+        /// <summary>Bytes, in the direction that is counted.</summary>
+        public long Passed { get; set; }
+
+        public volatile bool CommitSent;
+    }
+}
