@@ -18,7 +18,9 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
     private const int Budget = 1000;
     private const int AnswerGrace = 500;
     private static readonly TimeSpan RecoveryTime = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan Outage = TimeSpan.FromSeconds(0.4);
+
+    /// <summary>Longer than a budget, or all requests would only wait until it is over.</summary>
+    private static readonly TimeSpan Outage = TimeSpan.FromSeconds(1.3);
 
     [Theory]
     [InlineData(ShutdownMode.Fast)]
@@ -43,7 +45,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
 
         Report(traffic, back);
         traffic.AssertContract();
-        Assert.Contains(traffic.Sent, sent => sent.Answer.Status != HttpStatusCode.OK);
+        Assert.True(traffic.Sent.Any(sent => sent.Answer.Status != HttpStatusCode.OK), "Nobody has noticed that the server was gone.");
         var after = traffic.Sent.Where(sent => sent.At > back + RecoveryTime).ToList();
         Assert.NotEmpty(after);
         foreach (var sent in after)
@@ -111,11 +113,11 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
             await backends.TerminateAsync();
             var others = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => OpenAsync(dsn)));
 
-            for (var round = 0; round < 3; round++)
+            for (var round = 0; round < 2; round++)
             {
                 var clock = Stopwatch.StartNew();
-                var problem = (await SendAsync(gateway, "execute", "SELECT 1")).ExpectProblem(503, "database_unavailable");
-                Assert.InRange(clock.ElapsedMilliseconds, 0, Budget + AnswerGrace);
+                var problem = (await SendAsync(gateway, "execute", "SELECT 1", 3 * Budget)).ExpectProblem(503, "database_unavailable");
+                Assert.InRange(clock.ElapsedMilliseconds, 0, (3 * Budget) + AnswerGrace);
                 Assert.Equal("no", problem.GetProperty("committed").GetString());
                 Assert.Contains("53300", problem.GetRawText());
             }
@@ -183,7 +185,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
     public async Task ConnectionCutAnywhere_IsAnsweredByWhatIsTrue()
     {
         const int Rounds = 80;
-        await fixture.ExecuteAsync("CREATE TABLE cut_anywhere (id int)");
+        await fixture.ExecuteAsync("CREATE TABLE cut_anywhere (id int, run bigserial)");
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
         await using var proxy = FaultProxy.Start(fixture.Dsn);
         await using var gateway = await StartAsync(backends, proxy.Dsn);
@@ -195,7 +197,8 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         for (var id = 0; id < Rounds; id++)
         {
             var direction = random.Next(2) == 0 ? Direction.ToServer : Direction.ToClient;
-            proxy.SetExisting(new CutAfter(random.Next(350), direction));
+            // About as much as a request sends, and gets.
+            proxy.SetExisting(new CutAfter(random.Next(direction == Direction.ToServer ? 300 : 200), direction));
             var answer = await SendAsync(gateway, "execute", $"INSERT INTO cut_anywhere VALUES ({id}) RETURNING id", 5000);
             sent.Add(new Sent(id, TimeSpan.Zero, TimeSpan.Zero, answer));
         }
@@ -203,6 +206,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
 
         output.WriteLine(string.Join(", ", sent.GroupBy(Outcome).Select(group => $"{group.Count()} {group.Key}")));
         await backends.UntilFreeAsync(Stopwatch.StartNew());
+        output.WriteLine($"run {await backends.ReadAsync<long>("SELECT last_value FROM cut_anywhere_run_seq")} times");
         await AssertEffectsAsync(fixture.Dsn, "cut_anywhere", sent);
         // Else the cuts have missed what they were meant for.
         Assert.Contains(sent, request => Outcome(request) == "outcome_unknown");
