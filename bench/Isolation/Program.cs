@@ -1,0 +1,123 @@
+using Gateway.Api.Connections;
+using Gateway.LocalPostgres;
+using Npgsql;
+
+namespace Gateway.Isolation;
+
+/// <summary>
+/// Measures what isolation and the budget cost: the gateway, and the same path with them off, on one PostgreSQL, in one
+/// process and in turns, so that what else the machine does hits all of them alike.
+/// </summary>
+internal static class Program
+{
+    /// <summary>Long enough for the compiler to have optimized what runs often.</summary>
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
+
+    /// <summary>Before each turn: sessions that have been idle are asked for a sign of life, caches are another's.</summary>
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(0.2);
+
+    public static async Task<int> Main(string[] args)
+    {
+        if (args is [LoadProcess.Argument])
+        {
+            Load.Serve();
+            return 0;
+        }
+
+        try
+        {
+            await RunAsync(RunOptions.Parse(args));
+            return 0;
+        }
+        catch (OperationCanceledException)
+        {
+            return 130;
+        }
+        catch (Exception error) when (error is FormatException or InvalidOperationException or LocalPostgresException or StartupException)
+        {
+            await Console.Error.WriteLineAsync(error.Message);
+            return 1;
+        }
+    }
+
+    private static async Task RunAsync(RunOptions options)
+    {
+        // Five gateways have more sessions than the default allows. What is vacuumed in the midst is measured too.
+        await using var server = await LocalPostgresServer.StartTemporaryAsync(
+            new Dictionary<string, string> { ["max_connections"] = "200", ["autovacuum"] = "off" },
+            Console.Error.WriteLine);
+        var (version, postmaster) = await PrepareAsync(server.Dsn);
+        var machine = Machine.Describe(version);
+
+        var contestants = await Contestant.StartAsync(server.Dsn);
+        try
+        {
+            var samples = await MeasureAsync(options, contestants, postmaster);
+            var report = Report.Write(
+                options, machine, [.. contestants.Select(contestant => contestant.Name)],
+                (workload, contestant) => [.. samples[(workload, contestant)]]);
+            Console.Out.Write($"\n{report}");
+            if (options.Results is { } file)
+                await File.WriteAllTextAsync(file, report);
+        }
+        finally
+        {
+            foreach (var contestant in contestants)
+                await contestant.DisposeAsync();
+        }
+    }
+
+    /// <returns>The server's version and its first process, which is 0 where it can't be seen from here.</returns>
+    private static async Task<(string Version, int Postmaster)> PrepareAsync(string dsn)
+    {
+        await using var connection = new NpgsqlConnection(Dsn.Parse(dsn).ConnectionString);
+        await connection.OpenAsync();
+        await Workload.CreateTableAsync(connection);
+        return (connection.PostgreSqlVersion.ToString(), ProcessorTime.ParentOf(connection.ProcessID) ?? 0);
+    }
+
+    private static async Task<ILookup<(Workload, string), Sample>> MeasureAsync(
+        RunOptions options, IReadOnlyList<Contestant> contestants, int postmaster)
+    {
+        await using var load = new LoadProcess();
+        foreach (var contestant in contestants)
+        {
+            await contestant.ProveAsync();
+            foreach (var workload in Workload.All)
+                await load.RunAsync(contestant.Port, workload, WarmUp);
+        }
+
+        var samples = new List<((Workload, string) Key, Sample Sample)>();
+        for (var round = 1; round <= options.Rounds; round++)
+        {
+            Console.Error.WriteLine($"round {round} of {options.Rounds}");
+            foreach (var workload in Workload.All)
+            {
+                foreach (var contestant in contestants)
+                {
+                    var sample = await TakeTurnAsync(options, contestant, workload, load, postmaster);
+                    samples.Add(((workload, contestant.Name), sample));
+                }
+            }
+        }
+        return samples.ToLookup(sample => sample.Key, sample => sample.Sample);
+    }
+
+    /// <exception cref="OperationCanceledException">Somebody stops the program.</exception>
+    private static async Task<Sample> TakeTurnAsync(
+        RunOptions options, Contestant contestant, Workload workload, LoadProcess load, int postmaster)
+    {
+        contestant.Stopping.ThrowIfCancellationRequested();
+        await load.RunAsync(contestant.Port, workload, Settling);
+
+        var gateway = Environment.CpuUsage.TotalTime;
+        var postgres = ProcessorTime.OfTree(postmaster);
+        var result = await load.RunAsync(contestant.Port, workload, TimeSpan.FromSeconds(options.Seconds));
+        return new Sample(
+            result.Requests / result.Seconds,
+            result.P50 / 1000,
+            result.P99 / 1000,
+            (Environment.CpuUsage.TotalTime - gateway).TotalMicroseconds / result.Requests,
+            (ProcessorTime.OfTree(postmaster) - postgres) * 1e6 / result.Requests);
+    }
+}

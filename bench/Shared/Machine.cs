@@ -1,0 +1,29 @@
+using System.Runtime.InteropServices;
+
+namespace Gateway.Bench;
+
+/// <summary>What a figure depends on besides the code. No host name and no path: it goes into the repository.</summary>
+internal static class Machine
+{
+    /// <summary>A phrase for each thing to know. Read it before the load begins.</summary>
+    /// <param name="postgres">The server's version.</param>
+    public static IReadOnlyList<string> Describe(string postgres) =>
+    [
+        $"{Environment.ProcessorCount} cores of {ProcessorModel()} ({RuntimeInformation.ProcessArchitecture})",
+        $"kernel {FirstLine("/proc/sys/kernel/osrelease") ?? Environment.OSVersion.VersionString}",
+        RuntimeInformation.FrameworkDescription,
+        $"PostgreSQL {postgres}",
+        $"load average before the run {FirstLine("/proc/loadavg")?.Split(' ')[0] ?? "unknown"}",
+    ];
+
+    private static string ProcessorModel()
+    {
+        const string Information = "/proc/cpuinfo";
+        var line = File.Exists(Information)
+            ? File.ReadLines(Information).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
+            : null;
+        return line?[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim() ?? "an unknown model";
+    }
+
+    private static string? FirstLine(string file) => File.Exists(file) ? File.ReadLines(file).FirstOrDefault() : null;
+}
