@@ -47,10 +47,11 @@ internal sealed class Contestant(string name, bool budget, bool isolation, WebAp
         if (status != (budget ? 504 : 200))
             throw new InvalidOperationException($"\"{Name}\" answers {status} to a statement that outlives its budget.");
 
-        await AskAsync(client, "SELECT set_config('bench.mark', 'left behind', false)");
-        var (_, text) = await AskAsync(client, "SELECT current_setting('bench.mark', true)");
-        if (text.Contains("left behind", StringComparison.Ordinal) == isolation)
-            throw new InvalidOperationException($"\"{Name}\" answers {text} where a setting may have been left behind.");
+        // What survives COMMIT and ROLLBACK alike, and keeps nobody else from the same.
+        await AskAsync(client, "SELECT pg_advisory_lock_shared(1)");
+        var (_, text) = await AskAsync(client, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()");
+        if (text.Contains("\"rowCount\":1,", StringComparison.Ordinal) == isolation)
+            throw new InvalidOperationException($"\"{Name}\" answers {text} where a lock may have been left behind.");
     }
 
     public async ValueTask DisposeAsync()
