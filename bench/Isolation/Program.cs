@@ -93,7 +93,9 @@ internal static class Program
             Console.Error.WriteLine($"round {round} of {options.Rounds}");
             foreach (var workload in Workload.All)
             {
-                foreach (var contestant in contestants)
+                // Each begins in its turn: the first meets what the other workload has left.
+                var first = round % contestants.Count;
+                foreach (var contestant in contestants.Skip(first).Concat(contestants.Take(first)))
                 {
                     var sample = await TakeTurnAsync(options, contestant, workload, load, postmaster);
                     samples.Add(((workload, contestant.Name), sample));
