@@ -66,7 +66,7 @@ internal sealed class PartialPath(
             answer.Complete(call.ActivityId);
 
             record.Enter(Stage.Commit);
-            await GuardAsync(session, isolation ? session.CommitAsync() : CommitOnlyAsync(session), deadline.BudgetEnd);
+            await GuardAsync(session, EndAsync(call, session), deadline.BudgetEnd);
             record.Rows = answer.RowCount;
         }
         catch
@@ -97,8 +97,14 @@ internal sealed class PartialPath(
         await answer.ReadAsync(reader, statement, call, connection.Types, session.Abandoning);
     }
 
-    private static async Task CommitOnlyAsync(Session session)
+    private async Task EndAsync(StatementCall call, Session session)
     {
-        await using var reader = await session.ExecuteAsync(new NpgsqlBatchCommand("COMMIT"));
+        if (isolation)
+        {
+            await session.EndTransactionAsync(call.Access);
+            return;
+        }
+        var end = new NpgsqlBatchCommand(call.Access == Access.ReadOnly ? "ROLLBACK" : "COMMIT");
+        await using var reader = await session.ExecuteAsync(end);
     }
 }

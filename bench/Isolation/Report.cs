@@ -43,7 +43,7 @@ internal static class Report
 
             - `control`: the same path as `{contestants[0]}`, rebuilt as the variants are. What sets it apart is the method's error.
             - `no budget`: no deadline, and no watchdog who waits for it.
-            - `no isolation`: COMMIT without DISCARD ALL; the session goes to the next request as the last one left it.
+            - `no isolation`: COMMIT or ROLLBACK without DISCARD ALL; the session goes to the next request as the last one left it.
             - `neither`: both.
 
             CPU is for each request; PostgreSQL's is that of all of its processes. PostgreSQL runs without fsync, so that no disk
