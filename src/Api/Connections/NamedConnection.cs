@@ -22,6 +22,9 @@ internal sealed class NamedConnection : IAsyncDisposable
 
     private const int OwnConnectSeconds = 2;
 
+    /// <summary>Where the DSN has no connect_timeout.</summary>
+    private const int ConnectSeconds = 5;
+
     private readonly NpgsqlDataSource _own;
 
     public NamedConnection(string name, ConnectionOptions options, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
@@ -75,15 +78,16 @@ internal sealed class NamedConnection : IAsyncDisposable
             ApplicationName = dsn.ApplicationName ?? "gateway",
             Options = $"{dsn.Options} {StatementOptions} {LivenessOptions}".TrimStart(),
         };
+        if (!IsGiven(dsn, "Timeout"))
+            settings.Timeout = ConnectSeconds;
         if (pool > 0)
         {
             settings.MaxPoolSize = pool;
             // What hangs is given up within that, and is out of the way when the server is back.
             settings.Timeout = OwnConnectSeconds;
         }
-        // Prefer costs a round trip for each new session; whoever needs it says so in the DSN. (ContainsKey is true for
-        // every keyword that Npgsql knows.)
-        if (!dsn.Keys.OfType<string>().Any(key => key == "GSS Encryption Mode"))
+        // Prefer costs a round trip for each new session; whoever needs it says so in the DSN.
+        if (!IsGiven(dsn, "GSS Encryption Mode"))
             settings.GssEncryptionMode = GssEncryptionMode.Disable;
         return new NpgsqlDataSourceBuilder(settings.ConnectionString)
             // Types are the catalog's business; Npgsql would read all of pg_type for each data source.
@@ -91,4 +95,7 @@ internal sealed class NamedConnection : IAsyncDisposable
             .UseLoggerFactory(logs)
             .Build();
     }
+
+    /// <summary>ContainsKey is true for every keyword that Npgsql knows.</summary>
+    private static bool IsGiven(NpgsqlConnectionStringBuilder dsn, string keyword) => dsn.Keys.OfType<string>().Any(key => key == keyword);
 }

@@ -26,8 +26,13 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
 
     // Last in, first out: what is in use stays warm, and what is not grows old.
     private readonly ConcurrentStack<Session> _idle = new();
-    /// <summary>Connects that hang stay within the pool's size too, also those that nobody waits for any more.</summary>
-    private readonly SemaphoreSlim _connecting = new(size, size);
+    /// <summary>
+    /// How many connects may hang that nobody waits for any more: Npgsql can't be made to end one before its time-out. So
+    /// many that a server which is back is not kept waiting for them, and so few that they don't fill it.
+    /// </summary>
+    private const int LeftBehind = 32;
+
+    private readonly SemaphoreSlim _connecting = new(size + LeftBehind);
 
     private volatile bool _closed;
 
