@@ -2,11 +2,14 @@ namespace Gateway.Api.Connections;
 
 /// <summary>
 /// Waits for a server that may never answer. Npgsql ends a wait by first trying to reach the server on the thread that
-/// cancels, for as long as a connect may take; neither a timer's thread nor a request's can be spared for that, so what
-/// is given up is ended on a thread of its own.
+/// cancels, for as long as a connect may take, and whoever gets the server's answer meanwhile waits for that thread;
+/// neither a timer's thread nor a request's can be spared for it. So what is given up is left alone for a while, in which
+/// most servers come back and end it, and then ended on a thread of its own.
 /// </summary>
 internal static class Bounded
 {
+    private static readonly TimeSpan LeftAlone = TimeSpan.FromSeconds(10);
+
     /// <summary>Runs some work for so long at most.</summary>
     /// <exception cref="TimeoutException">It was abandoned.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellation"/> came first; it was abandoned.</exception>
@@ -28,12 +31,15 @@ internal static class Bounded
         }
     }
 
-    /// <summary>Ends the work by its cancellation; returns when it has ended, however.</summary>
+    /// <summary>Ends the work by its cancellation, after a while; returns when it has ended, however.</summary>
     public static async Task AbandonAsync(Task work, CancellationTokenSource abandon)
     {
-        // As many as all pools have sessions may be blocked at once, which is more than the thread pool has threads.
-        await Task.Factory.StartNew(
-            abandon.Cancel, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (await Task.WhenAny(work, Task.Delay(LeftAlone)) != work)
+        {
+            // As many as all pools have sessions may be blocked at once, which is more than the thread pool has threads.
+            await Task.Factory.StartNew(
+                abandon.Cancel, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        }
         await work.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         abandon.Dispose();
     }

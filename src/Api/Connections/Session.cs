@@ -160,6 +160,7 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
 
     private async Task AbandonAsync()
     {
+        _ = watchdog.PursueAsync(_processId, _work);
         await Bounded.AbandonAsync(_work, _abandon);
         await connection.DisposeAsync();
     }

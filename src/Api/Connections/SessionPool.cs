@@ -30,7 +30,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
     /// How many connects may hang that nobody waits for any more: Npgsql can't be made to end one before its time-out. So
     /// many that a server which is back is not kept waiting for them, and so few that they don't fill it.
     /// </summary>
-    private const int LeftBehind = 32;
+    private const int LeftBehind = 8;
 
     private readonly SemaphoreSlim _connecting = new(size + LeftBehind);
 

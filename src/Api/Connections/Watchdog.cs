@@ -12,6 +12,11 @@ internal sealed class Watchdog(NpgsqlDataSource own)
     private const string Cancel = "SELECT pg_catalog.pg_cancel_backend($1)";
     private const string Terminate = "SELECT pg_catalog.pg_terminate_backend($1)";
 
+    private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>Over so many seconds; then the session's end of the connection is closed.</summary>
+    private const int Attempts = 10;
+
     /// <summary>
     /// What is sent, and how long to wait then. A cancel that comes before the statement has begun is lost, so it is
     /// sent again; PL/pgSQL can catch a cancel, and nothing can catch a termination.
@@ -39,6 +44,16 @@ internal sealed class Watchdog(NpgsqlDataSource own)
         return work.IsCompleted;
     }
 
+    /// <summary>Ends the backend of an abandoned session as soon as its server listens again.</summary>
+    public async Task PursueAsync(int processId, Task work)
+    {
+        for (var attempt = 0; attempt < Attempts && !work.IsCompleted; attempt++)
+        {
+            await SendAsync(Terminate, processId);
+            await Task.WhenAny(work, Task.Delay(SendTime));
+        }
+    }
+
     private async Task SendAsync(string sql, int processId)
     {
         try
@@ -50,7 +65,7 @@ internal sealed class Watchdog(NpgsqlDataSource own)
                     command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = processId });
                     await command.ExecuteNonQueryAsync(cancellation);
                 },
-                TimeSpan.FromSeconds(1));
+                SendTime);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
