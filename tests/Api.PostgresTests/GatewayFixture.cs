@@ -74,14 +74,16 @@ public sealed class GatewayFixture : IAsyncLifetime
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
-    private static async Task ExecuteAsync(string dsn, string sql)
+    /// <summary>Runs one statement in a session of its own.</summary>
+    internal static async Task ExecuteAsync(string dsn, string sql)
     {
         await using var connection = await OpenAsync(dsn);
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();
     }
 
-    private static async Task<NpgsqlConnection> OpenAsync(string dsn)
+    /// <summary>A session past the gateway, closed when it is disposed of.</summary>
+    internal static async Task<NpgsqlConnection> OpenAsync(string dsn)
     {
         var settings = Connections.Dsn.Parse(dsn);
         settings.Pooling = false;

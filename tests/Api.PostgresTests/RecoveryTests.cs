@@ -28,7 +28,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
     public async Task ServerRestarted_AnswersAreTheContractsAndRightAgainSoonAfter(ShutdownMode mode)
     {
         await using var server = await LocalPostgresServer.StartTemporaryAsync();
-        await ExecuteAsync(server.Dsn, "CREATE TABLE effects (id int)");
+        await GatewayFixture.ExecuteAsync(server.Dsn, "CREATE TABLE effects (id int)");
         await using var gateway = await RunningGateway.StartAsync(
             $"--DSN={server.Dsn}", "--Gateway:Connections:default:PoolSize=4");
         var traffic = new Traffic(gateway);
@@ -111,7 +111,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
             await using var gateway = await StartAsync(backends, dsn);
             await backends.ExecuteAsync($"ALTER ROLE {role} CONNECTION LIMIT 3");
             await backends.TerminateAsync();
-            var others = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => OpenAsync(dsn)));
+            var others = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => GatewayFixture.OpenAsync(dsn)));
 
             for (var round = 0; round < 2; round++)
             {
@@ -244,7 +244,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
     private static async Task AssertEffectsAsync(string dsn, string table, IEnumerable<Sent> sent)
     {
         var effects = new ConcurrentDictionary<int, int>();
-        await using var connection = await OpenAsync(dsn);
+        await using var connection = await GatewayFixture.OpenAsync(dsn);
         await using var command = new NpgsqlCommand($"SELECT id, count(*)::int FROM {table} GROUP BY id", connection);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
@@ -279,22 +279,6 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
                 $"{group.Key}: {group.Count()}, sent from {group.Min(sent => sent.At).TotalSeconds:0.00} s "
                 + $"to {group.Max(sent => sent.At).TotalSeconds:0.00} s, at most {group.Max(sent => sent.Took).TotalMilliseconds:0} ms");
         }
-    }
-
-    private static async Task ExecuteAsync(string dsn, string sql)
-    {
-        await using var connection = await OpenAsync(dsn);
-        await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync();
-    }
-
-    private static async Task<NpgsqlConnection> OpenAsync(string dsn)
-    {
-        var settings = Connections.Dsn.Parse(dsn);
-        settings.Pooling = false;
-        var connection = new NpgsqlConnection(settings.ConnectionString);
-        await connection.OpenAsync();
-        return connection;
     }
 
     /// <param name="Id">The row that it inserts; null where it only reads.</param>
