@@ -24,16 +24,15 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
 
     private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(50);
 
-    // Last in, first out: what is in use stays warm, and what is not grows old.
-    private readonly ConcurrentStack<Session> _idle = new();
     /// <summary>
     /// How many connects may hang that nobody waits for any more: Npgsql can't be made to end one before its time-out. So
     /// many that a server which is back is not kept waiting for them, and so few that they don't fill it.
     /// </summary>
     private const int LeftBehind = 8;
 
+    // Last in, first out: what is in use stays warm, and what is not grows old.
+    private readonly ConcurrentStack<Session> _idle = new();
     private readonly SemaphoreSlim _connecting = new(size + LeftBehind);
-
     private volatile bool _closed;
 
     /// <summary>A clean session: an idle one, or a new one where there is none or <paramref name="fresh"/> is asked.</summary>
@@ -98,7 +97,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
     private async Task<NpgsqlConnection> ConnectAsync(Deadline deadline)
     {
         await _connecting.WaitAsync(deadline.Token);
-        var opening = ConnectAsync(deadline.Token);
+        var opening = ConnectAndLeaveAsync(deadline.Token);
         try
         {
             return await opening.WaitAsync(deadline.Token);
@@ -110,7 +109,8 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
         }
     }
 
-    private async Task<NpgsqlConnection> ConnectAsync(CancellationToken cancellation)
+    /// <summary>Gives its place among the connects up when it ends, whether or not anybody still waits for it.</summary>
+    private async Task<NpgsqlConnection> ConnectAndLeaveAsync(CancellationToken cancellation)
     {
         try
         {
