@@ -20,13 +20,13 @@ internal static class Program
     {
         if (args is [LoadProcess.Argument])
         {
-            Load.Serve();
+            Load.Serve(Workload.All.ToDictionary(workload => workload.Name, workload => workload.RenderRequests()));
             return 0;
         }
 
         try
         {
-            await RunAsync(RunOptions.Parse(args));
+            await RunAsync(RunOptions.Parse(args, seconds: 0.8));
             return 0;
         }
         catch (OperationCanceledException)
@@ -44,7 +44,7 @@ internal static class Program
     {
         // Five gateways have more sessions than the default allows. What is vacuumed in the midst is measured too.
         await using var server = await LocalPostgresServer.StartTemporaryAsync(
-            new Dictionary<string, string> { ["max_connections"] = "200", ["autovacuum"] = "off" },
+            options.ServerSettings(("max_connections", "200"), ("autovacuum", "off")),
             Console.Error.WriteLine);
         var (version, postmaster) = await PrepareAsync(server.Dsn);
         var machine = Machine.Describe(version);
@@ -84,7 +84,7 @@ internal static class Program
         {
             await contestant.ProveAsync();
             foreach (var workload in Workload.All)
-                await load.RunAsync(contestant.Port, workload, WarmUp);
+                await load.RunAsync(contestant.Port, workload.Name, WarmUp);
         }
 
         var samples = new List<((Workload, string) Key, Sample Sample)>();
@@ -110,16 +110,14 @@ internal static class Program
         RunOptions options, Contestant contestant, Workload workload, LoadProcess load, int postmaster)
     {
         contestant.Stopping.ThrowIfCancellationRequested();
-        await load.RunAsync(contestant.Port, workload, Settling);
+        await load.RunAsync(contestant.Port, workload.Name, Settling);
 
         var gateway = Environment.CpuUsage.TotalTime;
         var postgres = ProcessorTime.OfTree(postmaster);
-        var result = await load.RunAsync(contestant.Port, workload, TimeSpan.FromSeconds(options.Seconds));
-        return new Sample(
-            result.Requests / result.Seconds,
-            result.P50 / 1000,
-            result.P99 / 1000,
-            (Environment.CpuUsage.TotalTime - gateway).TotalMicroseconds / result.Requests,
-            (ProcessorTime.OfTree(postmaster) - postgres) * 1e6 / result.Requests);
+        var result = await load.RunAsync(contestant.Port, workload.Name, TimeSpan.FromSeconds(options.Seconds));
+        return Sample.Of(
+            result,
+            (Environment.CpuUsage.TotalTime - gateway).TotalSeconds,
+            ProcessorTime.OfTree(postmaster) - postgres);
     }
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using Npgsql;
 
 namespace Gateway.Isolation;
@@ -38,13 +36,11 @@ internal sealed record Workload(string Name, string Title, string Path, Func<int
         }
     }
 
-    /// <summary>Whole HTTP requests, the same in each run.</summary>
-    public IReadOnlyList<byte[]> RenderRequests()
+    /// <summary>The same in each run.</summary>
+    public LoadRequests RenderRequests()
     {
         var random = new Random(Seed);
-        return [.. Enumerable.Range(0, RequestCount).Select(_ => Render(Body(random.Next(1, TableRows + 1))))];
+        return new(
+            Path, Enumerable.Range(0, RequestCount).Select(_ => Body(random.Next(1, TableRows + 1))), "\"rowCount\":1,");
     }
-
-    private byte[] Render(string body) => Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
-        $"POST {Path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
 }

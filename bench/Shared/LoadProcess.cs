@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 
-namespace Gateway.Isolation;
+namespace Gateway.Bench;
 
 /// <summary>The process that <see cref="Load"/> runs in. It ends with this one, however that ends.</summary>
 internal sealed class LoadProcess : IAsyncDisposable
@@ -19,15 +19,15 @@ internal sealed class LoadProcess : IAsyncDisposable
         })!;
 
     /// <exception cref="InvalidOperationException">It ended, or met an error: then nothing is worth measuring.</exception>
-    public async Task<LoadResult> RunAsync(int port, Workload workload, TimeSpan duration)
+    public async Task<LoadResult> RunAsync(int port, string load, TimeSpan duration)
     {
-        await _process.StandardInput.WriteLineAsync(Load.Command(port, workload, duration));
+        await _process.StandardInput.WriteLineAsync(Load.Command(port, load, duration));
         await _process.StandardInput.FlushAsync();
         var line = await _process.StandardOutput.ReadLineAsync().WaitAsync(duration + Patience)
             ?? throw new InvalidOperationException("The load's process has ended.");
         var result = JsonSerializer.Deserialize<LoadResult>(line)!;
         if (result.Errors > 0 || result.Requests == 0)
-            throw new InvalidOperationException($"{result.Errors} errors and {result.Requests} right answers to \"{workload.Name}\".");
+            throw new InvalidOperationException($"{result.Errors} errors and {result.Requests} right answers to \"{load}\".");
         return result;
     }
 

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 
-namespace Gateway.Isolation;
+namespace Gateway.Bench;
 
 /// <summary>What a stretch of load came to.</summary>
 /// <param name="Requests">Answered as they should be.</param>
@@ -21,27 +21,27 @@ internal static class Load
     /// <summary>As many as the gateway has sessions by default: nobody queues.</summary>
     public const int Connections = 16;
 
-    public static void Serve()
+    /// <param name="loads">By the names that commands have.</param>
+    public static void Serve(IReadOnlyDictionary<string, LoadRequests> loads)
     {
         // Ctrl+C in a terminal reaches this process too; the other one decides when to end.
         Console.CancelKeyPress += (_, key) => key.Cancel = true;
-        var requests = Workload.All.ToDictionary(workload => workload.Name, workload => workload.RenderRequests());
         while (Console.In.ReadLine() is { } line)
         {
             var command = line.Split(' ');
             var result = Run(
                 int.Parse(command[0], CultureInfo.InvariantCulture),
-                requests[command[1]],
+                loads[command[1]],
                 TimeSpan.FromSeconds(double.Parse(command[2], CultureInfo.InvariantCulture)));
             Console.Out.WriteLine(JsonSerializer.Serialize(result));
         }
     }
 
     /// <summary>The command that <see cref="Serve"/> takes.</summary>
-    public static string Command(int port, Workload workload, TimeSpan duration) =>
-        string.Create(CultureInfo.InvariantCulture, $"{port} {workload.Name} {duration.TotalSeconds}");
+    public static string Command(int port, string load, TimeSpan duration) =>
+        string.Create(CultureInfo.InvariantCulture, $"{port} {load} {duration.TotalSeconds}");
 
-    private static LoadResult Run(int port, IReadOnlyList<byte[]> requests, TimeSpan duration)
+    private static LoadResult Run(int port, LoadRequests requests, TimeSpan duration)
     {
         var connections = Enumerable.Range(0, Connections).Select(_ => new LoadConnection(port)).ToArray();
         var begun = Stopwatch.GetTimestamp();

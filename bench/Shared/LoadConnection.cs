@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Gateway.Isolation;
+namespace Gateway.Bench;
 
 /// <summary>One caller: sends a request, waits for its answer, and so on, on one connection that it keeps.</summary>
 internal sealed class LoadConnection : IDisposable
@@ -17,6 +17,8 @@ internal sealed class LoadConnection : IDisposable
         ReceiveTimeout = (int)Patience.TotalMilliseconds,
     };
 
+    private readonly byte[] _request = new byte[1024];
+
     private readonly byte[] _buffer = new byte[16 * 1024];
 
     public LoadConnection(int port) => _socket.Connect(IPAddress.Loopback, port);
@@ -28,20 +30,20 @@ internal sealed class LoadConnection : IDisposable
 
     public string? FirstError { get; private set; }
 
-    /// <param name="requests">Whole HTTP requests.</param>
+    /// <param name="requests">What to send.</param>
     /// <param name="first">Where among them to begin.</param>
     /// <param name="end">When to begin no other, by the stopwatch.</param>
-    public void Run(IReadOnlyList<byte[]> requests, int first, long end)
+    public void Run(LoadRequests requests, int first, long end)
     {
         try
         {
             var begun = Stopwatch.GetTimestamp();
             for (var next = first; begun < end; next++)
             {
-                _socket.Send(requests[next % requests.Count]);
+                _socket.Send(requests.Get(next, _request));
                 var answer = Receive();
                 var now = Stopwatch.GetTimestamp();
-                if (answer.StartsWith("HTTP/1.1 200 "u8) && answer.IndexOf("\"rowCount\":1,"u8) > 0)
+                if (requests.IsRight(answer))
                     Latencies.Add(now - begun);
                 else
                     Fail(Encoding.UTF8.GetString(answer));
@@ -63,7 +65,7 @@ internal sealed class LoadConnection : IDisposable
         {
             var read = _socket.Receive(_buffer.AsSpan(length));
             if (read == 0)
-                throw new EndOfStreamException("The gateway closed the connection, or its answer is too long.");
+                throw new EndOfStreamException("The server closed the connection, or its answer is too long.");
             length += read;
             if (whole == int.MaxValue)
                 whole = WholeLength(_buffer.AsSpan(0, length));
