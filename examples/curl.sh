@@ -32,17 +32,42 @@ call query <<'JSON'
 JSON
 
 echo
-echo '# A write. At-least-once: it sets a value rather than adding to one, so twice is the same as once.'
-echo '# Anything but one row would be rolled back.'
-call execute <<'JSON'
+echo '# A write, sent twice as if the first answer had been lost: one order, and the same answer, from its record.'
+for try in 1 2; do
+  call execute <<JSON
 {
-  "activityId": "example-run-1/rename-user",
-  "delivery": "at-least-once",
-  "sql": "UPDATE users SET name = $1 WHERE email = $2",
-  "parameters": ["Grace Hopper", "grace@example.org"],
+  "activityId": "example-run-1/place-order",
+  "attempt": $try,
+  "sql": "INSERT INTO orders (user_id, total) SELECT id, 42.50 FROM users WHERE email = \$1 RETURNING id",
+  "parameters": ["grace@example.org"],
   "expect": {"rowCount": 1}
 }
 JSON
+done
+
+echo
+echo '# Several statements, all or nothing; a parameter may be a value of an earlier result.'
+call transaction <<'JSON'
+{
+  "activityId": "example-run-1/place-another",
+  "statements": [
+    {
+      "sql": "INSERT INTO orders (user_id, total) VALUES (:user, :total) RETURNING id",
+      "parameters": {"user": 3, "total": 7}
+    },
+    {
+      "sql": "UPDATE users SET settings = settings || jsonb_build_object('lastOrder', $1::bigint) WHERE id = $2",
+      "parameters": [{"$ref": "/0/rows/0/id"}, 3],
+      "expect": {"rowCount": 1}
+    }
+  ]
+}
+JSON
+
+echo
+echo '# What became of an activity. Its ID is percent-encoded in a path, the slash too.'
+curl --silent --show-error --fail-with-body --max-time 25 "$gateway/v1/activities/example-run-1%2Fplace-order"
+echo
 
 echo
 echo '# An error: a problem with a code, the SQLSTATE of PostgreSQL, and in X-Should-Retry whether to send it again.'

@@ -2,7 +2,6 @@ using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Endpoints;
 using Gateway.Api.Errors;
-using Gateway.Api.Execution;
 using Gateway.Api.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -49,31 +48,16 @@ internal static class PartialGateway
     }
 
     private static Task QueryAsync(HttpContext http, PartialPath path, GatewayOptions options) =>
-        RunAsync(http, Access.ReadOnly, path, options);
+        RunAsync(http, Operation.Query, path, options);
 
     private static Task ExecuteAsync(HttpContext http, PartialPath path, GatewayOptions options) =>
-        RunAsync(http, Access.ReadWrite, path, options);
+        RunAsync(http, Operation.Execute, path, options);
 
-    private static async Task RunAsync(HttpContext http, Access access, PartialPath path, GatewayOptions options)
+    private static async Task RunAsync(HttpContext http, Operation operation, PartialPath path, GatewayOptions options)
     {
         var record = RequestRecord.Of(http);
-        var call = await ReadAsync(http, access, options, record);
+        var call = await StatementEndpoints.ReadAsync(http, operation, options, record);
         using var answer = await path.RunAsync(call, record, http.RequestAborted);
-
-        http.Response.ContentType = "application/json; charset=utf-8";
-        http.Response.ContentLength = answer.Length;
-        if (access == Access.ReadWrite)
-            http.Response.Headers[StatementEndpoints.IdempotentReplayed] = "false";
-        record.WriteHeaders(http.Response);
-        answer.CopyTo(http.Response.BodyWriter);
-        await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
-    }
-
-    private static async Task<StatementCall> ReadAsync(
-        HttpContext http, Access access, GatewayOptions options, RequestRecord record)
-    {
-        using var body = await RequestBody.ReadAsync(http.Request, options.BodyLimitBytes);
-        return RequestReader.Read(
-            body.Fields, http.Request.Headers[StatementEndpoints.IdempotencyKey], access, options, record);
+        await StatementEndpoints.SendAsync(http, operation, answer, record);
     }
 }

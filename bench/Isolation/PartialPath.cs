@@ -11,7 +11,7 @@ namespace Gateway.Isolation;
 /// sets it apart from <see cref="StatementPath"/> is the error of this way to measure.
 /// </summary>
 /// <param name="budget">
-/// Off: one deadline for all requests, which never ends, and nobody who waits for it: no timer, no watchdog.
+/// Off: one deadline for all requests, which never ends: no timer, no watchdog.
 /// </param>
 /// <param name="isolation">Off: a session goes to the next request as the last one left it.</param>
 /// <param name="connections">The named connections.</param>
@@ -25,24 +25,16 @@ internal sealed class PartialPath(
     // The gateway's pool closes what has not been cleaned.
     private readonly ConcurrentStack<Session> _unclean = new();
 
-    public async Task<StatementAnswer> RunAsync(StatementCall call, RequestRecord record, CancellationToken callerLeft)
+    public async Task<ActivityAnswer> RunAsync(ActivityCall call, RequestRecord record, CancellationToken callerLeft)
     {
         using var own = budget ? new Deadline(call.Budget, record.Elapsed, clock, callerLeft) : null;
         var deadline = own ?? _never;
 
-        var connection = connections.Find(call.Connection);
+        var connection = connections.Find(call.Activity.Connection);
         record.Connection = connection.Name;
         record.Enter(Stage.Queue);
-        using var place = await connection.Queue.EnterAsync(call.Caller, deadline);
-
-        try
-        {
-            return await RunInSessionAsync(call, connection, deadline, record);
-        }
-        catch (Exception error) when (deadline.Token.IsCancellationRequested)
-        {
-            throw deadline.Ended("running the statement", error);
-        }
+        using var place = await connection.Queue.EnterAsync(call.Activity.Caller, deadline);
+        return await RunInSessionAsync(call, connection, deadline, record);
     }
 
     public async ValueTask DisposeAsync()
@@ -52,28 +44,28 @@ internal sealed class PartialPath(
         _never.Dispose();
     }
 
-    private async Task<StatementAnswer> RunInSessionAsync(
-        StatementCall call, NamedConnection connection, Deadline deadline, RequestRecord record)
+    private async Task<ActivityAnswer> RunInSessionAsync(
+        ActivityCall call, NamedConnection connection, Deadline deadline, RequestRecord record)
     {
         record.Enter(Stage.Connect);
         if (isolation || !_unclean.TryPop(out var session))
             session = await connection.Sessions.RentAsync(fresh: false, deadline);
-        var answer = new StatementAnswer(options.ResponseLimitBytes);
+        var run = new ActivityRun(call, connection, session, new ActivityAnswer(options.ResponseLimitBytes), deadline);
         try
         {
             record.Enter(Stage.Execute);
-            await GuardAsync(session, ReadAsync(call, connection, session, answer), deadline.Token);
-            answer.Complete(call.ActivityId);
+            await run.RunStatementsAsync();
+            run.Answer.Complete(call);
 
             record.Enter(Stage.Commit);
-            await GuardAsync(session, EndAsync(call, session), deadline.BudgetEnd);
-            record.Rows = answer.RowCount;
+            await (isolation ? run.EndAsync() : session.GuardAsync(EndAsync(call, session), deadline.BudgetEnd));
+            record.Rows = run.Answer.RowCount;
         }
         catch
         {
             // What is abandoned may still write to it.
             if (!session.Abandoned)
-                answer.Dispose();
+                run.Answer.Dispose();
             await session.DisposeAsync();
             throw;
         }
@@ -82,29 +74,12 @@ internal sealed class PartialPath(
             await connection.Sessions.ReturnAsync(session);
         else
             _unclean.Push(session);
-        return answer;
+        return run.Answer;
     }
 
-    private Task GuardAsync(Session session, Task work, CancellationToken end) =>
-        budget ? session.GuardAsync(work, end) : work;
-
-    private static async Task ReadAsync(
-        StatementCall call, NamedConnection connection, Session session, StatementAnswer answer)
+    private static async Task EndAsync(ActivityCall call, Session session)
     {
-        var begin = new NpgsqlBatchCommand(call.Access == Access.ReadOnly ? "BEGIN READ ONLY" : "BEGIN READ WRITE");
-        var statement = call.Statement.ToCommand();
-        await using var reader = await session.ExecuteAsync(begin, statement);
-        await answer.ReadAsync(reader, statement, call, connection.Types, session.Abandoning);
-    }
-
-    private async Task EndAsync(StatementCall call, Session session)
-    {
-        if (isolation)
-        {
-            await session.EndTransactionAsync(call.Access);
-            return;
-        }
-        var end = new NpgsqlBatchCommand(call.Access == Access.ReadOnly ? "ROLLBACK" : "COMMIT");
+        var end = new NpgsqlBatchCommand(call.Mode.Access == Access.ReadOnly ? "ROLLBACK" : "COMMIT");
         await using var reader = await session.ExecuteAsync(end);
     }
 }

@@ -57,7 +57,7 @@ def run(
 ) -> dict[str, Any]:
     """Sends a request until it is answered, and gives the answer.
 
-    endpoint    ``query`` or ``execute``
+    endpoint    ``query``, ``execute`` or ``transaction``
     request     the contract's fields; ``activityId`` among them, ``attempt`` is where the counting starts
     tries       how often the request is sent at most
     url         the gateway; else GATEWAY_URL, else http://localhost:8080
@@ -81,7 +81,7 @@ def run(
             error, wait = _failure(answer, attempt)
         except (OSError, http.client.HTTPException) as lost:
             # Refused, reset, timed out, cut off: whether the gateway ran it is not known. The activity ID makes
-            # sending it again safe; with at-least-once delivery, the statement itself must.
+            # sending it again safe: what has been committed is recorded under it.
             reason = str(getattr(lost, "reason", None) or lost) or type(lost).__name__
             error = GatewayError(
                 "unreachable", f"no answer from {address}: {reason}", retryable=True, attempt=attempt)

@@ -3,6 +3,7 @@ using Gateway.Api.Connections;
 using Gateway.Api.Endpoints;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
+using Gateway.Api.Replay;
 using Gateway.Api.Telemetry;
 
 namespace Gateway.Api;
@@ -17,6 +18,8 @@ internal static class Program
 
         try
         {
+            if (JournalCommand.Is(args))
+                return await JournalCommand.RunAsync(args);
             await using var gateway = await StartAsync(args);
             await gateway.WaitForShutdownAsync();
             return 0;
@@ -44,6 +47,7 @@ internal static class Program
         builder.ServeLoopbackOnly();
         builder.AddConnections();
         builder.Services.AddSingleton<StatementPath>();
+        builder.Services.AddHostedService<JournalPurge>();
         builder.Services.AddContractDocument();
 
         var gateway = builder.Build();
@@ -71,6 +75,7 @@ internal static class Program
     internal static void MapEndpoints(WebApplication gateway)
     {
         gateway.MapStatements();
+        gateway.MapActivities();
         gateway.MapHealth();
         gateway.MapContractDocument();
     }

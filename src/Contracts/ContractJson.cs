@@ -12,7 +12,10 @@ namespace Gateway.Contracts;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(QueryRequest))]
 [JsonSerializable(typeof(ExecuteRequest))]
+[JsonSerializable(typeof(TransactionRequest))]
 [JsonSerializable(typeof(StatementResponse))]
+[JsonSerializable(typeof(TransactionResponse))]
+[JsonSerializable(typeof(ActivityResponse))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(Readiness))]
 [JsonSerializable(typeof(Liveness))]
@@ -33,3 +36,16 @@ public sealed class RowFormatConverter()
 /// <summary>Writes a <see cref="Delivery"/> as <c>exactly-once</c>.</summary>
 public sealed class DeliveryConverter()
     : JsonStringEnumConverter<Delivery>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
+
+/// <summary>Writes an <see cref="Isolation"/> as <c>repeatable read</c>, which is PostgreSQL's word.</summary>
+public sealed class IsolationConverter() : JsonStringEnumConverter<Isolation>(new SpacedPolicy(), allowIntegerValues: false)
+{
+    private sealed class SpacedPolicy : JsonNamingPolicy
+    {
+        public override string ConvertName(string name) => SnakeCaseLower.ConvertName(name).Replace('_', ' ');
+    }
+}
+
+/// <summary>Writes an <see cref="ActivityStatus"/> as <c>running</c>.</summary>
+public sealed class ActivityStatusConverter()
+    : JsonStringEnumConverter<ActivityStatus>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);

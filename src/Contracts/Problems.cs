@@ -32,6 +32,9 @@ public sealed record Problem
     /// <summary>PostgreSQL's hint.</summary>
     public string? Hint { get; init; }
 
+    /// <summary>Which statement of a transaction failed, from 0.</summary>
+    public int? Statement { get; init; }
+
     /// <summary>Where in the request's SQL the fault is, counted in characters (code points) from 1.</summary>
     public int? Position { get; init; }
 

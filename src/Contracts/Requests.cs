@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 
 namespace Gateway.Contracts;
 
-/// <summary>One SQL statement of an activity, and how to run it.</summary>
-public abstract record StatementRequest
+/// <summary>What every request of an activity carries.</summary>
+public abstract record ActivityRequest
 {
     /// <summary>
     /// The activity's tag: 1 to 255 visible ASCII characters (0x21 to 0x7E). The header <c>Idempotency-Key</c> may
@@ -25,6 +25,18 @@ public abstract record StatementRequest
     public string Connection { get; init; } = "default";
 
     /// <summary>
+    /// One budget, in milliseconds, for waiting, connecting, running, committing and answering. The gateway's
+    /// configuration may set another default, and a lower maximum.
+    /// </summary>
+    [Range(1, 300_000)]
+    [DefaultValue(15_000)]
+    public int? TimeoutMs { get; init; }
+}
+
+/// <summary>One SQL statement of an activity, and how to run it.</summary>
+public abstract record StatementRequest : ActivityRequest
+{
+    /// <summary>
     /// One statement, run with the extended protocol. No transaction control, no COPY. Its placeholders are <c>$1</c>,
     /// <c>$2</c> and so on, or <c>:name</c>; those inside strings, quoted names, comments and <c>::casts</c> are none.
     /// </summary>
@@ -37,14 +49,6 @@ public abstract record StatementRequest
     /// <c>true</c> or <c>false</c>, an object JSON text, an array a PostgreSQL array.
     /// </summary>
     public JsonElement? Parameters { get; init; }
-
-    /// <summary>
-    /// One budget, in milliseconds, for waiting, connecting, running, committing and answering. The gateway's
-    /// configuration may set another default, and a lower maximum.
-    /// </summary>
-    [Range(1, 300_000)]
-    [DefaultValue(15_000)]
-    public int? TimeoutMs { get; init; }
 
     /// <summary>
     /// What a row of the answer is: <c>object</c>, with a member for each column, or <c>array</c>, with an element for
@@ -71,6 +75,54 @@ public sealed record ExecuteRequest : StatementRequest
     public Delivery Delivery { get; init; }
 }
 
+/// <summary>Statements for <c>POST /v1/transaction</c>: all of them take effect, or none.</summary>
+public sealed record TransactionRequest : ActivityRequest
+{
+    /// <summary>1 to 100 statements, in their order.</summary>
+    [MinLength(1)]
+    [MaxLength(100)]
+    public required IReadOnlyList<TransactionStatement> Statements { get; init; }
+
+    /// <summary>What the statements see of concurrent transactions.</summary>
+    [DefaultValue(Isolation.ReadCommitted)]
+    public Isolation Isolation { get; init; } = Isolation.ReadCommitted;
+
+    /// <summary>Whether PostgreSQL refuses writes. Such a transaction is not recorded: it may be run again freely.</summary>
+    [DefaultValue(false)]
+    public bool ReadOnly { get; init; }
+
+    /// <summary>
+    /// For <c>serializable</c> and <c>readOnly</c>: waits for a snapshot which no concurrent transaction can make fail.
+    /// </summary>
+    [DefaultValue(false)]
+    public bool Deferrable { get; init; }
+
+    /// <summary>How often the transaction may take effect when the activity is run again; as for an execute.</summary>
+    [DefaultValue(Delivery.ExactlyOnce)]
+    public Delivery Delivery { get; init; }
+}
+
+/// <summary>One statement of a transaction.</summary>
+public sealed record TransactionStatement
+{
+    /// <summary>One statement, as in a query or an execute.</summary>
+    [MinLength(1)]
+    public required string Sql { get; init; }
+
+    /// <summary>
+    /// As in a query or an execute. A parameter may also be <c>{"$ref": "/0/rows/0/id"}</c>, a JSON Pointer (RFC 6901) into
+    /// the results of the statements before.
+    /// </summary>
+    public JsonElement? Parameters { get; init; }
+
+    /// <summary>What a row of the answer is.</summary>
+    [DefaultValue(RowFormat.Object)]
+    public RowFormat RowFormat { get; init; }
+
+    /// <summary>What must be true of the statement's outcome; anything else rolls all of them back.</summary>
+    public Expectation? Expect { get; init; }
+}
+
 /// <summary>What a statement's outcome must be; anything else is rolled back with <c>expectation_failed</c>.</summary>
 public sealed record Expectation
 {
@@ -87,6 +139,20 @@ public enum RowFormat
 
     /// <summary>An array, an element a column.</summary>
     Array,
+}
+
+/// <summary>PostgreSQL's isolation levels.</summary>
+[JsonConverter(typeof(IsolationConverter))]
+public enum Isolation
+{
+    /// <summary>Each statement sees what was committed before it began.</summary>
+    ReadCommitted,
+
+    /// <summary>All statements see what was committed before the first.</summary>
+    RepeatableRead,
+
+    /// <summary>As if transactions ran one after the other; those that can't are run again by the gateway, a few times.</summary>
+    Serializable,
 }
 
 /// <summary>How often a statement may take effect when its activity is run again.</summary>

@@ -4,11 +4,29 @@ using System.Text.Json.Serialization;
 namespace Gateway.Contracts;
 
 /// <summary>What a statement did, and the rows that it returned.</summary>
-public sealed record StatementResponse
+public sealed record StatementResponse : StatementOutcome
+{
+    /// <summary>The tag that the request carried.</summary>
+    [JsonPropertyOrder(-1)]
+    public required string ActivityId { get; init; }
+}
+
+/// <summary>What the statements of a transaction did; all of it is committed.</summary>
+public sealed record TransactionResponse
 {
     /// <summary>The tag that the request carried.</summary>
     public required string ActivityId { get; init; }
 
+    /// <summary>A result for each statement, in their order.</summary>
+    public required IReadOnlyList<TransactionResult> Results { get; init; }
+}
+
+/// <summary>What one statement of a transaction did.</summary>
+public sealed record TransactionResult : StatementOutcome;
+
+/// <summary>What a statement did, and the rows that it returned.</summary>
+public abstract record StatementOutcome
+{
     /// <summary>The first word of PostgreSQL's command tag, such as <c>SELECT</c>.</summary>
     public required string Command { get; init; }
 
@@ -32,6 +50,42 @@ public sealed record StatementResponse
 /// <param name="Name">Its name, or its alias.</param>
 /// <param name="Type">Its type as PostgreSQL's <c>format_type(oid, NULL)</c> prints it.</param>
 public sealed record Column(string Name, string Type);
+
+/// <summary>What became of an activity.</summary>
+public sealed record ActivityResponse
+{
+    /// <summary>The activity's ID.</summary>
+    public required string ActivityId { get; init; }
+
+    /// <summary>How it stands.</summary>
+    public required ActivityStatus Status { get; init; }
+
+    /// <summary>The recorded answer, byte for byte, where it is completed.</summary>
+    public JsonElement? Response { get; init; }
+
+    /// <summary>When the answer was recorded.</summary>
+    public DateTimeOffset? RecordedAt { get; init; }
+
+    /// <summary>Until when the record is kept at least.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>Since when its transaction has been open, where it is running.</summary>
+    public DateTimeOffset? RunningSince { get; init; }
+}
+
+/// <summary>How an activity stands.</summary>
+[JsonConverter(typeof(ActivityStatusConverter))]
+public enum ActivityStatus
+{
+    /// <summary>Its effect is committed, and its answer recorded.</summary>
+    Completed,
+
+    /// <summary>Its transaction is open.</summary>
+    Running,
+
+    /// <summary>It was running, and was cancelled: nothing of it is recorded.</summary>
+    Cancelled,
+}
 
 /// <summary>What the readiness probe says.</summary>
 /// <param name="Status"><c>ready</c>, <c>degraded</c> (some connections can't be reached) or <c>unavailable</c>.</param>

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Gateway.Api.Endpoints;
 
 namespace Gateway.Api.PostgresTests;
@@ -19,6 +20,32 @@ public sealed class ContractExamplesTests(DemoFixture gateway) : IClassFixture<D
             var answer = await gateway.Client.PostAsync(path.Replace("/v1/", ""), example.Body);
             Assert.True((int)answer.Status == example.ExpectedStatus, answer.Text);
         }
+    }
+
+    [Fact]
+    public async Task ExactlyOnceExample_IsAnsweredFromItsRecordTheSecondTime()
+    {
+        foreach (var example in ContractExamples.All.Where(example => example.Name is "exactlyOnce" or "update" or "order" or "reference"))
+        {
+            var first = await gateway.Client.PostAsync(example.Path.Replace("/v1/", ""), example.Body);
+            var second = await gateway.Client.PostAsync(example.Path.Replace("/v1/", ""), example.Body);
+
+            Assert.Equal("true", second.Headers["Idempotent-Replayed"]);
+            Assert.Equal(first.Text, second.Text);
+        }
+    }
+
+    /// <summary>The answers of others have IDs, which depend on what else has been tried.</summary>
+    [Theory]
+    [InlineData("/v1/execute", "update")]
+    [InlineData("/v1/transaction", "readOnly")]
+    public async Task DocumentedAnswer_IsWhatTheExampleIsAnsweredWith(string path, string name)
+    {
+        var example = ContractExamples.All.Single(example => (example.Path, example.Name) == (path, name));
+
+        var answer = await gateway.Client.PostAsync(path.Replace("/v1/", ""), example.Body);
+
+        Assert.Equal(ContractExamples.AnswerOf(name).ToJsonString(), JsonNode.Parse(answer.Text)!.ToJsonString());
     }
 
     [Fact]

@@ -102,8 +102,8 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
         ("DO $$ BEGIN SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; INSERT INTO escape VALUES (1); END $$", ReadOnly, Writes),
         ("DO $$ BEGIN UPDATE pg_settings SET setting = 'off' WHERE name = 'transaction_read_only'; INSERT INTO escape VALUES (1); END $$", "25001|25006", Writes),
         ("UPDATE pg_settings SET setting = 'off' WHERE name = 'transaction_read_only'", "25001|25006", Done),
-        // The gateway's scan does not know the name; PostgreSQL does it, for a transaction in which nothing follows.
-        ("SET U&\"transaction\\005fread\\005fonly\" = off", "200|sql_rejected", "200|sql_rejected"),
+        // The gateway's scan does not know the name. In a query it comes too late, behind the session's tag.
+        ("SET U&\"transaction\\005fread\\005fonly\" = off", "25001|sql_rejected", "200|sql_rejected"),
 
         // Writes, as such and from within.
         .. Write(
@@ -322,7 +322,7 @@ public sealed class EscapeDatabase : IAsyncLifetime
     {
         const string Busy =
             "SELECT count(*) FROM pg_stat_activity "
-            + $"WHERE application_name = '{OneSessionGateway.ApplicationName}' AND (state <> 'idle' OR xact_start IS NOT NULL)";
+            + $"WHERE starts_with(application_name, '{OneSessionGateway.ApplicationName}') AND (state <> 'idle' OR xact_start IS NOT NULL)";
         var patience = Stopwatch.StartNew();
         while (await _gateway.ReadAsync<long>(Busy) > 0)
         {

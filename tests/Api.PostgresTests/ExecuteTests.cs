@@ -1,4 +1,5 @@
 using System.Net;
+using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests;
 
@@ -54,12 +55,15 @@ public sealed class ExecuteTests(GatewayFixture gateway)
     [InlineData("""{"activityId": "a", "sql": "INSERT INTO refused VALUES (1)", "delivery": "exactly-once"}""")]
     public async Task ExactlyOnceWithoutAJournal_IsRefusedBeforeItRuns(string request)
     {
-        await gateway.ExecuteAsync("CREATE TABLE IF NOT EXISTS refused (a int)");
+        var dsn = await gateway.CreateDatabaseWithoutJournalAsync();
+        await using var server = await Backends.WatchAsync(dsn);
+        await server.ExecuteAsync("CREATE TABLE refused (a int)");
+        await using var bare = await gateway.StartGatewayAsync($"--DSN={dsn}");
 
-        var answer = await gateway.Client.PostAsync("execute", request);
+        var answer = await bare.Client.PostAsync("execute", request);
 
         Assert.Contains("at-least-once", answer.ExpectProblem(422, "journal_missing").GetProperty("detail").GetString());
-        Assert.Equal(0, await gateway.ReadAsync<long>("SELECT count(*) FROM refused"));
+        Assert.Equal(0, await server.ReadAsync<long>("SELECT count(*) FROM refused"));
     }
 
     [Fact]

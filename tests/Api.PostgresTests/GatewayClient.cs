@@ -25,6 +25,17 @@ public sealed class GatewayClient(Uri address) : IDisposable
         (await PostAsync("execute", new { activityId = "test", sql, parameters, delivery = "at-least-once" }))
         .Expect(HttpStatusCode.OK);
 
+    /// <summary>Runs statements in one transaction; SQL stands for a statement without parameters.</summary>
+    public Task<Answer> TransactionAsync(string activityId, params object[] statements) => PostAsync(
+        "transaction", new { activityId, statements = statements.Select(statement => statement is string sql ? new { sql } : statement) });
+
+    /// <summary>Asks what became of an activity.</summary>
+    public Task<Answer> FindActivityAsync(string activityId, string query = "") =>
+        GetAsync($"/v1/activities/{Uri.EscapeDataString(activityId)}{query}");
+
+    public Task<Answer> CancelActivityAsync(string activityId, string query = "") =>
+        SendAsync($"activities/{Uri.EscapeDataString(activityId)}/cancel{query}", new ByteArrayContent([]));
+
     public Task<Answer> PostAsync(string endpoint, object request) =>
         PostAsync(endpoint, JsonSerializer.SerializeToUtf8Bytes(request));
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Gateway.Api.Connections;
 using Gateway.Api.PostgresTests;
+using Gateway.Api.Replay;
 using Gateway.LocalPostgres;
 using Microsoft.AspNetCore.Builder;
 using Npgsql;
@@ -44,9 +45,25 @@ public sealed class GatewayFixture : IAsyncLifetime
             await _server.DisposeAsync();
     }
 
-    /// <summary>A further database with the demo data, dropped at the end.</summary>
+    /// <summary>A further database with the demo data and the journal, dropped at the end.</summary>
     /// <returns>Its DSN.</returns>
     public async Task<string> CreateDatabaseAsync()
+    {
+        var dsn = await CreateDatabaseWithoutJournalAsync();
+        await InstallJournalAsync(dsn, Connections.Dsn.Parse(dsn).Username!);
+        return dsn;
+    }
+
+    /// <summary>Installs the journal for a role, by a DSN of one that may.</summary>
+    internal static async Task InstallJournalAsync(string dsn, string role, bool simple = false)
+    {
+        await using var connection = await OpenAsync(dsn);
+        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(role, simple), connection);
+    }
+
+    /// <summary>A further database with the demo data, dropped at the end.</summary>
+    /// <returns>Its DSN.</returns>
+    public async Task<string> CreateDatabaseWithoutJournalAsync()
     {
         var database = $"gateway_test_{Guid.NewGuid():N}";
         await ExecuteAsync(_serverDsn, $"CREATE DATABASE {database}");

@@ -180,7 +180,7 @@ public sealed class QueryTests(GatewayFixture gateway)
 
         var name = await several.Client.PostAsync(
             "query", new { activityId = "a", connection = "reports", sql = "SELECT current_setting('application_name') AS name" });
-        Assert.Equal("reports", name.Expect(HttpStatusCode.OK).GetProperty("rows")[0].GetProperty("name").GetString());
+        Assert.Matches("^reports:a:[0-9a-f]{12}$", name.Expect(HttpStatusCode.OK).GetProperty("rows")[0].GetProperty("name").GetString());
 
         var write = await several.Client.PostAsync(
             "execute", new { activityId = "a", connection = "reports", sql = "DELETE FROM orders", delivery = "at-least-once" });

@@ -198,7 +198,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         {
             var direction = random.Next(2) == 0 ? Direction.ToServer : Direction.ToClient;
             // About as much as a request sends, and gets.
-            proxy.SetExisting(new CutAfter(random.Next(direction == Direction.ToServer ? 300 : 200), direction));
+            proxy.SetExisting(new CutAfter(random.Next(direction == Direction.ToServer ? 500 : 400), direction));
             var answer = await SendAsync(gateway, "execute", $"INSERT INTO cut_anywhere VALUES ({id}) RETURNING id", 5000);
             sent.Add(new Sent(id, TimeSpan.Zero, TimeSpan.Zero, answer));
         }

@@ -445,7 +445,7 @@ public sealed class SessionLockTests(OneSessionGateway gateway) : IClassFixture<
         await using var outside = await gateway.OpenAsync();
         await using var held = new NpgsqlCommand(
             "SELECT count(*) FROM pg_locks WHERE locktype IN ('advisory', 'relation') "
-            + $"AND pid IN (SELECT pid FROM pg_stat_activity WHERE application_name = '{OneSessionGateway.ApplicationName}')", outside);
+            + $"AND pid IN (SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, '{OneSessionGateway.ApplicationName}'))", outside);
         try
         {
             foreach (var endpoint in new[] { "query", "execute" })
@@ -584,7 +584,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
     /// <summary>Ends all sessions of the gateways on this server, and waits until they are gone.</summary>
     public async Task EndSessionsAsync()
     {
-        const string Theirs = $"FROM pg_stat_activity WHERE application_name = '{ApplicationName}'";
+        const string Theirs = $"FROM pg_stat_activity WHERE starts_with(application_name, '{ApplicationName}')";
         await RunAsync($"SELECT pg_terminate_backend(pid) {Theirs}");
         while (await ReadAsync<long>($"SELECT count(*) {Theirs}") > 0)
             await Task.Delay(5);

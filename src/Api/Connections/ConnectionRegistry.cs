@@ -11,7 +11,7 @@ internal sealed class ConnectionRegistry : IAsyncDisposable
     public ConnectionRegistry(GatewayConfiguration configuration, ILoggerFactory logs, TimeProvider clock) =>
         _connections = configuration.Dsns.ToDictionary(
             dsn => dsn.Key,
-            dsn => new NamedConnection(dsn.Key, configuration.Options.Connections[dsn.Key], dsn.Value, logs, clock),
+            dsn => new NamedConnection(dsn.Key, configuration.Options, dsn.Value, logs, clock),
             StringComparer.Ordinal);
 
     public IReadOnlyCollection<NamedConnection> All => _connections.Values;

@@ -11,9 +11,7 @@ internal static class ConnectionStartup
     /// <exception cref="StartupException">Every fault of the configuration.</exception>
     public static void AddConnections(this WebApplicationBuilder builder)
     {
-        // The server refuses multiple statements only as it gets them: Npgsql must not split them (docs/decisions/0001).
-        AppContext.SetSwitch("Npgsql.EnableSqlRewriting", false);
-
+        SendStatementsAsTheyCome();
         var configuration = GatewayConfiguration.Read(builder.Configuration);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(configuration);
@@ -28,6 +26,11 @@ internal static class ConnectionStartup
             kestrel.Limits.MaxRequestBodySize = 16L * configuration.Options.BodyLimitBytes;
         });
     }
+
+    /// <summary>
+    /// The server refuses multiple statements only as it gets them: Npgsql must not split them (docs/decisions/0001).
+    /// </summary>
+    public static void SendStatementsAsTheyCome() => AppContext.SetSwitch("Npgsql.EnableSqlRewriting", false);
 
     /// <summary>Connects once to each, so that what is wrong shows now and not at the first request.</summary>
     /// <exception cref="StartupException">Each connection that can't be reached, with its setting.</exception>

@@ -1,3 +1,4 @@
+using Gateway.Api.Replay;
 using Gateway.LocalPostgres;
 using Npgsql;
 
@@ -9,6 +10,9 @@ namespace Gateway.Api.Connections;
 /// </summary>
 internal static class DevelopmentDatabase
 {
+    /// <summary>The role that demo.sql makes.</summary>
+    private const string DemoRole = "gateway_demo";
+
     /// <exception cref="StartupException">There is no way to a PostgreSQL on this machine.</exception>
     public static async Task AddDevelopmentDatabaseAsync(this WebApplicationBuilder builder)
     {
@@ -51,7 +55,7 @@ internal static class DevelopmentDatabase
     public static void OwnDevelopmentDatabase(this WebApplication gateway) =>
         gateway.Services.GetService<LocalPostgresServer>();
 
-    /// <summary>Makes the demo schema where it is missing, and a role for the gateway that is no superuser.</summary>
+    /// <summary>Makes the demo schema and the journal where they are missing, and a role for the gateway that is no superuser.</summary>
     /// <returns>The DSN of that role.</returns>
     private static async Task<string> LoadDemoAsync(LocalPostgresServer server)
     {
@@ -61,12 +65,13 @@ internal static class DevelopmentDatabase
         await connection.OpenAsync();
         await using var demo = new NpgsqlCommand(await ReadDemoAsync(), connection);
         await demo.ExecuteNonQueryAsync();
+        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(DemoRole, simple: false), connection);
 
         // New at each start. ALTER ROLE takes no parameters; hexadecimal digits need no quoting.
         var password = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
-        await using var alter = new NpgsqlCommand($"ALTER ROLE gateway_demo PASSWORD '{password}'", connection);
+        await using var alter = new NpgsqlCommand($"ALTER ROLE {DemoRole} PASSWORD '{password}'", connection);
         await alter.ExecuteNonQueryAsync();
-        return $"postgresql://gateway_demo:{password}@{server.Host}:{server.Port}/{server.Database}";
+        return $"postgresql://{DemoRole}:{password}@{server.Host}:{server.Port}/{server.Database}";
     }
 
     /// <summary>The repository, whose .gitignore leaves the folder out; else the folder that the gateway lies in.</summary>

@@ -24,6 +24,14 @@ internal sealed class GatewayOptions
     [Range(1, 300_000)]
     public int MaxTimeoutMs { get; set; } = 300_000;
 
+    /// <summary>How long an activity's record is kept at least, in seconds; a re-run after that takes effect again.</summary>
+    [Range(1, 366 * 24 * 60 * 60)]
+    public int RetentionSeconds { get; set; } = 7 * 24 * 60 * 60;
+
+    /// <summary>How often this replica looks for records that have expired, in milliseconds.</summary>
+    [Range(50, 24 * 60 * 60 * 1000)]
+    public int PurgeIntervalMs { get; set; } = 60_000;
+
     /// <summary>
     /// Where Development's private PostgreSQL keeps its data; by default <c>.local/postgres</c> in the repository.
     /// </summary>

@@ -1,4 +1,5 @@
 using Gateway.Api.Admission;
+using Gateway.Api.Replay;
 using Gateway.Api.Rows;
 using Npgsql;
 
@@ -9,9 +10,13 @@ internal sealed class NamedConnection : IAsyncDisposable
 {
     /// <summary>
     /// What every session begins with, whatever the role's or the database's defaults are: the scan of a statement
-    /// takes strings as the standard has them, and the rows' JSON takes dates as ISO 8601 has them.
+    /// takes strings as the standard has them, the rows' JSON takes dates as ISO 8601 has them, and the journal writes
+    /// outside of the transactions that say themselves whether they may.
     /// </summary>
-    private const string StatementOptions = "-c standard_conforming_strings=on -c DateStyle=ISO";
+    private const string StatementOptions =
+        "-c standard_conforming_strings=on -c DateStyle=ISO -c default_transaction_read_only=off";
+
+    private const string OwnApplicationName = "gateway";
 
     /// <summary>
     /// How the server finds out that the gateway is gone: at once where it was killed, within half a minute where the
@@ -27,16 +32,22 @@ internal sealed class NamedConnection : IAsyncDisposable
 
     private readonly NpgsqlDataSource _own;
 
-    public NamedConnection(string name, ConnectionOptions options, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
+    public NamedConnection(string name, GatewayOptions gateway, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
     {
+        var options = gateway.Connections[name];
         Name = name;
+        ApplicationName = dsn.Value.ApplicationName ?? OwnApplicationName;
         ReadOnly = options.ReadOnly;
         Setting = dsn.Setting;
         Description = Dsn.Describe(dsn.Value);
         Queue = new ConnectionQueue(name, options.PoolSize, options.QueueLimit);
         // Probes, look-ups and the watchdog must not queue behind callers, nor callers behind them.
         _own = Source(dsn.Value, logs, pool: 4);
-        Sessions = new SessionPool(Source(dsn.Value, logs, pool: 0), options.PoolSize, new Watchdog(_own), clock);
+        Journal = new Journal(TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
+        var callers = Source(dsn.Value, logs, pool: 0);
+        Sessions = new SessionPool(callers, options.PoolSize, Journal, new Watchdog(_own), clock);
+        // A cancel takes as long as what it cancels, so it has a session to itself.
+        Activities = new Activities(Journal, own: _own, unpooled: callers, clock);
         Types = new TypeCatalog(_own);
         Reachability = new Reachability(_own);
     }
@@ -49,9 +60,14 @@ internal sealed class NamedConnection : IAsyncDisposable
     /// <summary>Host, port, database and role; no secret.</summary>
     public string Description { get; }
 
+    /// <summary>The sessions' <c>application_name</c> when no activity runs in them.</summary>
+    public string ApplicationName { get; }
+
     public bool ReadOnly { get; }
     public ConnectionQueue Queue { get; }
     public SessionPool Sessions { get; }
+    public Journal Journal { get; }
+    public Activities Activities { get; }
     public TypeCatalog Types { get; }
     public Reachability Reachability { get; }
 
@@ -75,7 +91,7 @@ internal sealed class NamedConnection : IAsyncDisposable
             Enlist = false,
             // An error of COMMIT and one of what follows it are told apart by the command.
             IncludeFailedBatchedCommand = true,
-            ApplicationName = dsn.ApplicationName ?? "gateway",
+            ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
             Options = $"{dsn.Options} {StatementOptions} {LivenessOptions}".TrimStart(),
         };
         if (!IsGiven(dsn, "Timeout"))

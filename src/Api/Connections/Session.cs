@@ -2,6 +2,7 @@ using System.Data;
 using System.Runtime.CompilerServices;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
+using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -10,18 +11,33 @@ namespace Gateway.Api.Connections;
 /// One session on the server, held by one request at a time. What a request leaves in it is thrown away as soon as its
 /// transaction has ended, not before the next use: a lock that is kept until somebody comes along is a lock too long.
 /// </summary>
-internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, TimeProvider clock) : IAsyncDisposable
+/// <param name="connection">The connection, which is the session's alone.</param>
+/// <param name="proof">What it has left with the journal; null where it may not use one.</param>
+/// <param name="watchdog">Ends from outside what runs in it.</param>
+/// <param name="clock">The clock that its idle time runs by.</param>
+internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog watchdog, TimeProvider clock)
+    : IAsyncDisposable
 {
     /// <summary>How long a server may take over what is not the caller's: past it, the session is given up.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
     private const string Rollback = "ROLLBACK";
-    private const string Discard = "DISCARD ALL";
+
+    /// <summary>
+    /// How long the rest of a result may take that nobody will read: most often there is none, and a cancel would cost
+    /// the session.
+    /// </summary>
+    private static readonly TimeSpan LeftOver = TimeSpan.FromMilliseconds(20);
 
     // Takes back a wait that nothing else ends.
     private readonly CancellationTokenSource _abandon = new();
     private readonly int _processId = connection.ProcessID;
+    private readonly string _clean = proof is null ? "DISCARD ALL" : Journal.Clean;
+
+    // DISCARD ALL does not run within a pipeline's implicit transaction.
+    private readonly bool _cleansAlone = proof is null;
     private Task _work = Task.CompletedTask;
+    private Task<bool> _settling = Task.FromResult(true);
     private long _lastUse = clock.GetTimestamp();
     private bool _cancelSent;
 
@@ -44,6 +60,9 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
 
     /// <summary>For each wait for the server.</summary>
     public CancellationToken Abandoning => _abandon.Token;
+
+    /// <summary>What it has left with the journal, and claims and records activities by; null where it can't.</summary>
+    public Guid? Proof => proof;
 
     /// <summary>
     /// Waits for what runs in the session until a moment, and then ends it on the server. Returns where it has succeeded
@@ -79,19 +98,22 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
         return batch.ExecuteReaderAsync(Abandoning);
     }
 
-    /// <summary>Ends the running statement on the server, so that closing its reader has nothing left to read.</summary>
+    /// <summary>Closes a reader whose rest nobody will read; what runs on is ended on the server.</summary>
     public async Task CutShortAsync(NpgsqlDataReader reader)
     {
-        _cancelSent = true;
         var closing = reader.DisposeAsync().AsTask();
-        await watchdog.EndAsync(_processId, closing);
+        if (await Task.WhenAny(closing, Task.Delay(LeftOver, clock)) != closing)
+        {
+            _cancelSent = true;
+            await watchdog.EndAsync(_processId, closing);
+        }
         try
         {
             await closing;
         }
-        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled)
+        catch (PostgresException)
         {
-            // As asked.
+            // The cancel, as asked; or the failure of a statement behind the one that decided.
         }
     }
 
@@ -100,19 +122,21 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
     /// What only reads is rolled back, so that it can't have written: READ ONLY leaves gaps (large objects before version
     /// 16, EXPLAIN ANALYZE of CREATE TABLE AS).
     /// </param>
+    /// <param name="record">What goes into the journal, in the same transaction and the same round trip.</param>
     /// <returns>Only once PostgreSQL has said that it committed.</returns>
     /// <exception cref="PostgresException">PostgreSQL refused to commit, and rolled back.</exception>
     /// <exception cref="CommitInDoubtException">No answer to COMMIT came.</exception>
-    public async Task EndTransactionAsync(Access access)
+    public async Task EndTransactionAsync(Access access, NpgsqlBatchCommand? record = null)
     {
-        var end = Alone(access == Access.ReadOnly ? Rollback : "COMMIT");
+        var end = End(access == Access.ReadOnly ? Rollback : "COMMIT");
         try
         {
-            await using var batch = Batch(end, Alone(Discard));
+            await using var batch = record is null ? Batch(end, new(_clean)) : Batch(record, end, new(_clean));
             await batch.ExecuteNonQueryAsync(Abandoning);
             Clean = true;
         }
-        catch (PostgresException error) when (error.BatchCommand == end && !PostgresFailure.EndsSession(error))
+        catch (PostgresException error) when (
+            (error.BatchCommand == end || error.BatchCommand == record) && !PostgresFailure.EndsSession(error))
         {
             throw;
         }
@@ -131,11 +155,23 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
     public async Task RollBackAsync()
     {
         if (!Clean && !Abandoned)
-            Clean = await SucceedsAsync(Alone(Rollback), Alone(Discard));
+            Clean = await SucceedsAsync(End(Rollback), new(_clean));
     }
 
+    /// <summary>
+    /// Ends a transaction in which no caller's SQL has run, and does not wait for it: whoever gets the session next does.
+    /// </summary>
+    public void LetGo()
+    {
+        _settling = SucceedsAsync(new NpgsqlBatchCommand(Rollback));
+        Clean = true;
+    }
+
+    /// <summary>Waits for what <see cref="LetGo"/> has begun; false where the session is lost.</summary>
+    public Task<bool> SettleAsync() => _settling;
+
     /// <summary>Whether the server still answers.</summary>
-    public Task<bool> AnswersAsync() => SucceedsAsync(Alone("SELECT 1"));
+    public Task<bool> AnswersAsync() => SucceedsAsync(new NpgsqlBatchCommand("SELECT 1"));
 
     /// <summary>The request is done with it.</summary>
     public void Rest()
@@ -190,8 +226,8 @@ internal sealed class Session(NpgsqlConnection connection, Watchdog watchdog, Ti
         return batch;
     }
 
-    /// <summary>A statement with a Sync of its own: DISCARD ALL does not run within a pipeline's implicit transaction.</summary>
-    private static NpgsqlBatchCommand Alone(string sql) => new(sql) { AppendErrorBarrier = true };
+    /// <summary>The end of a transaction, and of its round trip's part where the cleaning needs one of its own.</summary>
+    private NpgsqlBatchCommand End(string sql) => new(sql) { AppendErrorBarrier = _cleansAlone };
 
     /// <summary>
     /// Npgsql has it in public on a command, where one statement goes at a time, and not on a batch, which saves the

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Gateway.Api.Execution;
+using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -10,7 +11,7 @@ namespace Gateway.Api.Connections;
 /// instead of after this one, and which one caller's error (SQLSTATE XX000, say) empties for all (docs/decisions/0003).
 /// How many there may be is the queue's business.
 /// </summary>
-internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog watchdog, TimeProvider clock)
+internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal journal, Watchdog watchdog, TimeProvider clock)
     : IAsyncDisposable
 {
     /// <summary>
@@ -23,6 +24,9 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How long a server that has let the gateway in may take over the journal's proof.</summary>
+    private static readonly TimeSpan EnterTime = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// How many connects may hang that nobody waits for any more: Npgsql can't be made to end one before its time-out. So
@@ -42,7 +46,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
     {
         if (!fresh && _idle.TryPop(out var session))
         {
-            if (session.IdleTime < TrustedIdleTime || await session.AnswersAsync())
+            if (await session.SettleAsync() && (session.IdleTime < TrustedIdleTime || await session.AnswersAsync()))
                 return session;
             // What cut this one off has most likely cut off all.
             await session.DisposeAsync();
@@ -81,7 +85,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
         {
             try
             {
-                return new Session(await ConnectAsync(deadline), watchdog, clock);
+                return await ConnectAsync(deadline);
             }
             catch (NpgsqlException error) when (MayPass(error) && clock.GetElapsedTime(begun) < ConnectPatience)
             {
@@ -94,7 +98,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
     }
 
     /// <summary>Npgsql does not end every wait of a connect at once; the connect may end by itself, when it does.</summary>
-    private async Task<NpgsqlConnection> ConnectAsync(Deadline deadline)
+    private async Task<Session> ConnectAsync(Deadline deadline)
     {
         await _connecting.WaitAsync(deadline.Token);
         var opening = ConnectAndLeaveAsync(deadline.Token);
@@ -110,11 +114,28 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
     }
 
     /// <summary>Gives its place among the connects up when it ends, whether or not anybody still waits for it.</summary>
-    private async Task<NpgsqlConnection> ConnectAndLeaveAsync(CancellationToken cancellation)
+    private async Task<Session> ConnectAndLeaveAsync(CancellationToken cancellation)
     {
         try
         {
-            return await source.OpenConnectionAsync(cancellation);
+            var connection = await source.OpenConnectionAsync(cancellation);
+            Guid? proof = null;
+            try
+            {
+                await Bounded.RunAsync(
+                    async ending => proof = await journal.EnterAsync(connection, ending), EnterTime, CancellationToken.None);
+            }
+            catch (NpgsqlException)
+            {
+                await connection.DisposeAsync();
+                throw;
+            }
+            catch (TimeoutException error)
+            {
+                // The connection is the abandoned work's, which is ended later.
+                throw new NpgsqlException("The server lets the gateway in and does not answer.", error);
+            }
+            return new Session(connection, proof, watchdog, clock);
         }
         finally
         {
@@ -122,7 +143,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
         }
     }
 
-    private static async Task CloseAsync(Task<NpgsqlConnection> opening)
+    private static async Task CloseAsync(Task<Session> opening)
     {
         try
         {
@@ -137,6 +158,6 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
     /// <summary>A server that is starting, stopping or full, or whose machine refuses: nothing has been asked of it yet.</summary>
     private static bool MayPass(NpgsqlException error) => error is PostgresException refusal
         ? refusal.SqlState is PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown
-            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections
+            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections or Journal.Taken
         : error.InnerException is SocketException or IOException;
 }

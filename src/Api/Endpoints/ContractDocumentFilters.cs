@@ -16,7 +16,8 @@ internal sealed class ContractSchemas : ISchemaFilter
         if (schema is not OpenApiSchema described || described.Properties is not { Count: > 0 } properties)
             return;
 
-        var isRequest = context.Type.IsAssignableTo(typeof(StatementRequest)) || context.Type == typeof(Expectation);
+        var isRequest = context.Type.IsAssignableTo(typeof(ActivityRequest))
+            || context.Type == typeof(TransactionStatement) || context.Type == typeof(Expectation);
         if (!isRequest)
         {
             var nullability = new NullabilityInfoContext();
@@ -28,13 +29,18 @@ internal sealed class ContractSchemas : ISchemaFilter
         foreach (var member in properties.Values.OfType<OpenApiSchema>())
             member.Type &= ~JsonSchemaType.Null;
 
-        if (context.Type.IsAssignableTo(typeof(StatementRequest)))
-            Complete(properties["parameters"], "parameters");
-        if (context.Type == typeof(StatementResponse))
+        if (isRequest && properties.TryGetValue("parameters", out var parameters))
+            Complete(parameters, "parameters");
+        if (context.Type.IsAssignableTo(typeof(StatementOutcome)))
         {
             described.Required!.Add("rowCount");
             Concrete(properties["rowCount"]).Type |= JsonSchemaType.Null;
             Complete(Concrete(properties["rows"]).Items!, "row");
+        }
+        if (context.Type == typeof(ActivityResponse))
+        {
+            var response = Concrete(properties["response"]);
+            (response.Type, response.AdditionalProperties) = (JsonSchemaType.Object, new OpenApiSchema());
         }
         if (context.Type == typeof(Problem))
             Concrete(properties["code"]).Description = CodesInWords(properties["code"].Description);
@@ -90,6 +96,8 @@ internal sealed class ContractOperationFilter : IOperationFilter
             operation.Responses.Add(status, response);
         // No credential is asked for yet, which an absent list would leave open.
         operation.Security = [];
+        operation.Parameters =
+            [.. contract.Parameters.Select(name => new OpenApiParameterReference(name, context.Document))];
         if (contract.Request is { } request)
             AddRequest(operation, request, context);
     }
@@ -99,22 +107,18 @@ internal sealed class ContractOperationFilter : IOperationFilter
     /// </summary>
     private static void AddRequest(OpenApiOperation operation, Type request, OperationFilterContext context)
     {
-        var path = $"/{context.ApiDescription.RelativePath}";
-        operation.Parameters =
-        [
-            .. ContractDocumentTexts.RequestHeaders.Keys.Select(
-                header => new OpenApiParameterReference(header, context.Document)),
-        ];
+        var examples = ContractExamples.All
+            .Where(example => example.Path == $"/{context.ApiDescription.RelativePath}").ToArray();
         operation.RequestBody = new OpenApiRequestBody
         {
             Required = true,
-            Description = "The statement and how to run it, in UTF-8. Every fault of it is reported at once.",
+            Description = Description([.. examples.Where(example => example.HasReference)]),
             Content = new Dictionary<string, IOpenApiMediaType>
             {
                 [Json] = new OpenApiMediaType
                 {
                     Schema = context.SchemaGenerator.GenerateSchema(request, context.SchemaRepository),
-                    Examples = ContractExamples.All.Where(example => example.Path == path).ToDictionary(
+                    Examples = examples.Where(example => !example.HasReference).ToDictionary(
                         example => example.Name,
                         IOpenApiExample (example) => new OpenApiExample
                         {
@@ -125,6 +129,12 @@ internal sealed class ContractOperationFilter : IOperationFilter
             },
         };
     }
+
+    /// <summary>What would be no example to a tool that takes each <c>$ref</c> for the document's own is shown as text.</summary>
+    private static string Description(IReadOnlyList<ContractExample> shown) => string.Join(
+        "\n\n",
+        shown.Select(example => $"{example.Summary}:\n\n```json\n{example.Body.ReplaceLineEndings("\n")}\n```")
+            .Prepend("What to run and how, in UTF-8. Every fault of it is reported at once."));
 
     private static void AddAnswers(ContractOperation contract, OpenApiResponses responses, OpenApiDocument document)
     {
@@ -177,8 +187,9 @@ internal sealed class ContractComponents : IDocumentFilter
 {
     public void Apply(OpenApiDocument document, DocumentFilterContext context)
     {
-        // The statements before the probes.
-        var paths = document.Paths.OrderByDescending(path => path.Key.StartsWith("/v1/", StringComparison.Ordinal)).ToArray();
+        // Tags come in the order that a reader wants, and alphabetical otherwise.
+        var order = ContractDocumentTexts.Tags.Select(tag => tag.Name).ToList();
+        var paths = document.Paths.OrderBy(path => order.IndexOf(path.Value.Operations!.Values.First().Tags!.First().Name)).ToArray();
         document.Paths = [];
         foreach (var (path, item) in paths)
             document.Paths.Add(path, item);
@@ -186,8 +197,8 @@ internal sealed class ContractComponents : IDocumentFilter
         document.Tags = new HashSet<OpenApiTag>(ContractDocumentTexts.Tags);
 
         var components = document.Components ??= new OpenApiComponents();
-        components.Parameters = ContractDocumentTexts.RequestHeaders.ToDictionary(
-            header => header.Key, IOpenApiParameter (header) => header.Value);
+        components.Parameters = ContractDocumentTexts.Parameters.ToDictionary(
+            parameter => parameter.Key, IOpenApiParameter (parameter) => parameter.Value);
         components.Headers = ContractDocumentTexts.AnswerHeaders.ToDictionary(
             header => header.Key, IOpenApiHeader (header) => header.Value);
         components.Examples = ContractOperations.Codes.ToDictionary(

@@ -1,19 +1,26 @@
+using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 using Microsoft.OpenApi;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>The document's prose, and its headers.</summary>
+/// <summary>The document's prose, its parameters and headers.</summary>
 internal static class ContractDocumentTexts
 {
+    public const string ActivityId = "activityId";
+    public const string Connection = "connection";
+    public const string TraceParent = "traceparent";
+
     public static OpenApiInfo Info { get; } = new()
     {
         Title = "The Gateway",
         Version = "1",
         Description = """
-            PostgreSQL over HTTP for the activities of workflows. An activity is run at least once; the endpoint says what
-            may be run again: a query can't write, an execute may.
+            PostgreSQL over HTTP for the activities of workflows. An activity is run at least once, and its effect must
+            happen exactly once: so a write is recorded under its activity ID, in the transaction of its effect, and a
+            request that is sent again is answered from that record, byte for byte. A query can't write, and may be run
+            again freely.
 
             A failure is an RFC 9457 problem of at most 2 KB, and never holds a parameter's value. Its `code` decides its
             status, and its status whether workflow engines retry: 408, 409, 429 and 5xx are worth a retry, other 4xx are
@@ -31,11 +38,16 @@ internal static class ContractDocumentTexts
 
     public static IReadOnlyList<OpenApiTag> Tags { get; } =
     [
-        new() { Name = "Statements", Description = "Run one SQL statement, in a session and a transaction of its own." },
+        new()
+        {
+            Name = "Statements",
+            Description = "Run one SQL statement, or several as one, in a session and a transaction of their own.",
+        },
+        new() { Name = "Activities", Description = "What became of an activity, and the end of one that runs." },
         new() { Name = "Probes", Description = "Whether the gateway lives, has started and can serve." },
     ];
 
-    public static IReadOnlyDictionary<string, OpenApiParameter> RequestHeaders { get; } =
+    public static IReadOnlyDictionary<string, OpenApiParameter> Parameters { get; } =
         new Dictionary<string, OpenApiParameter>
         {
             [StatementEndpoints.IdempotencyKey] = new()
@@ -46,12 +58,28 @@ internal static class ContractDocumentTexts
                     + "draft. One of the two is required.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1 },
             },
-            ["traceparent"] = new()
+            [TraceParent] = new()
             {
-                Name = "traceparent",
+                Name = TraceParent,
                 In = ParameterLocation.Header,
                 Description = "The W3C trace that the request belongs to; without it the gateway begins one.",
-                Schema = TraceParent(),
+                Schema = TraceParentSchema(),
+            },
+            [ActivityId] = new()
+            {
+                Name = ActivityId,
+                In = ParameterLocation.Path,
+                Required = true,
+                Description = "The activity's ID, percent-encoded, its slashes too: `wf-7f3%2Fcharge-card`.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = 255, Pattern = "^[!-~]+$" },
+                Example = "wf-7f3/charge-card",
+            },
+            [Connection] = new()
+            {
+                Name = Connection,
+                In = ParameterLocation.Query,
+                Description = "The connection that the activity runs on: the same ID on another is another activity.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, Default = GatewayConfiguration.DefaultConnection },
             },
         };
 
@@ -69,10 +97,10 @@ internal static class ContractDocumentTexts
             Schema = new OpenApiSchema { Type = JsonSchemaType.String },
             Example = "read;dur=0.21, queue;dur=0.004, connect;dur=0.02, execute;dur=0.9, commit;dur=0.1, total;dur=1.3",
         },
-        ["traceparent"] = new()
+        [TraceParent] = new()
         {
             Description = "The W3C trace that the request belongs to, and the gateway's span in it.",
-            Schema = TraceParent(),
+            Schema = TraceParentSchema(),
             Example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         },
         ["X-Should-Retry"] = new()
@@ -90,7 +118,7 @@ internal static class ContractDocumentTexts
     };
 
     /// <summary>Those that every answer carries, the probes' apart.</summary>
-    public static IReadOnlyList<string> HeadersOfAll { get; } = ["Server-Timing", "traceparent"];
+    public static IReadOnlyList<string> HeadersOfAll { get; } = ["Server-Timing", TraceParent];
 
     /// <summary>What a code stands for, in a line.</summary>
     public static string Describe(ProblemCode code)
@@ -99,6 +127,6 @@ internal static class ContractDocumentTexts
         return $"`{ProblemAnswer.NameOf(code)}`: {answer.Title}. {(answer.Retryable ? "Retryable." : "Not retryable.")}";
     }
 
-    private static OpenApiSchema TraceParent() =>
+    private static OpenApiSchema TraceParentSchema() =>
         new() { Type = JsonSchemaType.String, Pattern = "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$" };
 }

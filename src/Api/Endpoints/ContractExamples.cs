@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Gateway.Api.Errors;
+using Gateway.Api.Replay;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
@@ -10,7 +11,11 @@ namespace Gateway.Api.Endpoints;
 /// <param name="Summary">What it shows.</param>
 /// <param name="Body">The request's body, JSON.</param>
 /// <param name="ExpectedStatus">The HTTP status that it is answered with.</param>
-internal sealed record ContractExample(string Path, string Name, string Summary, string Body, int ExpectedStatus);
+internal sealed record ContractExample(string Path, string Name, string Summary, string Body, int ExpectedStatus)
+{
+    /// <summary>Whether a parameter of it refers to an earlier statement's result.</summary>
+    public bool HasReference => Body.Contains("\"$ref\"", StringComparison.Ordinal);
+}
 
 /// <summary>
 /// The contract's examples. The first of a path is what Swagger UI offers to try; <c>requests.http</c> has them all.
@@ -19,6 +24,7 @@ internal static class ContractExamples
 {
     private const string Query = "/v1/query";
     private const string Execute = "/v1/execute";
+    private const string Transaction = "/v1/transaction";
     private const string TraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
     private const string ActivityId = "wf-7f3/charge-card";
 
@@ -67,12 +73,11 @@ internal static class ContractExamples
               "sql": "UPDATE users SET name = name"
             }
             """, 422),
-        new(Execute, "insert", "Inserts or updates, so that it may be sent again", """
+        new(Execute, "exactlyOnce", "An order, placed once: sent again, it is answered from its record", """
             {
-              "activityId": "demo/insert",
-              "sql": "INSERT INTO users (email, name, tags) VALUES ($1, $2, $3) ON CONFLICT (email) DO UPDATE SET name = excluded.name RETURNING id, email, name",
-              "parameters": ["edsger@example.org", "Edsger Dijkstra", ["walker"]],
-              "delivery": "at-least-once"
+              "activityId": "demo/exactly-once",
+              "sql": "INSERT INTO orders (user_id, total) VALUES ($1, $2) RETURNING id",
+              "parameters": [2, 42.50]
             }
             """, 200),
         new(Execute, "update", "Exactly one row must change, or none does", """
@@ -80,8 +85,7 @@ internal static class ContractExamples
               "activityId": "demo/update",
               "sql": "UPDATE users SET settings = settings || :settings WHERE email = :email",
               "parameters": {"email": "alan@example.org", "settings": {"theme": "light"}},
-              "expect": {"rowCount": 1},
-              "delivery": "at-least-once"
+              "expect": {"rowCount": 1}
             }
             """, 200),
         new(Execute, "expectation", "What was expected did not happen: rolled back (422)", """
@@ -89,15 +93,71 @@ internal static class ContractExamples
               "activityId": "demo/expectation",
               "sql": "UPDATE users SET name = $1 WHERE email = $2",
               "parameters": ["Nobody", "nobody@example.org"],
-              "expect": {"rowCount": 1},
-              "delivery": "at-least-once"
+              "expect": {"rowCount": 1}
             }
             """, 422),
-        new(Execute, "exactlyOnce", "Exactly once, the default, needs a journal (422 without)", """
+        new(Execute, "atLeastOnce", "At least once, without a record: the statement itself must bear being repeated", """
             {
-              "activityId": "demo/exactly-once",
-              "sql": "INSERT INTO orders (user_id, total) VALUES ($1, $2) RETURNING id",
-              "parameters": [1, 42.50]
+              "activityId": "demo/at-least-once",
+              "sql": "INSERT INTO users (email, name, tags) VALUES ($1, $2, $3) ON CONFLICT (email) DO UPDATE SET name = excluded.name RETURNING id, email, name",
+              "parameters": ["edsger@example.org", "Edsger Dijkstra", ["walker"]],
+              "delivery": "at-least-once"
+            }
+            """, 200),
+        new(Transaction, "order", "An order, and a setting of its user: both or neither, and once", """
+            {
+              "activityId": "demo/order",
+              "statements": [
+                {
+                  "sql": "INSERT INTO orders (user_id, total) VALUES ($1, $2) RETURNING id",
+                  "parameters": [3, 12.50]
+                },
+                {
+                  "sql": "UPDATE users SET settings = settings || :settings WHERE id = :id",
+                  "parameters": {"id": 3, "settings": {"newsletter": true}},
+                  "expect": {"rowCount": 1}
+                }
+              ]
+            }
+            """, 200),
+        new(Transaction, "reference", "A parameter that is a value of an earlier statement's result", """
+            {
+              "activityId": "demo/reference",
+              "statements": [
+                {
+                  "sql": "INSERT INTO orders (user_id, total) VALUES ($1, $2) RETURNING id, user_id",
+                  "parameters": [3, 99]
+                },
+                {
+                  "sql": "UPDATE users SET settings = settings || jsonb_build_object('lastOrder', :order::bigint) WHERE id = :user",
+                  "parameters": {"order": {"$ref": "/0/rows/0/id"}, "user": {"$ref": "/0/rows/0/user_id"}},
+                  "expect": {"rowCount": 1}
+                }
+              ]
+            }
+            """, 200),
+        new(Transaction, "readOnly", "Two reads of one snapshot, which writes of others can't come between", """
+            {
+              "activityId": "demo/snapshot",
+              "isolation": "serializable",
+              "readOnly": true,
+              "statements": [
+                {"sql": "SELECT count(*) AS orders, sum(total) AS total FROM orders WHERE user_id = 1"},
+                {"sql": "SELECT id, total FROM orders WHERE user_id = 1 ORDER BY id", "rowFormat": "array"}
+              ]
+            }
+            """, 200),
+        new(Transaction, "expectation", "The second statement does not do what is expected: the first is rolled back too (422)", """
+            {
+              "activityId": "demo/nobodys-order",
+              "statements": [
+                {"sql": "INSERT INTO orders (user_id, total) VALUES (1, 5.00)"},
+                {
+                  "sql": "UPDATE users SET settings = '{}' WHERE email = $1",
+                  "parameters": ["nobody@example.org"],
+                  "expect": {"rowCount": 1}
+                }
+              ]
             }
             """, 422),
     ];
@@ -134,15 +194,13 @@ internal static class ContractExamples
               ]
             }
             """,
-        ["insert"] = """
+        ["exactlyOnce"] = """
             {
-              "activityId": "demo/insert",
+              "activityId": "demo/exactly-once",
               "command": "INSERT",
               "rowCount": 1,
-              "columns": [
-                {"name": "id", "type": "bigint"}, {"name": "email", "type": "text"}, {"name": "name", "type": "text"}
-              ],
-              "rows": [{"id": 4, "email": "edsger@example.org", "name": "Edsger Dijkstra"}]
+              "columns": [{"name": "id", "type": "bigint"}],
+              "rows": [{"id": 3}]
             }
             """,
         ["update"] = """
@@ -153,6 +211,60 @@ internal static class ContractExamples
               "columns": [],
               "rows": []
             }
+            """,
+        ["order"] = """
+            {
+              "activityId": "demo/order",
+              "results": [
+                {
+                  "command": "INSERT",
+                  "rowCount": 1,
+                  "columns": [{"name": "id", "type": "bigint"}],
+                  "rows": [{"id": 4}]
+                },
+                {"command": "UPDATE", "rowCount": 1, "columns": [], "rows": []}
+              ]
+            }
+            """,
+        ["readOnly"] = """
+            {
+              "activityId": "demo/snapshot",
+              "results": [
+                {
+                  "command": "SELECT",
+                  "rowCount": 1,
+                  "columns": [{"name": "orders", "type": "bigint"}, {"name": "total", "type": "numeric"}],
+                  "rows": [{"orders": 2, "total": 269.90}]
+                },
+                {
+                  "command": "SELECT",
+                  "rowCount": 2,
+                  "columns": [{"name": "id", "type": "bigint"}, {"name": "total", "type": "numeric"}],
+                  "rows": [[1, 19.90], [2, 250.00]]
+                }
+              ]
+            }
+            """,
+        ["completed"] = """
+            {
+              "activityId": "demo/exactly-once",
+              "status": "completed",
+              "response": {
+                "activityId": "demo/exactly-once",
+                "command": "INSERT",
+                "rowCount": 1,
+                "columns": [{"name": "id", "type": "bigint"}],
+                "rows": [{"id": 3}]
+              },
+              "recordedAt": "2026-06-07T08:09:10.123456+00:00",
+              "expiresAt": "2026-06-14T08:09:10.12+00:00"
+            }
+            """,
+        ["running"] = """
+            {"activityId": "demo/order", "status": "running", "runningSince": "2026-06-07T08:09:10.123456+00:00"}
+            """,
+        ["cancelled"] = """
+            {"activityId": "demo/order", "status": "cancelled"}
             """,
         ["live"] = """{"status": "live"}""",
         ["startup"] = """{"status": "started"}""",
@@ -172,11 +284,13 @@ internal static class ContractExamples
     {
         Failure.Invalid(
         [
-            new RequestFault("/sqll", "No field of this request has that name; it takes activityId, attempt, connection, sql, "
-                + "parameters, timeoutMs, rowFormat."),
+            new RequestFault("/sqll", "No field of this request has that name; it takes activityId, attempt, connection, timeoutMs, sql, "
+                + "parameters, rowFormat."),
             new RequestFault("/sql", "sql is required."),
         ]),
         new(ProblemCode.ConnectionNotFound, "No connection is named \"reports\"."),
+        new(
+            ProblemCode.ActivityNotFound, "On connection \"default\" no activity of yours is running or recorded under that ID."),
         RequestBody.TooLarge(4 << 20),
         new(ProblemCode.UnsupportedMediaType, "Send the header Content-Type: application/json, in UTF-8."),
         new(ProblemCode.SqlRejected, "COMMIT controls the transaction, which is the gateway's: each request is one."),
@@ -194,14 +308,18 @@ internal static class ContractExamples
         new(ProblemCode.DuplicateColumn, "Two columns are named \"id\": give one of them an alias, or ask for rows as arrays."),
         new(ProblemCode.ResultTooLarge, "The result is larger than 4194304 bytes (Gateway__ResponseLimitBytes)."),
         new(ProblemCode.ExpectationFailed, "The request expects a row count of 1 and the statement has 0; it was rolled back."),
-        new(ProblemCode.JournalMissing, "exactly-once, the default, needs a journal in the database, which this version can't "
-            + "install yet. Send \"delivery\": \"at-least-once\" to run the statement each time that it is sent."),
+        Journal.Mismatch(),
+        Journal.Missing("default"),
+        new(ProblemCode.Cancelled, "The activity was cancelled, and rolled back."),
+        Journal.InFlight(),
         new(ProblemCode.Saturated, "Connection \"default\" has all of its 16 sessions in use and 256 requests waiting."),
         new(ProblemCode.Conflict, "could not serialize access due to concurrent update")
         { Refusal = new PostgresRefusal(Npgsql.PostgresErrorCodes.SerializationFailure) },
         new(ProblemCode.DatabaseUnavailable, "The server of connection \"default\" can't be reached at present (ConnectionRefused)."),
-        new(ProblemCode.OutcomeUnknown, "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again "
-            + "may do it twice: look at the data first.")
+        new(
+            ProblemCode.OutcomeUnknown,
+            "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same request again, "
+            + "under the same activity ID: it is answered with its record, or takes effect then.")
         { Committed = Committed.Unknown },
         new(ProblemCode.DeadlineExceeded, "The budget of 5000 ms was spent while running the statement."),
         new(ProblemCode.Internal, "The gateway met a fault of its own; its log has it under the trace ID.")

@@ -2,260 +2,217 @@ using System.Text.Json;
 using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Execution;
+using Gateway.Api.Replay;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>
-/// A body → a valid request, or every fault of it at once. It goes by hand rather than by a serializer, which stops at
-/// the first fault and turns a number's digits into a double's.
-/// </summary>
+/// <summary>Which endpoint a request came to.</summary>
+internal enum Operation
+{
+    Query,
+    Execute,
+    Transaction,
+}
+
+/// <summary>A body → a valid request, or every fault of it at once.</summary>
 internal sealed class RequestReader
 {
-    private const int LongestActivityId = 255;
+    private const int MostStatements = 100;
 
+    private readonly Operation _operation;
     private readonly GatewayOptions _options;
     private readonly List<RequestFault> _faults = [];
-    private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
+    private readonly FieldReader _fields;
+    private readonly StatementReader _statement;
 
+    private bool _hasActivityId;
     private string? _activityId;
     private int? _attempt;
     private string _connection = GatewayConfiguration.DefaultConnection;
-    private string? _sql;
-    private JsonElement? _parameters;
     private int _timeoutMs;
-    private RowFormat _rowFormat;
-    private long? _expectedRowCount;
     private Delivery _delivery;
+    private bool _hasStatements;
+    private List<StatementCall?> _statements = [];
+    private Isolation _isolation;
+    private bool _readOnly;
+    private bool _deferrable;
 
-    private RequestReader(GatewayOptions options)
+    private RequestReader(Operation operation, GatewayOptions options)
     {
+        _operation = operation;
         _options = options;
+        _fields = new FieldReader(_faults);
+        _statement = new StatementReader(_fields, takesExpect: operation == Operation.Execute);
         _timeoutMs = options.DefaultTimeoutMs;
+        _readOnly = operation == Operation.Query;
     }
 
-    /// <summary>Reads a request for one statement.</summary>
+    /// <summary>Reads a request.</summary>
     /// <param name="body">The body's object.</param>
     /// <param name="idempotencyKey">The header's values.</param>
-    /// <param name="access">Which endpoint it is: a query has neither <c>expect</c> nor <c>delivery</c>.</param>
+    /// <param name="operation">Which endpoint it is: each takes its own fields.</param>
     /// <param name="options">The limits.</param>
     /// <param name="record">Gets the activity's ID and attempt, which a problem and the log name too.</param>
     /// <exception cref="Errors.Failure"><c>invalid_request</c> with every fault.</exception>
-    public static StatementCall Read(
-        JsonElement body, StringValues idempotencyKey, Access access, GatewayOptions options, RequestRecord record)
+    public static ActivityCall Read(
+        JsonElement body, StringValues idempotencyKey, Operation operation, GatewayOptions options, RequestRecord record)
     {
-        var reader = new RequestReader(options);
-        foreach (var field in body.EnumerateObject())
-            reader.ReadField(field, access);
+        var reader = new RequestReader(operation, options);
+        foreach (var (name, pointer, value) in reader._fields.Fields(body, ""))
+            reader.ReadField(name, pointer, value);
         reader.TakeActivityId(idempotencyKey);
-
-        BoundStatement? statement = null;
-        if (reader._sql is { } sql)
-        {
-            statement = ParameterBinder.Bind(sql, reader._parameters, "/parameters", reader._faults);
-            if (statement.Sql.Kind == StatementKind.Empty)
-                reader.Fault("/sql", "sql holds no statement.");
-        }
-        else if (!reader._seen.Contains("sql"))
-            reader.Fault("/sql", "sql is required.");
+        if (operation != Operation.Transaction)
+            reader._statements = [reader._statement.Finish("", index: null, reader._faults)];
+        else if (!reader._hasStatements)
+            reader._fields.Fault("/statements", "statements is required.");
 
         record.ActivityId = reader._activityId;
         record.Attempt = reader._attempt;
         if (reader._faults.Count > 0)
             throw Errors.Failure.Invalid(reader._faults);
+        return reader.ToCall(body);
+    }
 
-        return new StatementCall
+    private ActivityCall ToCall(JsonElement body)
+    {
+        var access = _readOnly ? Access.ReadOnly : Access.ReadWrite;
+        var isRecorded = access == Access.ReadWrite && _delivery == Delivery.ExactlyOnce;
+        return new ActivityCall
         {
-            Caller = LoopbackOnly.Caller,
-            ActivityId = reader._activityId!,
-            Connection = reader._connection,
-            Statement = statement!,
-            Access = access,
-            Budget = TimeSpan.FromMilliseconds(reader._timeoutMs),
-            RowFormat = reader._rowFormat,
-            ExpectedRowCount = reader._expectedRowCount,
-            Delivery = reader._delivery,
+            Activity = new ActivityIdentity(LoopbackOnly.Caller, _connection, _activityId!),
+            Statements = _statements!,
+            Mode = _operation == Operation.Transaction
+                ? new TransactionMode(access, _isolation, _deferrable)
+                : new TransactionMode(access),
+            IsTransaction = _operation == Operation.Transaction,
+            Budget = TimeSpan.FromMilliseconds(_timeoutMs),
+            RequestHash = isRecorded ? RequestHash.Of(_operation.ToString(), body) : null,
         };
     }
 
-    private void ReadField(JsonProperty field, Access access)
+    private void ReadField(string name, string pointer, JsonElement value)
     {
-        if (!JsonText.TryReadName(field, out var name))
-        {
-            Fault("", JsonText.LoneSurrogate);
-            return;
-        }
-        var pointer = $"/{JsonPointer.Escape(name)}";
-        if (!_seen.Add(name))
-        {
-            Fault(pointer, "The field is given twice.");
-            return;
-        }
-
         switch (name)
         {
             case "activityId":
-                ReadActivityId(field.Value, pointer);
+                _hasActivityId = true;
+                ReadActivityId(value, pointer);
                 break;
             case "attempt":
-                _attempt = ReadInteger(field.Value, pointer, 1, int.MaxValue);
+                _attempt = _fields.ReadInteger(value, pointer, 1, int.MaxValue);
                 break;
             case "connection":
-                _connection = ReadString(field.Value, pointer) ?? _connection;
-                break;
-            case "sql":
-                _sql = ReadString(field.Value, pointer);
-                break;
-            case "parameters":
-                _parameters = field.Value;
+                _connection = _fields.ReadString(value, pointer) ?? _connection;
                 break;
             case "timeoutMs":
-                _timeoutMs = ReadInteger(field.Value, pointer, 1, _options.MaxTimeoutMs) ?? _timeoutMs;
+                _timeoutMs = _fields.ReadInteger(value, pointer, 1, _options.MaxTimeoutMs) ?? _timeoutMs;
                 break;
-            case "rowFormat":
-                _rowFormat = ReadChoice(field.Value, pointer, ("object", RowFormat.Object), ("array", RowFormat.Array));
-                break;
-            case "expect" when access == Access.ReadWrite:
-                ReadExpectation(field.Value, pointer);
-                break;
-            case "delivery" when access == Access.ReadWrite:
-                _delivery = ReadChoice(
-                    field.Value, pointer,
-                    ("exactly-once", Delivery.ExactlyOnce), ("at-least-once", Delivery.AtLeastOnce));
+            case "delivery" when _operation != Operation.Query:
+                _delivery = _fields.ReadChoice(
+                    value, pointer, ("exactly-once", Delivery.ExactlyOnce), ("at-least-once", Delivery.AtLeastOnce));
                 break;
             default:
-                Fault(pointer, $"No field of this request has that name; it takes {KnownFields(access)}.");
+                var known = _operation == Operation.Transaction
+                    ? ReadTransactionField(name, pointer, value)
+                    : _statement.Read(name, value, pointer);
+                if (!known)
+                    _fields.Fault(pointer, $"No field of this request has that name; it takes {KnownFields()}.");
                 break;
         }
     }
 
-    private static string KnownFields(Access access) =>
-        "activityId, attempt, connection, sql, parameters, timeoutMs, rowFormat"
-        + (access == Access.ReadWrite ? ", expect, delivery" : "");
+    private bool ReadTransactionField(string name, string pointer, JsonElement value)
+    {
+        switch (name)
+        {
+            case "statements":
+                _hasStatements = true;
+                ReadStatements(value, pointer);
+                return true;
+            case "isolation":
+                _isolation = _fields.ReadChoice(
+                    value, pointer,
+                    ("read committed", Isolation.ReadCommitted),
+                    ("repeatable read", Isolation.RepeatableRead),
+                    ("serializable", Isolation.Serializable));
+                return true;
+            case "readOnly":
+                _readOnly = _fields.ReadBoolean(value, pointer);
+                return true;
+            case "deferrable":
+                _deferrable = _fields.ReadBoolean(value, pointer);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private string KnownFields() => "activityId, attempt, connection, timeoutMs, " + _operation switch
+    {
+        Operation.Query => _statement.KnownFields,
+        Operation.Execute => $"{_statement.KnownFields}, delivery",
+        _ => "statements, isolation, readOnly, deferrable, delivery",
+    };
+
+    private void ReadStatements(JsonElement value, string pointer)
+    {
+        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() is < 1 or > MostStatements)
+        {
+            _fields.Fault(pointer, $"statements is an array of 1 to {MostStatements}.");
+            return;
+        }
+        foreach (var (index, statement) in value.EnumerateArray().Index())
+            _statements.Add(ReadStatement(statement, $"{pointer}/{index}", index));
+    }
+
+    private StatementCall? ReadStatement(JsonElement value, string pointer, int index)
+    {
+        if (value.ValueKind != JsonValueKind.Object)
+        {
+            _fields.Fault(pointer, "A statement is an object such as {\"sql\": \"SELECT 1\"}.");
+            return null;
+        }
+        var reader = new StatementReader(_fields, takesExpect: true);
+        foreach (var (name, at, field) in _fields.Fields(value, pointer))
+        {
+            if (!reader.Read(name, field, at))
+                _fields.Fault(at, $"No field of a statement has that name; it takes {reader.KnownFields}.");
+        }
+        return reader.Finish(pointer, index, _faults);
+    }
 
     private void ReadActivityId(JsonElement value, string pointer)
     {
-        if (ReadString(value, pointer) is not { } id)
+        if (_fields.ReadString(value, pointer) is not { } id)
             return;
-        if (IsActivityId(id))
+        if (ActivityId.IsValid(id))
             _activityId = id;
         else
-            Fault(pointer, $"activityId is 1 to {LongestActivityId} visible ASCII characters (0x21 to 0x7E).");
+            _fields.Fault(pointer, $"activityId is {ActivityId.Rule}.");
     }
-
-    private static bool IsActivityId(string id) =>
-        id.Length is >= 1 and <= LongestActivityId && !id.AsSpan().ContainsAnyExceptInRange('\x21', '\x7E');
 
     /// <summary>The header may stand in for the field; where both are given they must agree.</summary>
     private void TakeActivityId(StringValues header)
     {
         if (header.Count == 0)
         {
-            if (!_seen.Contains("activityId"))
-                Fault("/activityId", "activityId is required, here or in the header Idempotency-Key.");
+            if (!_hasActivityId)
+                _fields.Fault("/activityId", "activityId is required, here or in the header Idempotency-Key.");
             return;
         }
 
-        var key = header.Count == 1 ? Unquote(header[0]!) : null;
-        if (key is null || !IsActivityId(key))
+        var key = header.Count == 1 ? ActivityId.Unquote(header[0]!) : null;
+        if (key is null || !ActivityId.IsValid(key))
         {
-            Fault("/activityId", $"The header Idempotency-Key is one key of 1 to {LongestActivityId} visible ASCII characters, bare or quoted.");
+            _fields.Fault("/activityId", $"The header Idempotency-Key is one key of {ActivityId.Rule}, bare or quoted.");
             return;
         }
         if (_activityId is not null && _activityId != key)
-            Fault("/activityId", "activityId and the header Idempotency-Key differ; give one, or the same twice.");
-        else if (!_seen.Contains("activityId"))
+            _fields.Fault("/activityId", "activityId and the header Idempotency-Key differ; give one, or the same twice.");
+        else if (!_hasActivityId)
             _activityId = key;
     }
-
-    /// <summary>A structured field's string (RFC 8941), or the bare text; null where the quoting is faulty.</summary>
-    private static string? Unquote(string header)
-    {
-        if (!header.StartsWith('"'))
-            return header;
-        if (header.Length < 2 || !header.EndsWith('"'))
-            return null;
-
-        var text = new System.Text.StringBuilder(header.Length);
-        for (var i = 1; i < header.Length - 1; i++)
-        {
-            if (header[i] == '"')
-                return null;
-            if (header[i] == '\\' && (++i == header.Length - 1 || header[i] is not ('"' or '\\')))
-                return null;
-            text.Append(header[i]);
-        }
-        return text.ToString();
-    }
-
-    private void ReadExpectation(JsonElement value, string pointer)
-    {
-        if (value.ValueKind != JsonValueKind.Object)
-        {
-            Fault(pointer, "expect is an object such as {\"rowCount\": 1}.");
-            return;
-        }
-
-        foreach (var field in value.EnumerateObject())
-        {
-            if (!JsonText.TryReadName(field, out var name))
-                Fault(pointer, JsonText.LoneSurrogate);
-            else if (name != "rowCount")
-                Fault($"{pointer}/{JsonPointer.Escape(name)}", "expect takes rowCount.");
-            else if (field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt64(out var count) && count >= 0)
-                _expectedRowCount = count;
-            else
-                Fault($"{pointer}/rowCount", "rowCount is an integer from 0.");
-        }
-        if (_expectedRowCount is null && !value.TryGetProperty("rowCount"u8, out _))
-            Fault($"{pointer}/rowCount", "rowCount is required.");
-    }
-
-    private string? ReadString(JsonElement value, string pointer)
-    {
-        if (value.ValueKind != JsonValueKind.String)
-        {
-            Fault(pointer, $"A string is wanted, not {Kind(value)}.");
-            return null;
-        }
-        if (JsonText.TryRead(value, out var text, out var fault))
-            return text;
-        Fault(pointer, fault);
-        return null;
-    }
-
-    private int? ReadInteger(JsonElement value, string pointer, int least, int most)
-    {
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= least && number <= most)
-            return number;
-        Fault(pointer, $"An integer from {least} to {most} is wanted.");
-        return null;
-    }
-
-    private T ReadChoice<T>(JsonElement value, string pointer, params ReadOnlySpan<(string Word, T Meaning)> choices)
-        where T : struct
-    {
-        var words = new List<string>();
-        foreach (var (word, meaning) in choices)
-        {
-            if (value.ValueKind == JsonValueKind.String && value.ValueEquals(word))
-                return meaning;
-            words.Add($"\"{word}\"");
-        }
-        Fault(pointer, $"{string.Join(" or ", words)} is wanted.");
-        return default;
-    }
-
-    private static string Kind(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Object => "an object",
-        JsonValueKind.Array => "an array",
-        JsonValueKind.Number => "a number",
-        JsonValueKind.Null => "null",
-        _ => "a boolean",
-    };
-
-    private void Fault(string pointer, string detail) => _faults.Add(new RequestFault(pointer, detail));
 }

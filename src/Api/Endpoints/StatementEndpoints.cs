@@ -5,7 +5,7 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>The endpoints that run a statement. They differ in what the statement may do; the path is one.</summary>
+/// <summary>The endpoints that run statements. They differ in what these may do; the path is one.</summary>
 internal static class StatementEndpoints
 {
     public const string IdempotencyKey = "Idempotency-Key";
@@ -22,40 +22,54 @@ internal static class StatementEndpoints
         statements.MapPost("/execute", ExecuteAsync).WithName("execute")
             .WithSummary("Run a statement that may write")
             .WithDescription(
-                "Runs one statement in a transaction, which is committed where it succeeds and its answer can be given. "
-                + "`exactly-once`, the default, needs a journal in the database, which this version can't install yet; "
-                + "until then `at-least-once` is the delivery that works.")
+                "Runs one statement in a transaction, which is committed where it succeeds and its answer can be given. The "
+                + "answer is recorded under the activity's ID in the same transaction: the same request under the same ID, "
+                + "however often and however concurrently it is sent, has one effect and one answer. A request that fails "
+                + "leaves nothing, and may be sent again.")
             .Produces<StatementResponse>();
+        statements.MapPost("/transaction", TransactionAsync).WithName("transaction")
+            .WithSummary("Run several statements, all or nothing")
+            .WithDescription(
+                "Runs the statements in one transaction, recorded as an execute is. A parameter may be a value of an earlier "
+                + "statement's result. A transaction that loses against a concurrent one (SQLSTATE 40001, 40P01) is run again as "
+                + "a whole, a few times.")
+            .Produces<TransactionResponse>();
     }
 
     private static Task QueryAsync(HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
-        RunAsync(http, Access.ReadOnly, path, options, clock);
+        RunAsync(http, Operation.Query, path, options, clock);
 
     private static Task ExecuteAsync(HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
-        RunAsync(http, Access.ReadWrite, path, options, clock);
+        RunAsync(http, Operation.Execute, path, options, clock);
+
+    private static Task TransactionAsync(HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
+        RunAsync(http, Operation.Transaction, path, options, clock);
 
     private static async Task RunAsync(
-        HttpContext http, Access access, StatementPath path, GatewayOptions options, TimeProvider clock)
+        HttpContext http, Operation operation, StatementPath path, GatewayOptions options, TimeProvider clock)
     {
         var record = RequestRecord.Of(http);
-        var call = await ReadAsync(http, access, options, record);
+        var call = await ReadAsync(http, operation, options, record);
 
         using var deadline = new Deadline(call.Budget, record.Elapsed, clock, http.RequestAborted);
         using var answer = await path.RunAsync(call, deadline, record);
-
-        http.Response.ContentType = "application/json; charset=utf-8";
-        http.Response.ContentLength = answer.Length;
-        if (access == Access.ReadWrite)
-            http.Response.Headers[IdempotentReplayed] = "false";
-        record.WriteHeaders(http.Response);
-        answer.CopyTo(http.Response.BodyWriter);
-        await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
+        await SendAsync(http, operation, answer, record);
     }
 
-    private static async Task<StatementCall> ReadAsync(
-        HttpContext http, Access access, GatewayOptions options, RequestRecord record)
+    internal static async Task<ActivityCall> ReadAsync(
+        HttpContext http, Operation operation, GatewayOptions options, RequestRecord record)
     {
         using var body = await RequestBody.ReadAsync(http.Request, options.BodyLimitBytes);
-        return RequestReader.Read(body.Fields, http.Request.Headers[IdempotencyKey], access, options, record);
+        return RequestReader.Read(body.Fields, http.Request.Headers[IdempotencyKey], operation, options, record);
+    }
+
+    internal static async Task SendAsync(HttpContext http, Operation operation, ActivityAnswer answer, RequestRecord record)
+    {
+        http.Response.ContentType = "application/json; charset=utf-8";
+        http.Response.ContentLength = answer.Body.Length;
+        if (operation != Operation.Query)
+            http.Response.Headers[IdempotentReplayed] = answer.IsReplay ? "true" : "false";
+        record.WriteHeaders(http.Response);
+        await http.Response.BodyWriter.WriteAsync(answer.Body, http.RequestAborted);
     }
 }

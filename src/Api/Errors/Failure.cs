@@ -19,6 +19,9 @@ internal sealed class Failure : Exception
     /// <summary>What PostgreSQL said, where it is PostgreSQL that refused.</summary>
     public PostgresRefusal? Refusal { get; init; }
 
+    /// <summary>Which statement of a transaction failed, from 0.</summary>
+    public int? Statement { get; set; }
+
     /// <summary>Whether the request's effect was kept.</summary>
     public Committed Committed { get; init; }
 

@@ -37,16 +37,18 @@ internal static class PostgresFailure
 
     /// <summary>PostgreSQL refused the caller's statement, or its COMMIT.</summary>
     /// <param name="error">What PostgreSQL sent.</param>
-    /// <param name="statement">The statement that was sent, for its positions and so that no value is shown.</param>
-    public static Failure Refused(PostgresException error, BoundStatement statement)
+    /// <param name="statements">
+    /// The statement that failed, for its positions, or those that it may have been; so that no value of theirs is shown.
+    /// </param>
+    public static Failure Refused(PostgresException error, IReadOnlyList<BoundStatement> statements)
     {
         var code = IsSeveralStatements(error) ? ProblemCode.SqlRejected : Classify(error.SqlState);
-        return new Failure(code, statement.Redact(error.MessageText), error)
+        return new Failure(code, Redact(error.MessageText), error)
         {
             Refusal = new PostgresRefusal(error.SqlState)
             {
-                Hint = error.Hint is null ? null : statement.Redact(error.Hint),
-                Position = error.Position > 0 ? statement.Sql.OriginalPosition(error.Position) : null,
+                Hint = error.Hint is null ? null : Redact(error.Hint),
+                Position = error.Position > 0 && statements is [var statement] ? statement.Sql.OriginalPosition(error.Position) : null,
                 Schema = error.SchemaName,
                 Table = error.TableName,
                 Column = error.ColumnName,
@@ -54,11 +56,13 @@ internal static class PostgresFailure
                 Constraint = error.ConstraintName,
             },
         };
+
+        string Redact(string text) => statements.Aggregate(text, (shown, statement) => statement.Redact(shown));
     }
 
-    /// <summary>Whether the session is gone with the error: its server ended it, not the statement.</summary>
-    public static bool EndsSession(PostgresException error) => error.SqlState
-        is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or IdleSessionTimeout;
+    /// <summary>Whether the session is gone with the error: its server ended it. A statement that raises such a code does not.</summary>
+    public static bool EndsSession(PostgresException error) => error.InvariantSeverity is ("FATAL" or "PANIC")
+        && error.SqlState is (PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or IdleSessionTimeout);
 
     /// <summary>The server can't be reached, or does not let the gateway in: the caller's SQL has not run.</summary>
     public static Failure Unreachable(NpgsqlException error, string connection) => new(

@@ -51,6 +51,7 @@ internal static class ProblemAnswer
             Errors = failure.Faults,
             SqlState = failure.Refusal?.SqlState,
             Hint = Shorten(failure.Refusal?.Hint, LongestHint),
+            Statement = failure.Statement,
             Position = failure.Refusal?.Position,
             Schema = failure.Refusal?.Schema,
             Table = failure.Refusal?.Table,

@@ -6,9 +6,22 @@ namespace Gateway.Api.Execution;
 
 /// <summary>A statement with its parameters as PostgreSQL's text input, in the order of <c>$1…$n</c>.</summary>
 /// <param name="Sql">The scanned statement.</param>
-/// <param name="Values">A parameter's text, or null for NULL.</param>
-internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<string?> Values)
+/// <param name="Values">A parameter's text, or null for NULL and for what a reference stands for.</param>
+/// <param name="References">The parameters that are values of earlier statements' results.</param>
+internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<string?> Values, IReadOnlyList<ResultReference> References)
 {
+    /// <summary>With the references replaced by what they refer to.</summary>
+    /// <exception cref="Errors.Failure"><c>expectation_failed</c>: the results have no such value.</exception>
+    public BoundStatement Resolve(IReadOnlyList<StatementResult> results)
+    {
+        if (References.Count == 0)
+            return this;
+        var values = Values.ToArray();
+        foreach (var reference in References)
+            values[reference.Parameter] = reference.Resolve(results);
+        return this with { Values = values, References = [] };
+    }
+
     /// <summary>The command for one run; the types are left to the server, as for a literal.</summary>
     public NpgsqlBatchCommand ToCommand()
     {

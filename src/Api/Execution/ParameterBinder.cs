@@ -17,19 +17,33 @@ internal static class ParameterBinder
     private static readonly string TooMany = $"A statement takes at most {SqlText.MaxPlaceholders} parameters.";
 
     /// <summary>Scans the statement in the style that its parameters have, and binds them.</summary>
-    public static BoundStatement Bind(string sql, JsonElement? parameters, string pointer, List<RequestFault> faults)
+    /// <param name="sql">The statement.</param>
+    /// <param name="parameters">The request's parameters.</param>
+    /// <param name="index">
+    /// Its place in a transaction, where parameters may refer to results of the statements before; else null.
+    /// </param>
+    /// <param name="pointer">Where the parameters are in the request.</param>
+    /// <param name="faults">Gets what is wrong with them.</param>
+    public static BoundStatement Bind(
+        string sql, JsonElement? parameters, int? index, string pointer, List<RequestFault> faults)
     {
         var named = parameters is { ValueKind: JsonValueKind.Object };
         var text = SqlText.Scan(sql, named ? PlaceholderStyle.Named : PlaceholderStyle.Positional);
+        var references = new List<ResultReference>();
+        var reading = new Reading(index, references, faults);
         var values = parameters switch
         {
-            { ValueKind: JsonValueKind.Object } fields => BindNamed(text, fields, pointer, faults),
-            { ValueKind: JsonValueKind.Array } elements => BindPositional(text, elements, pointer, faults),
+            { ValueKind: JsonValueKind.Object } fields => BindNamed(text, fields, pointer, reading),
+            { ValueKind: JsonValueKind.Array } elements => BindPositional(text, elements, pointer, reading),
             null or { ValueKind: JsonValueKind.Null } => BindNothing(text, pointer, faults),
             _ => Fault(faults, pointer, "parameters is an array for $1…$n or an object for :name."),
         };
-        return new BoundStatement(text, values);
+        return new BoundStatement(text, values, references);
     }
+
+    /// <summary>The value as PostgreSQL's text input; null for NULL.</summary>
+    /// <param name="value">A value of PostgreSQL's own JSON, which has no faults.</param>
+    public static string? ToText(JsonElement value) => ToText(value, "", []);
 
     private static string?[] BindNothing(SqlText text, string pointer, List<RequestFault> faults) =>
         text.PlaceholderCount == 0
@@ -37,8 +51,9 @@ internal static class ParameterBinder
             : Fault(faults, pointer, CountFault(text.PlaceholderCount, 0));
 
     private static string?[] BindPositional(
-        SqlText text, JsonElement elements, string pointer, List<RequestFault> faults)
+        SqlText text, JsonElement elements, string pointer, Reading reading)
     {
+        var faults = reading.Faults;
         var count = elements.GetArrayLength();
         if (count > SqlText.MaxPlaceholders)
             return Fault(faults, pointer, TooMany);
@@ -51,14 +66,15 @@ internal static class ParameterBinder
         var index = 0;
         foreach (var element in elements.EnumerateArray())
         {
-            values[index] = ToText(element, $"{pointer}/{index}", faults);
+            values[index] = reading.Read(element, index, $"{pointer}/{index}");
             index++;
         }
         return values;
     }
 
-    private static string?[] BindNamed(SqlText text, JsonElement fields, string pointer, List<RequestFault> faults)
+    private static string?[] BindNamed(SqlText text, JsonElement fields, string pointer, Reading reading)
     {
+        var faults = reading.Faults;
         if (text.MixesStyles)
             return Fault(faults, pointer, "The statement has both $n and :name placeholders; use one style.");
         if (text.Names.Count > SqlText.MaxPlaceholders)
@@ -84,7 +100,7 @@ internal static class ParameterBinder
                 faults.Add(new RequestFault(at, "The parameter is given twice."));
             else
             {
-                values[position] = ToText(field.Value, at, faults);
+                values[position] = reading.Read(field.Value, position, at);
                 bound[position] = true;
             }
         }
@@ -187,5 +203,21 @@ internal static class ParameterBinder
     {
         faults.Add(new RequestFault(pointer, detail));
         return [];
+    }
+
+    /// <summary>One statement's parameters while they are read.</summary>
+    private readonly record struct Reading(int? Statement, List<ResultReference> References, List<RequestFault> Faults)
+    {
+        /// <summary>A parameter's text; a reference has none yet.</summary>
+        public string? Read(JsonElement value, int parameter, string pointer)
+        {
+            if (Statement is not { } statement || !ResultReference.Is(value))
+                return ToText(value, pointer, Faults);
+            if (ResultReference.Read(value, parameter, statement, out var fault) is { } reference)
+                References.Add(reference);
+            else
+                Faults.Add(new RequestFault(pointer, fault));
+            return null;
+        }
     }
 }

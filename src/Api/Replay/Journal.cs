@@ -1,24 +1,201 @@
 using Gateway.Api.Errors;
 using Gateway.Contracts;
+using Npgsql;
+using NpgsqlTypes;
 
 namespace Gateway.Api.Replay;
 
 /// <summary>
-/// Where a write is recorded under its activity ID, in the transaction of its effect. No connection has a journal yet,
-/// so what needs one is refused, rather than run with a promise that is not kept.
+/// One connection's journal, as the gateway speaks to it; <c>journal.sql</c> is the other side. Its functions ask for the
+/// session's proof, which callers' SQL, in the same session and by the same role, can't know.
 /// </summary>
-internal static class Journal
+/// <param name="retention">How long a record is kept at least.</param>
+/// <param name="clock">The clock that a look at the database counts by.</param>
+internal sealed class Journal(TimeSpan retention, TimeProvider clock)
 {
-    /// <exception cref="Failure"><c>journal_missing</c></exception>
-    public static void RequireFor(Delivery delivery)
+    /// <summary>The activity has a record: <c>proceed</c>.</summary>
+    public const string Recorded = "GJ001";
+
+    /// <summary>The transaction that claimed has been ended from within: <c>finish</c>.</summary>
+    public const string ClaimLost = "GJ002";
+
+    /// <summary>
+    /// The session may not, or not any more: <c>enter</c>, where the session is older than the journal, or an earlier one left
+    /// its proof under the same process ID; the others, where a purge took this session's.
+    /// </summary>
+    public const string Taken = "GJ003";
+
+    /// <summary>
+    /// Its operators too are PostgreSQL's: a role may set its own search_path for all sessions to come, and a function that
+    /// a caller's SQL has made would else run before the session is entered, and enter it.
+    /// </summary>
+    private const string HasEntrance =
+        """
+        SELECT NOT pg_catalog.pg_is_in_recovery()
+           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
+          FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid
+         WHERE n.nspname OPERATOR(pg_catalog.=) 'gateway_journal' AND p.proname OPERATOR(pg_catalog.=) 'enter'
+        """;
+
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(200);
+
+    // Of the gateway's own sessions, which no caller's SQL runs in; each may be given it several times.
+    private readonly Guid _ownProof = Guid.NewGuid();
+    private long _foundMissing;
+
+    /// <summary>What a session's reset is where it has entered: as DISCARD ALL, and functions' plans stay.</summary>
+    public const string Clean = "SELECT gateway_journal.clean()";
+
+    /// <summary>
+    /// Whether a session has just found that it may not use a journal: opening another to look again would be in vain.
+    /// </summary>
+    public bool IsMissing => Volatile.Read(ref _foundMissing) is not 0 and var found && clock.GetElapsedTime(found) < LookAgainAfter;
+
+    /// <summary>
+    /// Leaves a proof with the journal, in a session that no caller's SQL has run in yet: one that is new to each session, so
+    /// that what only looks like a journal can do nothing with it.
+    /// </summary>
+    /// <returns>
+    /// The proof, where the session may use the journal: there is one, of this version or a later one, and the role may. Else
+    /// null.
+    /// </returns>
+    /// <exception cref="NpgsqlException">
+    /// The session was lost; or an earlier one left its proof under the same process ID, and a new session is needed.
+    /// </exception>
+    public async Task<Guid?> EnterAsync(NpgsqlConnection session, CancellationToken cancellation)
     {
-        if (delivery == Delivery.ExactlyOnce)
+        var proof = Guid.NewGuid();
+        return await EnterAsync(session, proof, cancellation) ? proof : null;
+    }
+
+    private async Task<bool> EnterAsync(NpgsqlConnection session, Guid proof, CancellationToken cancellation)
+    {
+        await using var look = new NpgsqlCommand(HasEntrance, session);
+        await using var enter = new NpgsqlCommand("SELECT gateway_journal.enter($1)", session) { Parameters = { Uuid(proof) } };
+        var enters = await look.ExecuteScalarAsync(cancellation) is true
+            && await enter.ExecuteScalarAsync(cancellation) is >= JournalScript.Version;
+        Volatile.Write(ref _foundMissing, enters ? 0 : clock.GetTimestamp());
+        return enters;
+    }
+
+    /// <summary>Takes the activity for the transaction, or finds its record; <see cref="ActivityClaim"/> reads the answer.</summary>
+    /// <param name="proof">The session's.</param>
+    /// <param name="activity">Which activity.</param>
+    /// <param name="requestHash">What its record is compared by.</param>
+    public NpgsqlBatchCommand Claim(Guid proof, ActivityIdentity activity, byte[] requestHash) =>
+        new("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6)")
         {
-            throw new Failure(
-                ProblemCode.JournalMissing,
-                "exactly-once, the default, needs a journal in the database, which this version can't install yet. "
-                + "Send \"delivery\": \"at-least-once\" to run the statement each time that it is sent, and make it safe to "
-                + "repeat (INSERT … ON CONFLICT DO NOTHING, say).");
-        }
+            Parameters =
+            {
+                Uuid(proof), Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId),
+                new NpgsqlParameter<byte[]> { TypedValue = requestHash, NpgsqlDbType = NpgsqlDbType.Bytea },
+                new NpgsqlParameter<int> { TypedValue = (int)retention.TotalSeconds },
+            },
+        };
+
+    /// <summary>Tags the session; behind a claim that found a record it fails, so that nothing runs that comes after.</summary>
+    public static NpgsqlBatchCommand Proceed(string tag) =>
+        new("SELECT gateway_journal.proceed($1)") { Parameters = { Text(tag) } };
+
+    /// <summary>Records the answer; the last before COMMIT.</summary>
+    /// <param name="proof">The session's.</param>
+    /// <param name="claim">What <see cref="Claim"/> answered.</param>
+    /// <param name="answer">The body, as it is sent.</param>
+    public static NpgsqlBatchCommand Finish(Guid proof, string claim, ReadOnlyMemory<byte> answer) =>
+        new("SELECT gateway_journal.finish($1, $2, $3)")
+        {
+            Parameters =
+            {
+                Uuid(proof),
+                new NpgsqlParameter { Value = claim, NpgsqlDbType = NpgsqlDbType.Unknown },
+                new NpgsqlParameter<ReadOnlyMemory<byte>> { TypedValue = answer, NpgsqlDbType = NpgsqlDbType.Bytea },
+            },
+        };
+
+    /// <summary>Deletes some records that have expired, in a session of the gateway's own.</summary>
+    /// <returns>How many.</returns>
+    public async Task<int> PurgeAsync(NpgsqlConnection session, int atMost, CancellationToken cancellation)
+    {
+        if (!await EnterAsync(session, _ownProof, cancellation))
+            return 0;
+        await using var command = new NpgsqlCommand("SELECT gateway_journal.purge($1, $2)", session)
+        {
+            Parameters = { Uuid(_ownProof), new NpgsqlParameter<int> { TypedValue = atMost } },
+        };
+        return (int)(await command.ExecuteScalarAsync(cancellation))!;
+    }
+
+    /// <summary>Looks for the record, in a session of the gateway's own.</summary>
+    /// <returns>Null where there is none, or no journal.</returns>
+    public async Task<ActivityState?> FindAsync(
+        NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation)
+    {
+        if (!await EnterAsync(session, _ownProof, cancellation))
+            return null;
+        await using var command = new NpgsqlCommand(
+            "SELECT answer, recorded_at, expires_at FROM gateway_journal.find($1, $2, $3, $4)", session)
+        {
+            Parameters = { Uuid(_ownProof), Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId) },
+        };
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return reader.IsDBNull(0) ? null : new ActivityState(ActivityStatus.Completed)
+        {
+            Answer = reader.GetFieldValue<byte[]>(0),
+            RecordedAt = reader.GetFieldValue<DateTimeOffset>(1),
+            ExpiresAt = reader.GetFieldValue<DateTimeOffset>(2),
+        };
+    }
+
+    /// <summary>What an exactly-once request is told where the session may not use a journal.</summary>
+    /// <param name="connection">The connection's name.</param>
+    public static Failure Missing(string connection) => new(
+        ProblemCode.JournalMissing,
+        $"exactly-once, the default, needs a journal in the database of connection \"{connection}\", of version "
+        + $"{JournalScript.Version} and open to the gateway's role: \"journal install --connection {connection}\" installs it. Or send "
+        + "\"delivery\": \"at-least-once\", and make the statement safe to repeat.");
+
+    /// <summary>Another transaction has the activity, and is open still.</summary>
+    public static Failure InFlight(PostgresException? error = null) => new(
+        ProblemCode.ActivityInFlight,
+        "An earlier attempt of the activity is still running; its answer will be there when it has ended.",
+        error);
+
+    /// <summary>The record is another request's.</summary>
+    public static Failure Mismatch() => new(
+        ProblemCode.ActivityMismatch,
+        "The activity ID was used for another request: its SQL, its parameters or what is asked of its answer differ. An ID "
+        + "belongs to one activity of one run of a workflow.");
+
+    /// <summary>The transaction that claimed was ended by the caller's own SQL, which no lawful statement does.</summary>
+    public static Failure Escaped(Exception? cause = null) => new(
+        ProblemCode.SqlRejected,
+        "The activity's SQL ended the gateway's transaction. What it did before that may be there, and is not done again; "
+        + "look at the data.",
+        cause)
+    { Committed = Committed.Unknown };
+
+    private static NpgsqlParameter<Guid> Uuid(Guid value) => new() { TypedValue = value };
+
+    private static NpgsqlParameter<string> Text(string value) => new() { TypedValue = value };
+}
+
+/// <summary>What a claim was answered with.</summary>
+/// <param name="Claimed">Where the claim is, for its end; null where there is a record.</param>
+/// <param name="RecordedHash">Of the request that was recorded.</param>
+/// <param name="RecordedAnswer">Its answer's body; null where the claiming transaction was ended from within.</param>
+internal sealed record ActivityClaim(string? Claimed, byte[]? RecordedHash, byte[]? RecordedAnswer)
+{
+    /// <summary>Reads the one value of <see cref="Journal.Claim"/>.</summary>
+    public static async Task<ActivityClaim> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
+    {
+        await reader.ReadAsync(cancellation);
+        var answer = reader.GetString(0);
+        var colon = answer.IndexOf(':');
+        if (colon < 0)
+            return new ActivityClaim(answer, null, null);
+        var recorded = answer.AsSpan(colon + 1);
+        return new ActivityClaim(
+            null, Convert.FromHexString(answer.AsSpan(0, colon)), recorded.IsEmpty ? null : Convert.FromHexString(recorded));
     }
 }

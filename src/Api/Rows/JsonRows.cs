@@ -45,15 +45,20 @@ internal sealed class JsonRows : IDisposable
         NpgsqlDataReader reader, RowFormat format, TypeCatalog catalog, CancellationToken cancellation)
     {
         _json.WriteStartArray();
-        if (reader.FieldCount > 0)
+        await DescribeAsync(reader, format, catalog, cancellation);
+        while (await reader.ReadAsync(cancellation))
         {
-            await DescribeAsync(reader, format, catalog, cancellation);
-            while (await reader.ReadAsync(cancellation))
-            {
-                WriteRow(reader);
-                Count++;
-            }
+            WriteRow(reader);
+            Count++;
         }
+        _json.WriteEndArray();
+        _json.Flush();
+    }
+
+    /// <summary>Writes the array of a statement that returns no rows.</summary>
+    public void WriteNone()
+    {
+        _json.WriteStartArray();
         _json.WriteEndArray();
         _json.Flush();
     }

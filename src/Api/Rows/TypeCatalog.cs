@@ -16,11 +16,15 @@ internal sealed class TypeCatalog(NpgsqlDataSource source)
     /// <summary>The first OID that PostgreSQL gives to an object which initdb did not make.</summary>
     private const int FirstNormalObjectId = 16384;
 
+    /// <summary>
+    /// Every name is qualified, and operators are: format_type(oid, text) would be one of public's, and so a caller's SQL in a
+    /// session that the journal may trust. The search_path stays the role's, since names of types are printed by it.
+    /// </summary>
     private const string Columns =
         """
-        SELECT t.oid::int8 AS oid, format_type(t.oid, NULL) AS name, t.typbasetype::int8 AS "baseType",
-               coalesce(e.oid, 0)::int8 AS element, coalesce(e.typdelim, ',')::text AS delimiter
-          FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.typarray = t.oid
+        SELECT t.oid::bigint AS oid, pg_catalog.format_type(t.oid, NULL) AS name, t.typbasetype::bigint AS "baseType",
+               coalesce(e.oid, 0)::bigint AS element, coalesce(e.typdelim, ',')::pg_catalog.text AS delimiter
+          FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.typarray OPERATOR(pg_catalog.=) t.oid
         """;
 
     private readonly ConcurrentDictionary<uint, ColumnType> _types = new();
@@ -29,7 +33,8 @@ internal sealed class TypeCatalog(NpgsqlDataSource source)
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
     public async Task LoadAsync(CancellationToken cancellation)
     {
-        var rows = await ReadAsync($"{Columns} WHERE t.oid < {FirstNormalObjectId} AND t.typtype <> 'c'", null, cancellation);
+        var rows = await ReadAsync(
+            $"{Columns} WHERE t.oid OPERATOR(pg_catalog.<) {FirstNormalObjectId} AND t.typtype OPERATOR(pg_catalog.<>) 'c'", null, cancellation);
         foreach (var row in rows.OrderBy(row => row.Element != 0))
             _types[(uint)row.Oid] = Describe(row, element: _types.GetValueOrDefault((uint)row.Element), baseType: null);
     }
@@ -40,7 +45,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source)
 
     private async ValueTask<ColumnType> ReadAsync(uint oid, CancellationToken cancellation)
     {
-        var rows = await ReadAsync($"{Columns} WHERE t.oid = @oid::int8::oid", new { oid = (long)oid }, cancellation);
+        var rows = await ReadAsync($"{Columns} WHERE t.oid OPERATOR(pg_catalog.=) @oid::bigint::pg_catalog.oid", new { oid = (long)oid }, cancellation);
         if (rows.Count == 0)
             return Unknown;
         var row = rows[0];

@@ -13,14 +13,16 @@ public sealed class Backends : IAsyncDisposable
 
     /// <summary>All that is not free: what runs, and what waits within a transaction, where it can hold a lock.</summary>
     private const string Busy =
-        "FROM pg_stat_activity WHERE application_name = $1 AND state IS NOT NULL AND state <> 'idle'";
+        "FROM pg_stat_activity WHERE starts_with(application_name, $1) AND state IS NOT NULL AND state <> 'idle'";
 
     private readonly NpgsqlConnection _connection;
 
     private Backends(NpgsqlConnection connection) => _connection = connection;
 
-    /// <summary>A name of its own, to be the gateway's in the DSN.</summary>
-    public string Application { get; } = $"t_{Guid.NewGuid():N}";
+    /// <summary>
+    /// A name of its own, to be the gateway's in the DSN; so short that it is whole in the tag of a running activity too.
+    /// </summary>
+    public string Application { get; } = $"t_{Guid.NewGuid():N}"[..20];
 
     public static async Task<Backends> WatchAsync(string dsn)
     {
@@ -58,7 +60,7 @@ public sealed class Backends : IAsyncDisposable
         while (true)
         {
             await using var command = new NpgsqlCommand(
-                "SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND state = $2 AND query NOT LIKE 'DISCARD%'",
+                "SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, $1) AND state = $2 AND query NOT LIKE 'DISCARD%'",
                 _connection)
             {
                 Parameters = { new() { Value = Application }, new() { Value = state } },
@@ -92,7 +94,7 @@ public sealed class Backends : IAsyncDisposable
     public async Task TerminateAsync()
     {
         using var limit = new CancellationTokenSource(Patience);
-        var sessions = $"FROM pg_stat_activity WHERE application_name = '{Application}'";
+        var sessions = $"FROM pg_stat_activity WHERE starts_with(application_name, '{Application}')";
         await ExecuteAsync($"SELECT pg_terminate_backend(pid) {sessions}");
         while (await ReadAsync<long>($"SELECT count(*) {sessions}") > 0)
             await Task.Delay(5, limit.Token);

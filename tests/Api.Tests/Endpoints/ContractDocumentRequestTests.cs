@@ -1,42 +1,29 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Gateway.Api.Connections;
+using System.Text.RegularExpressions;
 using Gateway.Api.Endpoints;
-using Gateway.Api.Errors;
 using Gateway.Api.Execution;
-using Gateway.Api.Telemetry;
 using Gateway.Contracts;
-using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Api.Tests.Endpoints;
 
 /// <summary>What the document says of a request, against the code that reads one.</summary>
 public sealed class ContractDocumentRequestTests
 {
-    private const string NoField = "No field of this request";
+    private const string NoField = "No field of ";
 
-    public static TheoryData<string, bool> Requests => new()
-    {
-        { nameof(QueryRequest), false },
-        { nameof(ExecuteRequest), true },
-    };
+    public static TheoryData<string> Operations => [.. Enum.GetNames<Operation>()];
 
     /// <summary>Bodies on both sides of each constraint; each has an activityId unless it is about that.</summary>
-    public static TheoryData<string> Bodies =>
+    public static TheoryData<string> ExecuteBodies =>
     [
-        Body(""),
-        Body("\"attempt\": 1"), Body("\"attempt\": 0"), Body("\"attempt\": 2147483647"), Body("\"attempt\": 2147483648"),
-        Body("\"attempt\": 1.5"), Body("\"attempt\": \"1\""), Body("\"attempt\": null"),
-        Body("\"timeoutMs\": 1"), Body("\"timeoutMs\": 0"), Body("\"timeoutMs\": 300000"), Body("\"timeoutMs\": 300001"),
-        Body("\"connection\": \"other\""), Body("\"connection\": 1"), Body("\"connection\": null"),
+        Body(""), .. OfAnyRequest(Body),
         Body("\"parameters\": []"), Body("\"parameters\": {}"), Body("\"parameters\": null"), Body("\"parameters\": 1"),
         Body("\"parameters\": \"x\""), Body("\"parameters\": true"),
         Body("\"rowFormat\": \"object\""), Body("\"rowFormat\": \"array\""), Body("\"rowFormat\": \"Object\""),
         Body("\"rowFormat\": 0"), Body("\"rowFormat\": null"),
         Body("\"expect\": {\"rowCount\": 0}"), Body("\"expect\": {\"rowCount\": -1}"), Body("\"expect\": {}"),
         Body("\"expect\": {\"rowCount\": 1, \"x\": 1}"), Body("\"expect\": null"), Body("\"expect\": 1"),
-        Body("\"delivery\": \"exactly-once\""), Body("\"delivery\": \"at-least-once\""), Body("\"delivery\": \"once\""),
-        Body("\"sqll\": \"x\""), Body("\"ActivityId\": \"x\""),
         "{\"activityId\": \"a\"}",
         "{\"activityId\": \"a\", \"sql\": \"\"}",
         "{\"activityId\": \"a\", \"sql\": null}",
@@ -44,17 +31,42 @@ public sealed class ContractDocumentRequestTests
         Tagged(new string('x', 256)),
     ];
 
-    [Theory]
-    [MemberData(nameof(Requests))]
-    public void EachDocumentedField_IsReadByItsName(string schema, bool writes)
-    {
-        foreach (var field in ContractSchema.Of(schema).Properties)
-        {
-            var body = JsonNode.Parse(Body(""))!;
-            // No field takes a boolean.
-            body[field] = true;
+    /// <summary>As <see cref="ExecuteBodies"/>.</summary>
+    public static TheoryData<string> TransactionBodies =>
+    [
+        Transaction(""), .. OfAnyRequest(Transaction),
+        Transaction("\"isolation\": \"read committed\""), Transaction("\"isolation\": \"repeatable read\""),
+        Transaction("\"isolation\": \"serializable\""), Transaction("\"isolation\": \"READ COMMITTED\""),
+        Transaction("\"isolation\": \"read uncommitted\""), Transaction("\"isolation\": 0"), Transaction("\"isolation\": null"),
+        Transaction("\"readOnly\": true"), Transaction("\"readOnly\": false"), Transaction("\"readOnly\": \"true\""),
+        Transaction("\"readOnly\": 1"), Transaction("\"readOnly\": null"),
+        Transaction("\"deferrable\": true"), Transaction("\"deferrable\": \"no\""), Transaction("\"deferrable\": null"),
+        // A statement's own, which are not the request's.
+        Transaction("\"sql\": \"SELECT 1\""), Transaction("\"parameters\": []"), Transaction("\"rowFormat\": \"array\""),
+        Transaction("\"expect\": {\"rowCount\": 1}"),
+        "{\"activityId\": \"a\"}",
+        Listed(""), Listed(Many(100)), Listed(Many(101)), Listed("1"), Listed("null"), Listed("[]"), Listed("{}"),
+        "{\"activityId\": \"a\", \"statements\": null}",
+        "{\"activityId\": \"a\", \"statements\": {\"sql\": \"SELECT 1\"}}",
+        Listed("{\"sql\": \"SELECT 1\"}, {\"sql\": \"\"}"), Listed("{\"sql\": \"SELECT 1\"}, {\"sql\": null}, {}"),
+        Listed("{\"sql\": \"SELECT 1\"}, {\"sqll\": \"SELECT 1\"}"), Listed("{\"sql\": \"SELECT 1\", \"activityId\": \"b\"}"),
+        Listed("{\"sql\": \"SELECT 1\", \"parameters\": []}, {\"sql\": \"SELECT 1\", \"parameters\": null}"),
+        Listed("{\"sql\": \"SELECT 1\", \"parameters\": 1}"), Listed("{\"sql\": \"SELECT 1\", \"rowFormat\": \"Array\"}"),
+        Listed("{\"sql\": \"SELECT 1\", \"rowFormat\": \"array\", \"expect\": {\"rowCount\": 0}}"),
+        Listed("{\"sql\": \"SELECT 1\", \"expect\": {\"rowCount\": -1, \"x\": 1}}, {\"sql\": \"SELECT 1\", \"expect\": {}}"),
+    ];
 
-            var fault = Assert.Single(Faults(body.ToJsonString(), writes));
+    [Theory]
+    [MemberData(nameof(Operations))]
+    public void EachDocumentedField_IsReadByItsName(string operation)
+    {
+        foreach (var field in SchemaOf(operation).Properties)
+        {
+            var body = JsonNode.Parse(Smallest(operation))!;
+            // No field takes such a number.
+            body[field] = 1.5;
+
+            var fault = Assert.Single(Faults(body.ToJsonString(), operation));
 
             Assert.Equal($"/{field}", fault.Pointer);
             Assert.DoesNotContain(NoField, fault.Detail);
@@ -62,39 +74,79 @@ public sealed class ContractDocumentRequestTests
     }
 
     [Theory]
-    [MemberData(nameof(Requests))]
-    public void EachFieldThatIsRead_IsDocumented(string schema, bool writes)
+    [MemberData(nameof(Operations))]
+    public void EachFieldThatIsRead_IsDocumented(string operation)
     {
-        var detail = Faults(Body("\"unknown\": 1"), writes).Single().Detail;
+        var body = JsonNode.Parse(Smallest(operation))!;
+        body["unknown"] = 1;
 
-        Assert.StartsWith(NoField, detail);
-        Assert.Equal(
-            ContractSchema.Of(schema).Properties.Order(StringComparer.Ordinal),
-            detail[(detail.IndexOf("takes ", StringComparison.Ordinal) + 6)..].TrimEnd('.').Split(", ").Order(StringComparer.Ordinal));
-    }
+        var detail = Faults(body.ToJsonString(), operation).Single().Detail;
 
-    [Theory]
-    [MemberData(nameof(Bodies))]
-    public void Body_IsValidToTheDocumentWhereItIsToTheGateway(string body)
-    {
-        var toTheDocument = ContractSchema.Of(nameof(ExecuteRequest)).Faults(JsonNode.Parse(body)).Order(StringComparer.Ordinal);
-
-        var toTheGateway = Faults(body, writes: true).Select(fault => fault.Pointer).Order(StringComparer.Ordinal);
-
-        Assert.Equal(toTheGateway, toTheDocument);
+        Assert.Equal(SchemaOf(operation).Properties.Order(StringComparer.Ordinal), KnownFields(detail));
     }
 
     [Fact]
-    public void Defaults_AreThoseOfTheGateway()
+    public void EachDocumentedFieldOfAStatement_IsReadByItsNameAndNoOther()
     {
-        var schema = ContractSchema.Of(nameof(ExecuteRequest));
+        var schema = ContractSchema.Of(nameof(TransactionStatement));
+        foreach (var field in schema.Properties)
+        {
+            var statement = new JsonObject { ["sql"] = "SELECT 1", [field] = 1.5 };
 
-        var call = Read("{\"activityId\": \"a\", \"sql\": \"SELECT 1\"}", writes: true);
+            var fault = Assert.Single(Faults(Listed($"{{\"sql\": \"SELECT 1\"}}, {statement.ToJsonString()}"), nameof(Operation.Transaction)));
 
-        Assert.Equal((string?)schema.Property("connection")["default"], call.Connection);
+            Assert.Equal($"/statements/1/{field}", fault.Pointer);
+            Assert.DoesNotContain(NoField, fault.Detail);
+        }
+        var unknown = Assert.Single(Faults(Listed("{\"sql\": \"SELECT 1\", \"unknown\": 1}"), nameof(Operation.Transaction)));
+        Assert.Equal(schema.Properties.Order(StringComparer.Ordinal), KnownFields(unknown.Detail));
+    }
+
+    [Theory]
+    [MemberData(nameof(ExecuteBodies))]
+    public void ExecuteBody_IsValidToTheDocumentWhereItIsToTheGateway(string body) =>
+        AssertSameFaults(body, nameof(Operation.Execute));
+
+    [Theory]
+    [MemberData(nameof(TransactionBodies))]
+    public void TransactionBody_IsValidToTheDocumentWhereItIsToTheGateway(string body) =>
+        AssertSameFaults(body, nameof(Operation.Transaction));
+
+    [Theory]
+    [MemberData(nameof(Operations))]
+    public void Defaults_AreThoseOfTheGateway(string operation)
+    {
+        var schema = SchemaOf(operation);
+        var isTransaction = operation == nameof(Operation.Transaction);
+
+        var call = Requests.Read(Smallest(operation), Enum.Parse<Operation>(operation));
+
+        Assert.Equal((string?)schema.Property("connection")["default"], call.Activity.Connection);
         Assert.Equal((double)schema.Property("timeoutMs")["default"]!, call.Budget.TotalMilliseconds);
-        Assert.Equal((string?)schema.Property("rowFormat")["default"], Word(call.RowFormat));
-        Assert.Equal((string?)schema.Property("delivery")["default"], Word(call.Delivery));
+        var statement = isTransaction ? ContractSchema.Of(nameof(TransactionStatement)) : schema;
+        Assert.Equal((string?)statement.Property("rowFormat")["default"], Word(call.Statements[0].RowFormat));
+        if (isTransaction)
+        {
+            Assert.Equal((string?)schema.Property("isolation")["default"], Word(call.Mode.Isolation!.Value));
+            Assert.Equal((bool)schema.Property("readOnly")["default"]!, call.Mode.Access == Access.ReadOnly);
+            Assert.Equal((bool)schema.Property("deferrable")["default"]!, call.Mode.Deferrable);
+        }
+        if (schema.Properties.Contains("delivery"))
+            Assert.Equal((string?)schema.Property("delivery")["default"], Word(call.RequestHash is null ? Delivery.AtLeastOnce : Delivery.ExactlyOnce));
+    }
+
+    [Theory]
+    [InlineData(nameof(Operation.Query), "\"attempt\": 1", false)]
+    [InlineData(nameof(Operation.Execute), "\"delivery\": \"exactly-once\"", true)]
+    [InlineData(nameof(Operation.Execute), "\"delivery\": \"at-least-once\"", false)]
+    [InlineData(nameof(Operation.Transaction), "\"delivery\": \"exactly-once\"", true)]
+    [InlineData(nameof(Operation.Transaction), "\"delivery\": \"at-least-once\"", false)]
+    [InlineData(nameof(Operation.Transaction), "\"readOnly\": true", false)]
+    public void OnlyWritesThatAreExactlyOnce_AreRecorded(string operation, string field, bool isRecorded)
+    {
+        var body = operation == nameof(Operation.Transaction) ? Transaction(field) : Body(field);
+
+        Assert.Equal(isRecorded, Requests.Read(body, Enum.Parse<Operation>(operation)).RequestHash is not null);
     }
 
     [Fact]
@@ -102,11 +154,24 @@ public sealed class ContractDocumentRequestTests
     {
         foreach (var example in ContractExamples.All)
         {
-            var writes = example.Path == "/v1/execute";
-            var schema = ContractSchema.Of(writes ? nameof(ExecuteRequest) : nameof(QueryRequest));
+            var operation = Enum.Parse<Operation>(example.Path.Split('/')[^1], ignoreCase: true).ToString();
 
-            Assert.Empty(schema.Faults(JsonNode.Parse(example.Body)));
-            Assert.Empty(Faults(example.Body, writes));
+            Assert.Empty(SchemaOf(operation).Faults(JsonNode.Parse(example.Body)));
+            Assert.Empty(Faults(example.Body, operation));
+        }
+    }
+
+    [Fact]
+    public void NoExampleOfTheDocument_HasAReferenceOfItsOwn()
+    {
+        var references = ContractExamples.All.Where(example => example.HasReference).ToArray();
+
+        Assert.NotEmpty(references);
+        foreach (var example in references)
+        {
+            var request = Generated.Document["paths"]![example.Path]!["post"]!["requestBody"]!;
+            Assert.Contains(example.Body.ReplaceLineEndings("\n"), (string)request["description"]!);
+            Assert.DoesNotContain("\"$ref\"", request["content"]!["application/json"]!["examples"]!.ToJsonString());
         }
     }
 
@@ -115,11 +180,11 @@ public sealed class ContractDocumentRequestTests
     {
         foreach (var (path, methods) in Generated.Document["paths"]!.AsObject())
         {
-            var documented = methods!["post"]?["requestBody"]!["content"]!["application/json"]!["examples"]!.AsObject()
+            var documented = methods!["post"]?["requestBody"]?["content"]!["application/json"]!["examples"]!.AsObject()
                 .Select(example => (example.Key, example.Value!["value"]!.ToJsonString()));
 
             Assert.Equal(
-                ContractExamples.All.Where(example => example.Path == path)
+                ContractExamples.All.Where(example => example.Path == path && !example.HasReference)
                     .Select(example => (example.Name, JsonNode.Parse(example.Body)!.ToJsonString())),
                 documented ?? []);
         }
@@ -159,31 +224,63 @@ public sealed class ContractDocumentRequestTests
         }
     }
 
+    [Fact]
+    public async Task RequestsFile_HasEachOperation()
+    {
+        var text = await File.ReadAllTextAsync(Repository.PathOf("src/Api/requests.http"));
+        foreach (var (path, methods) in Generated.Document["paths"]!.AsObject())
+        {
+            foreach (var (method, _) in methods!.AsObject())
+            {
+                var address = Regex.Replace(Regex.Escape(path), @"\\\{\w+}", @"[^/\s]+");
+                Assert.Matches($@"(?m)^{method.ToUpperInvariant()} \{{\{{gateway}}}}{address}(\?\S+)?\r?$", text);
+            }
+        }
+    }
+
+    private static IEnumerable<string> OfAnyRequest(Func<string, string> body) =>
+    [
+        body("\"attempt\": 1"), body("\"attempt\": 0"), body("\"attempt\": 2147483647"), body("\"attempt\": 2147483648"),
+        body("\"attempt\": 1.5"), body("\"attempt\": \"1\""), body("\"attempt\": null"),
+        body("\"timeoutMs\": 1"), body("\"timeoutMs\": 0"), body("\"timeoutMs\": 300000"), body("\"timeoutMs\": 300001"),
+        body("\"connection\": \"other\""), body("\"connection\": 1"), body("\"connection\": null"),
+        body("\"delivery\": \"exactly-once\""), body("\"delivery\": \"at-least-once\""), body("\"delivery\": \"once\""),
+        body("\"sqll\": \"x\""), body("\"ActivityId\": \"x\""),
+    ];
+
+    private static ContractSchema SchemaOf(string operation) => ContractSchema.Of($"{operation}Request");
+
+    private static string Smallest(string operation) => operation == nameof(Operation.Transaction) ? Transaction("") : Body("");
+
+    private static void AssertSameFaults(string body, string operation)
+    {
+        var toTheDocument = SchemaOf(operation).Faults(JsonNode.Parse(body)).Order(StringComparer.Ordinal);
+
+        var toTheGateway = Faults(body, operation).Select(fault => fault.Pointer).Order(StringComparer.Ordinal);
+
+        Assert.Equal(toTheGateway, toTheDocument);
+    }
+
+    private static IEnumerable<string> KnownFields(string detail)
+    {
+        Assert.StartsWith(NoField, detail);
+        return detail[(detail.IndexOf("takes ", StringComparison.Ordinal) + 6)..].TrimEnd('.').Split(", ").Order(StringComparer.Ordinal);
+    }
+
     private static string Word<T>(T value) => JsonSerializer.SerializeToNode(value, typeof(T), ContractJson.Default)!.GetValue<string>();
 
     private static string Body(string more) =>
         $"{{\"activityId\": \"a\", \"sql\": \"SELECT 1\"{(more.Length > 0 ? ", " : "")}{more}}}";
 
+    private static string Transaction(string more) =>
+        $"{{\"activityId\": \"a\", \"statements\": [{{\"sql\": \"SELECT 1\"}}]{(more.Length > 0 ? ", " : "")}{more}}}";
+
+    private static string Listed(string statements) => $"{{\"activityId\": \"a\", \"statements\": [{statements}]}}";
+
+    private static string Many(int count) => string.Join(",", Enumerable.Repeat("{\"sql\": \"SELECT 1\"}", count));
+
     private static string Tagged(string id) => $"{{\"activityId\": \"{id}\", \"sql\": \"SELECT 1\"}}";
 
-    private static IReadOnlyList<RequestFault> Faults(string body, bool writes)
-    {
-        try
-        {
-            Read(body, writes);
-            return [];
-        }
-        catch (Failure failure)
-        {
-            return failure.Faults!;
-        }
-    }
-
-    private static StatementCall Read(string body, bool writes)
-    {
-        using var document = JsonDocument.Parse(body);
-        return RequestReader.Read(
-            document.RootElement, StringValues.Empty, writes ? Access.ReadWrite : Access.ReadOnly, new GatewayOptions(),
-            new RequestRecord(TimeProvider.System));
-    }
+    private static IReadOnlyList<RequestFault> Faults(string body, string operation) =>
+        Requests.Faults(body, Enum.Parse<Operation>(operation));
 }

@@ -11,7 +11,7 @@ internal sealed class ContractSchema(JsonNode schema)
     private static readonly HashSet<string> Known =
     [
         "$ref", "type", "format", "description", "default", "enum", "oneOf", "minimum", "maximum", "minLength",
-        "maxLength", "pattern", "items", "properties", "required", "additionalProperties",
+        "maxLength", "pattern", "minItems", "maxItems", "items", "properties", "required", "additionalProperties",
     ];
 
     public static ContractSchema Of(string name) =>
@@ -36,6 +36,8 @@ internal sealed class ContractSchema(JsonNode schema)
         return value switch
         {
             JsonObject members => MemberFaults(schema, members, at),
+            JsonArray elements when elements.Count < ((int?)schema["minItems"] ?? 0)
+                || elements.Count > ((int?)schema["maxItems"] ?? int.MaxValue) => [at],
             JsonArray elements when schema["items"] is { } items =>
                 elements.SelectMany((element, i) => Faults(items, element, $"{at}/{i}")),
             JsonArray => [],
@@ -96,7 +98,8 @@ internal sealed class ContractSchema(JsonNode schema)
             var text = (string)value!;
             return text.Length >= ((int?)schema["minLength"] ?? 0)
                 && text.Length <= ((int?)schema["maxLength"] ?? int.MaxValue)
-                && Regex.IsMatch(text, (string?)schema["pattern"] ?? "");
+                && Regex.IsMatch(text, (string?)schema["pattern"] ?? "")
+                && ((string?)schema["format"] != "date-time" || DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out _));
         }
         return value.GetValueKind() != JsonValueKind.Number
             || (decimal.Parse(value.ToJsonString(), CultureInfo.InvariantCulture) is var number

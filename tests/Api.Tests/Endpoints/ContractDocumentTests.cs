@@ -6,6 +6,8 @@ using Gateway.Api.Errors;
 using Gateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Mvc.ApiExplorer;
+using Microsoft.AspNetCore.Mvc.ModelBinding;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -44,9 +46,34 @@ public sealed class ContractDocumentTests
     [Fact]
     public void Paths_AreThoseThatThereAre() =>
         Assert.Equal(
-            ["/v1/query", "/v1/execute", "/healthz/live", "/healthz/ready", "/healthz/startup"],
-            Generated.Document["paths"]!.AsObject().Select(path => path.Key).Order(StringComparer.Ordinal)
-                .OrderByDescending(path => path.StartsWith("/v1", StringComparison.Ordinal)).ThenByDescending(path => path == "/v1/query"));
+            [
+                "/v1/query", "/v1/execute", "/v1/transaction", "/v1/activities/{activityId}", "/v1/activities/{activityId}/cancel",
+                "/healthz/live", "/healthz/startup", "/healthz/ready",
+            ],
+            Generated.Document["paths"]!.AsObject().Select(path => path.Key));
+
+    [Fact]
+    public void Parameters_AreThoseThatTheEndpointsRead()
+    {
+        using var gateway = (IDisposable)ContractDocument.Compose();
+        var descriptions = ((WebApplication)gateway).Services.GetRequiredService<IApiDescriptionGroupCollectionProvider>()
+            .ApiDescriptionGroups.Items.SelectMany(group => group.Items).ToArray();
+
+        Assert.NotEmpty(descriptions);
+        foreach (var description in descriptions)
+        {
+            var read = description.ParameterDescriptions
+                .Where(parameter => parameter.Source == BindingSource.Path || parameter.Source == BindingSource.Query)
+                .Select(parameter => (parameter.Source.Id.ToLowerInvariant(), parameter.Name, parameter.DefaultValue as string));
+
+            var operation = Generated.Document["paths"]![$"/{description.RelativePath}"]![description.HttpMethod!.ToLowerInvariant()]!;
+            var documented = (operation["parameters"]?.AsArray() ?? [])
+                .Select(reference => Generated.Document["components"]!["parameters"]![((string)reference!["$ref"]!).Split('/')[^1]]!)
+                .Where(parameter => (string?)parameter["in"] != "header")
+                .Select(parameter => ((string)parameter["in"]!, (string)parameter["name"]!, (string?)parameter["schema"]!["default"]));
+            Assert.Equal(read, documented);
+        }
+    }
 
     [Fact]
     public void EachOperation_IsAnsweredWithItsCodesUnderTheirStatuses()

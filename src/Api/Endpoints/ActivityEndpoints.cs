@@ -1,0 +1,137 @@
+using System.Text.Json;
+using Gateway.Api.Admission;
+using Gateway.Api.Connections;
+using Gateway.Api.Errors;
+using Gateway.Api.Replay;
+using Gateway.Api.Rows;
+using Gateway.Api.Telemetry;
+using Gateway.Contracts;
+using Microsoft.AspNetCore.Http.Features;
+using Npgsql;
+
+namespace Gateway.Api.Endpoints;
+
+/// <summary>What became of an activity, and the end of one that runs; by any replica, whichever runs it.</summary>
+internal static class ActivityEndpoints
+{
+    private const string Prefix = "/v1/activities/";
+
+    public static void MapActivities(this IEndpointRouteBuilder routes)
+    {
+        var activities = routes.MapGroup(Prefix).WithTags("Activities");
+        activities.MapGet("/{activityId}", FindAsync).WithName("findActivity")
+            .WithSummary("What became of an activity")
+            .WithDescription(
+                "`completed` with its recorded answer, or `running` while its transaction is open; 404 where it is neither: it has "
+                + "not come, it waits for a session, it has failed, or its record has expired.")
+            .Produces<ActivityResponse>();
+        activities.MapPost("/{activityId}/cancel", CancelAsync).WithName("cancelActivity")
+            .WithSummary("Cancel a running activity")
+            .WithDescription(
+                "Ends the activity's running statement, whichever replica runs it, and waits for that: it answers `cancelled` where "
+                + "nothing of it was kept, `completed` where the cancel came too late. The request that is cancelled is answered "
+                + "with 422 `cancelled`, which engines don't retry; sent again, the activity runs anew.")
+            .Produces<ActivityResponse>();
+    }
+
+    private static Task FindAsync(
+        HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options,
+        string connection = GatewayConfiguration.DefaultConnection) =>
+        AnswerAsync(http, activityId, connections, connection, options, (activities, of, ending) => activities.FindAsync(of, ending));
+
+    private static Task CancelAsync(
+        HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options,
+        string connection = GatewayConfiguration.DefaultConnection) =>
+        AnswerAsync(http, activityId, connections, connection, options, (activities, of, ending) => activities.CancelAsync(of, ending));
+
+    private static async Task AnswerAsync(
+        HttpContext http, string activityId, ConnectionRegistry connections, string connectionName, GatewayOptions options,
+        Func<Activities, ActivityIdentity, CancellationToken, Task<ActivityState?>> ask)
+    {
+        var record = RequestRecord.Of(http);
+        var id = ReadId(http, activityId);
+        record.ActivityId = id;
+        var connection = connections.Find(connectionName);
+        record.Connection = connection.Name;
+
+        record.Enter(Stage.Execute);
+        var state = await AskAsync(
+            connection, ending => ask(connection.Activities, new ActivityIdentity(LoopbackOnly.Caller, connection.Name, id), ending),
+            TimeSpan.FromMilliseconds(options.DefaultTimeoutMs), http.RequestAborted);
+        if (state is null)
+        {
+            throw new Failure(
+                ProblemCode.ActivityNotFound,
+                $"On connection \"{connection.Name}\" no activity of yours is running or recorded under that ID.");
+        }
+
+        using var body = Write(id, state);
+        http.Response.ContentType = "application/json; charset=utf-8";
+        http.Response.ContentLength = body.Length;
+        record.WriteHeaders(http.Response);
+        await http.Response.BodyWriter.WriteAsync(body.Written, http.RequestAborted);
+    }
+
+    private static async Task<ActivityState?> AskAsync(
+        NamedConnection connection, Func<CancellationToken, Task<ActivityState?>> ask, TimeSpan budget, CancellationToken callerLeft)
+    {
+        ActivityState? state = null;
+        try
+        {
+            await Bounded.RunAsync(async ending => state = await ask(ending), budget, callerLeft);
+            return state;
+        }
+        catch (NpgsqlException error)
+        {
+            throw PostgresFailure.Unreachable(error, connection.Name);
+        }
+        catch (TimeoutException error)
+        {
+            throw new Failure(
+                ProblemCode.DeadlineExceeded,
+                $"The server of connection \"{connection.Name}\" did not answer within {budget.TotalMilliseconds:0} ms "
+                + "(Gateway__DefaultTimeoutMs).",
+                error);
+        }
+    }
+
+    /// <summary>
+    /// The ID as it was sent. The server has decoded the route's value, all but its slashes, which can't be told any more
+    /// from a percent sign and two digits that were meant; so it is read from the request's line.
+    /// </summary>
+    private static string ReadId(HttpContext http, string routed)
+    {
+        var path = http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0];
+        var start = path.IndexOf(Prefix, StringComparison.OrdinalIgnoreCase);
+        var id = start < 0 ? routed : Uri.UnescapeDataString(path[(start + Prefix.Length)..].Split('/')[0]);
+        return ActivityId.IsValid(id)
+            ? id
+            : throw Failure.Invalid([new RequestFault("", $"The activity's ID in the path is {ActivityId.Rule}, percent-encoded.")]);
+    }
+
+    private static PooledBuffer Write(string id, ActivityState state)
+    {
+        var body = new PooledBuffer(int.MaxValue);
+        using var json = new Utf8JsonWriter(body, JsonRows.WriterOptions);
+        json.WriteStartObject();
+        json.WriteString("activityId"u8, id);
+        json.WriteString("status"u8, JsonNamingPolicy.SnakeCaseLower.ConvertName(state.Status.ToString()));
+        if (state.Answer is { } answer)
+        {
+            json.WritePropertyName("response"u8);
+            // Byte for byte, as it was answered.
+            json.WriteRawValue(answer, skipInputValidation: true);
+        }
+        WriteTime(json, "recordedAt", state.RecordedAt);
+        WriteTime(json, "expiresAt", state.ExpiresAt);
+        WriteTime(json, "runningSince", state.RunningSince);
+        json.WriteEndObject();
+        return body;
+    }
+
+    private static void WriteTime(Utf8JsonWriter json, string name, DateTimeOffset? time)
+    {
+        if (time is { } at)
+            json.WriteString(name, at);
+    }
+}

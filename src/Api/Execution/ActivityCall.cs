@@ -1,0 +1,57 @@
+using Gateway.Api.Replay;
+using Gateway.Contracts;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>A valid request: the statements of one transaction, and how to run them. What the path takes.</summary>
+internal sealed record ActivityCall
+{
+    /// <summary>Who asks for what, where; callers take turns.</summary>
+    public required ActivityIdentity Activity { get; init; }
+    public required IReadOnlyList<StatementCall> Statements { get; init; }
+    public required TransactionMode Mode { get; init; }
+
+    /// <summary>Whether the answer is a list of results, or the one statement's.</summary>
+    public required bool IsTransaction { get; init; }
+
+    /// <summary>The whole budget, from the request's arrival.</summary>
+    public required TimeSpan Budget { get; init; }
+
+    /// <summary>Of what the activity's record is compared by; null where it is not recorded.</summary>
+    public byte[]? RequestHash { get; init; }
+}
+
+/// <summary>One statement of a call.</summary>
+/// <param name="Statement">The statement and its parameters.</param>
+/// <param name="RowFormat">What a row of its answer is.</param>
+/// <param name="ExpectedRowCount">The rows that must be returned or affected, where the request says so.</param>
+internal sealed record StatementCall(BoundStatement Statement, RowFormat RowFormat, long? ExpectedRowCount);
+
+/// <summary>What a transaction is begun with.</summary>
+/// <param name="Access">Whether it may write.</param>
+/// <param name="Isolation">Null for the server's default.</param>
+/// <param name="Deferrable">Waits for a snapshot that no serialization failure can hit; PostgreSQL heeds it for serializable reads.</param>
+internal readonly record struct TransactionMode(Access Access, Isolation? Isolation = null, bool Deferrable = false)
+{
+    public string Begin
+    {
+        get
+        {
+            var isolation = Isolation switch
+            {
+                Contracts.Isolation.ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
+                Contracts.Isolation.RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
+                Contracts.Isolation.Serializable => " ISOLATION LEVEL SERIALIZABLE",
+                _ => "",
+            };
+            return $"BEGIN{isolation}{(Access == Access.ReadOnly ? " READ ONLY" : " READ WRITE")}{(Deferrable ? " DEFERRABLE" : "")}";
+        }
+    }
+}
+
+/// <summary>What a transaction may do to the database.</summary>
+internal enum Access
+{
+    ReadOnly,
+    ReadWrite,
+}

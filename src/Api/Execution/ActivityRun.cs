@@ -1,0 +1,257 @@
+using Gateway.Api.Connections;
+using Gateway.Api.Errors;
+using Gateway.Api.Replay;
+using Gateway.Contracts;
+using Npgsql;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>One run of a call in one session: from BEGIN to the end of its transaction.</summary>
+internal sealed class ActivityRun(
+    ActivityCall call, NamedConnection connection, Session session, ActivityAnswer answer, Deadline deadline)
+{
+    private readonly NpgsqlBatchCommand _begin = new(call.Mode.Begin);
+    private readonly List<NpgsqlBatchCommand> _statements = [];
+    private readonly List<BoundStatement> _bound = [];
+    private NpgsqlBatchCommand? _claimCommand;
+    private NpgsqlBatchCommand? _proceed;
+    private ActivityClaim? _claim;
+
+    public ActivityAnswer Answer => answer;
+
+    /// <summary>Claims the activity and runs the statements, in as few round trips as references between them allow.</summary>
+    /// <returns>The recorded answer, where there is one: then nothing has run.</returns>
+    public async Task<ActivityAnswer?> RunStatementsAsync()
+    {
+        do
+        {
+            await GuardAsync(_statements.Count == 0 ? BeginAsync() : GoOnAsync());
+            if (_claim is { Claimed: null } record)
+                return Replay(record);
+        }
+        while (_statements.Count < call.Statements.Count);
+
+        if (!session.SpeaksUtf8)
+        {
+            throw new Failure(
+                ProblemCode.SqlRejected,
+                "The statement changes client_encoding, and an answer's text would be wrong; convert_to() makes bytes of another encoding.");
+        }
+        return null;
+    }
+
+    /// <summary>Records the answer, and ends the transaction.</summary>
+    /// <exception cref="CommitInDoubtException">No answer to COMMIT came, and a claim of the activity can settle it.</exception>
+    public async Task EndAsync()
+    {
+        var finish = _claim?.Claimed is { } claimed ? Journal.Finish(session.Proof!.Value, claimed, answer.Body) : null;
+        try
+        {
+            await session.GuardAsync(session.EndTransactionAsync(call.Mode.Access, finish), deadline.BudgetEnd);
+        }
+        catch (PostgresException error) when (finish is not null && error.BatchCommand == finish && error.SqlState == Journal.ClaimLost)
+        {
+            throw Journal.Escaped(error);
+        }
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled && deadline.BudgetEnd.IsCancellationRequested)
+        {
+            throw deadline.Ended("committing", error);
+        }
+        catch (PostgresException error)
+        {
+            throw await IsCancelledAsync(error) ? Cancelled(error) : PostgresFailure.Refused(error, _bound);
+        }
+        catch (Exception error) when (error is CommitInDoubtException or OperationCanceledException)
+        {
+            throw Doubt(error);
+        }
+    }
+
+    /// <summary>No answer to COMMIT came; where nothing was written there is nothing to doubt.</summary>
+    private Exception Doubt(Exception error)
+    {
+        if (call.Mode.Access == Access.ReadOnly)
+        {
+            return deadline.BudgetEnd.IsCancellationRequested
+                ? deadline.Ended("ending the transaction", error)
+                : PostgresFailure.Lost(error, connection.Name);
+        }
+        return call.RequestHash is null
+            ? Attempts.OutcomeUnknown(call, error)
+            : error as CommitInDoubtException ?? new CommitInDoubtException(error);
+    }
+
+    private ActivityAnswer Replay(ActivityClaim record)
+    {
+        if (!record.RecordedHash.AsSpan().SequenceEqual(call.RequestHash))
+            throw Journal.Mismatch();
+        return ActivityAnswer.Recorded(record.RecordedAnswer ?? throw Journal.Escaped());
+    }
+
+    /// <summary>The first round trip: the journal's part and BEGIN stand before the statements.</summary>
+    private async Task BeginAsync()
+    {
+        var tag = call.Activity.TagFor(connection.ApplicationName);
+        NpgsqlBatchCommand[] before = [_begin, Tag(tag)];
+        if (call.RequestHash is { } hash)
+        {
+            _claimCommand = connection.Journal.Claim(session.Proof!.Value, call.Activity, hash);
+            _proceed = Journal.Proceed(tag);
+            before = [_begin, _claimCommand, _proceed];
+        }
+
+        await using var reader = await session.ExecuteAsync([.. before, .. NextStatements()]);
+        if (_claimCommand is not null)
+        {
+            _claim = await ActivityClaim.ReadAsync(reader, session.Abandoning);
+            await reader.NextResultAsync(session.Abandoning);
+        }
+        // From the tag's result to the statements'.
+        await reader.NextResultAsync(session.Abandoning);
+        await ReadResultsAsync(reader);
+    }
+
+    private async Task GoOnAsync()
+    {
+        await using var reader = await session.ExecuteAsync([.. NextStatements()]);
+        await ReadResultsAsync(reader);
+    }
+
+    /// <summary>Tells whoever looks at the server what runs in the session, for as long as the transaction is open.</summary>
+    private static NpgsqlBatchCommand Tag(string tag) => new("SELECT pg_catalog.set_config('application_name', $1, true)")
+    {
+        Parameters = { new NpgsqlParameter<string> { TypedValue = tag } },
+    };
+
+    /// <summary>The statements of the next round trip: up to one that refers to a result which is not here yet.</summary>
+    private List<NpgsqlBatchCommand> NextStatements()
+    {
+        var known = answer.Results.Count;
+        var next = new List<NpgsqlBatchCommand>();
+        foreach (var statement in call.Statements.Skip(_statements.Count))
+        {
+            if (statement.Statement.References.Any(reference => reference.Statement >= known))
+                break;
+            var bound = Resolve(statement.Statement, _bound.Count);
+            _bound.Add(bound);
+            next.Add(bound.ToCommand());
+        }
+        _statements.AddRange(next);
+        return next;
+    }
+
+    private BoundStatement Resolve(BoundStatement statement, int index)
+    {
+        try
+        {
+            return statement.Resolve(answer.Results);
+        }
+        catch (Failure failure)
+        {
+            failure.Statement = IndexOf(index);
+            throw;
+        }
+    }
+
+    private async Task ReadResultsAsync(NpgsqlDataReader reader)
+    {
+        try
+        {
+            while (answer.Results.Count < _statements.Count)
+            {
+                var index = answer.Results.Count;
+                var statement = call.Statements[index];
+                var result = answer.Add();
+                await result.ReadAsync(reader, _statements[index], statement, connection.Types, session.Abandoning);
+                if (statement.ExpectedRowCount is { } expected && result.RowCount != expected)
+                {
+                    throw new Failure(
+                        ProblemCode.ExpectationFailed,
+                        $"The request expects a row count of {expected} and the statement has {result.RowCount?.ToString() ?? "none"}; "
+                        + "it was rolled back.");
+                }
+            }
+        }
+        catch (Failure failure)
+        {
+            failure.Statement = IndexOf(answer.Results.Count - 1);
+            // What is left of the result would be read to its end, however long that is.
+            await session.CutShortAsync(reader);
+            throw;
+        }
+    }
+
+    /// <summary>Waits for a round trip until the deadline, and classifies what comes of it.</summary>
+    private async Task GuardAsync(Task work)
+    {
+        try
+        {
+            await session.GuardAsync(work, deadline.Token);
+        }
+        catch (Exception error) when (deadline.Token.IsCancellationRequested && IsEnding(error))
+        {
+            throw deadline.Ended("running the statement", error);
+        }
+        catch (NpgsqlException error) when (session.Used && HasNotBegun(error))
+        {
+            throw new StaleSessionException(error);
+        }
+        catch (PostgresException error)
+        {
+            // As asked: there is a record, and nothing has run.
+            if (_claim is { Claimed: null } && error.SqlState == Journal.Recorded && error.BatchCommand == _proceed)
+                return;
+            throw await IsCancelledAsync(error) ? Cancelled(error) : Refused(error);
+        }
+        catch (NpgsqlException error)
+        {
+            throw PostgresFailure.Lost(error, connection.Name);
+        }
+
+        if (deadline.Token.IsCancellationRequested)
+            throw deadline.Ended("running the statement");
+    }
+
+    private Exception Refused(PostgresException error)
+    {
+        if (_claimCommand is not null && error.BatchCommand == _claimCommand)
+        {
+            switch (error.SqlState)
+            {
+                case PostgresErrorCodes.LockNotAvailable:
+                    return Journal.InFlight(error);
+                case Journal.Taken:
+                    // The proof is gone, and with it the session's use: nothing has run in it.
+                    return new StaleSessionException(error);
+            }
+        }
+        var index = _statements.FindIndex(command => command == error.BatchCommand);
+        var failure = PostgresFailure.Refused(error, index < 0 ? [] : [_bound[index]]);
+        if (index >= 0)
+            failure.Statement = IndexOf(index);
+        return failure;
+    }
+
+    /// <summary>What the watchdog brings about; any other error is the statement's own, and came before it.</summary>
+    private static bool IsEnding(Exception error) => error is not PostgresException refusal
+        ? error is OperationCanceledException or NpgsqlException
+        : refusal.SqlState == PostgresErrorCodes.QueryCanceled || PostgresFailure.EndsSession(refusal);
+
+    /// <summary>
+    /// Whether the session was gone before BEGIN: its tag is not there. Then no statement has run, and they may run in
+    /// another session; else it is the caller's to decide, who may have had it ended on purpose.
+    /// </summary>
+    private bool HasNotBegun(NpgsqlException error) =>
+        _begin.StatementType == StatementType.Unknown
+        && (error is not PostgresException refusal || PostgresFailure.EndsSession(refusal));
+
+    /// <summary>Whether it failed by the cancel endpoint, of any replica, and not by somebody else's cancel.</summary>
+    private async Task<bool> IsCancelledAsync(PostgresException error) =>
+        (error.SqlState == PostgresErrorCodes.QueryCanceled || PostgresFailure.EndsSession(error))
+        && await connection.Activities.IsBeingCancelledAsync(call.Activity);
+
+    private static Failure Cancelled(PostgresException error) =>
+        new(ProblemCode.Cancelled, "The activity was cancelled, and rolled back.", error);
+
+    private int? IndexOf(int statement) => call.IsTransaction ? statement : null;
+}

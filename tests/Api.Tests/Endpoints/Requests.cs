@@ -1,0 +1,35 @@
+using System.Text.Json;
+using Gateway.Api.Connections;
+using Gateway.Api.Endpoints;
+using Gateway.Api.Errors;
+using Gateway.Api.Execution;
+using Gateway.Api.Telemetry;
+using Gateway.Contracts;
+using Microsoft.Extensions.Primitives;
+
+namespace Gateway.Api.Tests.Endpoints;
+
+/// <summary>Bodies as the gateway reads them, with no server.</summary>
+internal static class Requests
+{
+    public static ActivityCall Read(string body, Operation operation)
+    {
+        using var document = JsonDocument.Parse(body);
+        return RequestReader.Read(
+            document.RootElement, StringValues.Empty, operation, new GatewayOptions(), new RequestRecord(TimeProvider.System));
+    }
+
+    /// <summary>What is wrong with the body; nothing where it is valid.</summary>
+    public static IReadOnlyList<RequestFault> Faults(string body, Operation operation)
+    {
+        try
+        {
+            Read(body, operation);
+            return [];
+        }
+        catch (Failure failure)
+        {
+            return failure.Faults!;
+        }
+    }
+}
