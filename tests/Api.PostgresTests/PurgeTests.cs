@@ -1,0 +1,180 @@
+using System.Net;
+using Gateway.Api.PostgresTests.Faults;
+using Npgsql;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>Records that have expired go, and nothing else does.</summary>
+public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
+{
+    private const string Eager = "--Gateway:PurgeIntervalMs=50";
+    private const string Expired = "SELECT count(*) FROM gateway_journal_records.activity WHERE expires_at <= now()";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private string _dsn = "";
+    private Backends _server = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        // Of its own: others' records are not this test's to count.
+        _dsn = await gateway.CreateDatabaseAsync();
+        _server = await Backends.WatchAsync(_dsn);
+    }
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Fact]
+    public async Task ExpiredRecords_GoAndOthersStay()
+    {
+        await InsertAsync("expired", 4500, "-1 second");
+        await InsertAsync("kept", 10, "1 hour");
+
+        await using var one = await StartAsync(Eager);
+        await using var two = await StartAsync(Eager);
+        await UntilAsync(0, Expired);
+
+        Assert.Equal(10, await _server.ReadAsync<long>("SELECT count(*) FROM gateway_journal_records.activity"));
+        (await one.Client.FindActivityAsync("expired/1")).ExpectProblem(404, "activity_not_found");
+        (await two.Client.FindActivityAsync("kept/1")).Expect(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task RecordPastItsRetention_GoesAndTheActivityRunsAgain()
+    {
+        await _server.ExecuteAsync("CREATE TABLE purged (n int)");
+        await using var one = await StartAsync(Eager, "--Gateway:RetentionSeconds=1");
+        var request = new { activityId = "purged", sql = "INSERT INTO purged VALUES (1)" };
+
+        (await one.Client.PostAsync("execute", request)).Expect(HttpStatusCode.OK);
+        await UntilAsync(0, "SELECT count(*) FROM gateway_journal_records.activity");
+        (await one.Client.FindActivityAsync("purged")).ExpectProblem(404, "activity_not_found");
+        var again = await one.Client.PostAsync("execute", request);
+
+        Assert.Equal("false", again.Headers["Idempotent-Replayed"]);
+        Assert.Equal(2, await _server.ReadAsync<long>("SELECT count(*) FROM purged"));
+    }
+
+    [Fact]
+    public async Task ActivityThatRunsLongerThanItsRetention_CompletesWithARecord()
+    {
+        await _server.ExecuteAsync("CREATE TABLE outlasting (n int)");
+        await using var runs = await StartAsync("--Gateway:RetentionSeconds=1", "--Gateway:PurgeIntervalMs=86400000");
+        await using var turnstile = await Turnstile.CloseAsync(_dsn);
+        var request = new { activityId = "outlasting", sql = $"INSERT INTO outlasting SELECT 1 FROM {turnstile.Pass}" };
+        var running = runs.Client.PostAsync("execute", request);
+        await turnstile.HoldsAsync(1);
+
+        await using (await StartAsync(Eager))
+        {
+            await Task.Delay(TimeSpan.FromSeconds(1.5), TestContext.Current.CancellationToken);
+            // It purges, and not that one.
+            await InsertAsync("bystander", 1, "-1 second");
+            await UntilAsync(0, Expired);
+            (await runs.Client.PostAsync("execute", request)).ExpectProblem(409, "activity_in_flight");
+        }
+        await turnstile.OpenAsync();
+
+        (await running).Expect(HttpStatusCode.OK);
+        Assert.Equal((await running).Text, (await runs.Client.PostAsync("execute", request)).Text);
+        Assert.Equal(1, await _server.ReadAsync<long>("SELECT count(*) FROM outlasting"));
+    }
+
+    [Fact]
+    public async Task RecordThatAnotherTransactionHolds_IsPassedOver()
+    {
+        await InsertAsync("held", 1, "-1 hour");
+        await InsertAsync("free", 50, "-1 second");
+        await using var holder = await Backends.WatchAsync(_dsn);
+        await holder.ExecuteAsync("BEGIN");
+        await holder.ExecuteAsync("SELECT FROM gateway_journal_records.activity WHERE activity_id = 'held/1' FOR UPDATE");
+
+        await using var one = await StartAsync(Eager);
+        await UntilAsync(1, Expired);
+        Assert.Equal("held/1", await _server.ReadAsync<string>("SELECT min(activity_id) FROM gateway_journal_records.activity"));
+
+        await holder.ExecuteAsync("COMMIT");
+        await UntilAsync(0, Expired);
+    }
+
+    [Fact]
+    public async Task PurgesAtOnce_NeitherFailNorCountTwice()
+    {
+        await InsertAsync("at-once", 4000, "-1 second");
+        var proof = Guid.NewGuid();
+
+        var deleted = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => PurgeAllAsync(proof))));
+
+        Assert.Equal(4000, deleted.Sum());
+        Assert.Equal(0, await _server.ReadAsync<long>(Expired));
+        Assert.True(deleted.Count(count => count > 0) > 1, "One of them did it all: they were not at it at once.");
+    }
+
+    [Fact]
+    public async Task ProofsOfSessionsThatAreGone_Go()
+    {
+        await using var one = await StartAsync(Eager);
+        (await one.Client.PostAsync("execute", new { activityId = "session", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        await _server.ExecuteAsync("UPDATE gateway_journal_records.session SET entered_at = now() - interval '1 hour'");
+
+        await _server.ExecuteAsync(
+            "INSERT INTO gateway_journal_records.session (pid, proof, entered_at) VALUES "
+            + "(2000000001, gen_random_uuid(), now() - interval '2 minutes'), (2000000002, gen_random_uuid(), now())");
+        await UntilAsync(0, "SELECT count(*) FROM gateway_journal_records.session WHERE pid = 2000000001");
+
+        // It may be entering at this moment.
+        Assert.Equal(1, await _server.ReadAsync<long>("SELECT count(*) FROM gateway_journal_records.session WHERE pid = 2000000002"));
+        // Those of sessions that are there stay, however old: the next activity runs in the same session.
+        Assert.NotEqual(0, await _server.ReadAsync<long>(
+            "SELECT count(*) FROM gateway_journal_records.session s JOIN pg_stat_activity a USING (pid) WHERE s.entered_at < now() - interval '30 minutes'"));
+        var next = await one.Client.PostAsync("execute", new { activityId = "session/2", sql = "SELECT 1 AS a" });
+        next.Expect(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task ProofThatIsGone_CostsTheSessionAndNotTheRequest()
+    {
+        await using var one = await StartAsync();
+        (await one.Client.PostAsync("execute", new { activityId = "proof", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        await _server.ExecuteAsync("DELETE FROM gateway_journal_records.session");
+
+        (await one.Client.PostAsync("execute", new { activityId = "proof/2", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        (await one.Client.FindActivityAsync("proof/2")).Expect(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task DatabaseWithoutAJournal_IsLeftAlone()
+    {
+        await using var bare = await gateway.StartGatewayAsync($"--DSN={await gateway.CreateDatabaseWithoutJournalAsync()}", Eager);
+
+        for (var request = 0; request < 5; request++)
+        {
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+            Assert.Equal(1, (await bare.Client.QueryValueAsync("SELECT 1")).GetInt32());
+        }
+    }
+
+    private Task<RunningGateway> StartAsync(params string[] settings) => gateway.StartGatewayAsync([$"--DSN={_dsn}", .. settings]);
+
+    private Task InsertAsync(string name, int records, string expires) => _server.ExecuteAsync(
+        "INSERT INTO gateway_journal_records.activity (caller, connection, activity_id, request_hash, expires_at, answer) "
+        + $"SELECT 'loopback', 'default', '{name}/' || g, '\\x00', now() + interval '{expires}', '{{}}' FROM generate_series(1, {records}) g");
+
+    private async Task UntilAsync(long count, string sql)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        while (await _server.ReadAsync<long>(sql) != count)
+            await Task.Delay(20, limit.Token);
+    }
+
+    private async Task<int> PurgeAllAsync(Guid proof)
+    {
+        await using var session = await GatewayFixture.OpenAsync(_dsn);
+        await using (var enter = new NpgsqlCommand("SELECT gateway_journal.enter($1)", session) { Parameters = { new() { Value = proof } } })
+            await enter.ExecuteNonQueryAsync();
+        await using var purge = new NpgsqlCommand("SELECT gateway_journal.purge($1, 50)", session) { Parameters = { new() { Value = proof } } };
+        var all = 0;
+        while (await purge.ExecuteScalarAsync() is > 0 and int deleted)
+            all += deleted;
+        return all;
+    }
+}
