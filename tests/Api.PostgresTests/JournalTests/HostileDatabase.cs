@@ -1,0 +1,197 @@
+using System.Net;
+using Npgsql;
+
+namespace Gateway.Api.PostgresTests.JournalTests;
+
+/// <summary>
+/// A database whose gateway connects as a role that is no superuser, may create in public and in a schema of its own, as
+/// many a role of an application may, and has left there what an attack needs. A victim's record is in its journal.
+/// </summary>
+public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
+{
+    /// <summary>The victim's activity, on the connection <see cref="Victims"/>.</summary>
+    public const string Victim = "victim";
+
+    /// <summary>Another connection than the attacker's, by the same DSN: another identity in the journal.</summary>
+    public const string Victims = "victims";
+
+    public const string Secret = "what-only-the-victim-may-see";
+
+    private const string Setup =
+        """
+        DO $setup$ BEGIN
+            CREATE TABLE effects (what text);
+            CREATE TABLE attempts (way text, outcome text);
+
+            CREATE FUNCTION attempt(sql text) RETURNS text LANGUAGE plpgsql AS $$
+                DECLARE
+                    told text;
+                BEGIN
+                    EXECUTE sql INTO told;
+                    RETURN concat('done ', told);
+                EXCEPTION WHEN OTHERS THEN
+                    RETURN SQLSTATE;
+                END
+            $$;
+            CREATE FUNCTION attempt_as_definer(sql text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$
+                BEGIN
+                    RETURN attempt(sql);
+                END
+            $$;
+            CREATE FUNCTION noted(way text, sql text) RETURNS boolean LANGUAGE plpgsql AS $$
+                BEGIN
+                    INSERT INTO attempts VALUES (way, attempt(sql));
+                    RETURN true;
+                END
+            $$;
+            -- With a proof of its own.
+            CREATE FUNCTION forge() RETURNS text LANGUAGE plpgsql AS $$
+                DECLARE
+                    own uuid := gen_random_uuid();
+                BEGIN
+                    PERFORM gateway_journal.enter(own);
+                    PERFORM gateway_journal.finish(own,
+                        gateway_journal.claim(own, 'local', 'victims', 'forged', '\x00', 1000), '{"forged": true}');
+                    RETURN 'forged';
+                END
+            $$;
+
+            CREATE TABLE bait (way text, sql text);
+            CREATE FUNCTION bitten() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    PERFORM noted(NEW.way, NEW.sql);
+                    RETURN NULL;
+                END
+            $$;
+            CREATE TRIGGER at_once AFTER INSERT ON bait FOR EACH ROW WHEN (NEW.way = 'trigger') EXECUTE FUNCTION bitten();
+            CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON bait DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW WHEN (NEW.way = 'trigger at COMMIT') EXECUTE FUNCTION bitten();
+
+            CREATE TABLE guarded (sql text);
+            ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+            ALTER TABLE guarded FORCE ROW LEVEL SECURITY;
+            CREATE POLICY inserting ON guarded FOR INSERT WITH CHECK (noted('policy', sql));
+
+            CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE TABLE parted (caller text COLLATE "C") PARTITION BY LIST (caller);
+            CREATE TABLE referring (a text COLLATE "C", b text COLLATE "C", c text COLLATE "C");
+        END $setup$
+        """;
+
+    private RunningGateway? _gateway;
+    private NpgsqlConnection? _admin;
+
+    /// <summary>The gateway's role; its schema, the first of its search_path, has the same name.</summary>
+    public string Role { get; } = $"hostile_{Guid.NewGuid():N}"[..20];
+
+    /// <summary>A role that the gateway's is a member of, with no right but to add to <c>effects</c>.</summary>
+    public string Other => $"{Role}_other";
+
+    /// <summary>What the gateway connects by.</summary>
+    public string Dsn { get; private set; } = "";
+
+    /// <summary>A superuser's.</summary>
+    public string AdminDsn { get; private set; } = "";
+
+    public GatewayClient Client => _gateway!.Client;
+
+    public async ValueTask InitializeAsync()
+    {
+        AdminDsn = await server.CreateDatabaseWithoutJournalAsync();
+        _admin = await GatewayFixture.OpenAsync(AdminDsn);
+        await AdministerAsync(
+            $"""
+            DO $$ BEGIN
+                CREATE ROLE {Role} LOGIN PASSWORD 'hostile';
+                CREATE ROLE {Other} NOLOGIN;
+                GRANT {Other} TO {Role};
+                GRANT CREATE, USAGE ON SCHEMA public TO {Role};
+                CREATE SCHEMA {Role} AUTHORIZATION {Role};
+                GRANT USAGE ON SCHEMA {Role} TO {Other};
+            END $$
+            """);
+        Dsn = new NpgsqlConnectionStringBuilder(AdminDsn) { Username = Role, Password = "hostile" }.ConnectionString;
+        await GatewayFixture.InstallJournalAsync(AdminDsn, Role);
+        await GatewayFixture.ExecuteAsync(Dsn, Setup);
+        await GatewayFixture.ExecuteAsync(Dsn, $"GRANT INSERT ON effects TO {Other}");
+        _gateway = await StartGatewayAsync();
+        await RecordVictimAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_gateway is not null)
+            await _gateway.DisposeAsync();
+        // Roles are the server's: the database goes later, with the fixture.
+        await AdministerAsync($"DROP OWNED BY {Role}, {Other}");
+        await AdministerAsync($"DROP ROLE {Role}, {Other}");
+        await _admin!.DisposeAsync();
+    }
+
+    /// <summary>A further gateway of the same role, with sessions of its own.</summary>
+    public Task<RunningGateway> StartGatewayAsync(params string[] settings) => RunningGateway.StartAsync(
+        [$"--DSN={Dsn}", $"--Gateway:Connections:{Victims}:Dsn={Dsn}", "--Gateway:PurgeIntervalMs=100", .. settings]);
+
+    /// <summary>Runs one statement as the superuser.</summary>
+    public async Task AdministerAsync(string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, _admin);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Asks for one value as the superuser.</summary>
+    public async Task<T?> ReadAsync<T>(string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, _admin);
+        return await command.ExecuteScalarAsync() is T value ? value : default;
+    }
+
+    public Task<Answer> QueryAsync(string sql, params object[] parameters) =>
+        Client.PostAsync("query", new { activityId = "attack", sql, parameters });
+
+    /// <summary>Executes it exactly once under an ID of its own, or at least once where there is none.</summary>
+    public Task<Answer> ExecuteAsync(string? activityId, string sql, params object[] parameters) => Client.PostAsync("execute", new
+    {
+        activityId = activityId ?? "attack",
+        sql,
+        parameters,
+        delivery = activityId is null ? "at-least-once" : "exactly-once",
+    });
+
+    /// <summary>All of the journal that an attack must not change: others' records, and its tables and functions as such.</summary>
+    public async Task<string> JournalAsync() => (await ReadAsync<string>(
+        $"""
+        SELECT concat_ws(' / ',
+            (SELECT string_agg(md5(a::text), ' ' ORDER BY activity_id) FROM gateway_journal_records.activity a WHERE connection = '{Victims}'),
+            (SELECT string_agg(v::text, ' ') FROM gateway_journal_records.version v),
+            (SELECT string_agg(concat(nspname, nspowner, nspacl), ' ' ORDER BY nspname) FROM pg_namespace WHERE nspname LIKE 'gateway_journal%'),
+            (SELECT string_agg(concat(relname, relowner, relacl, relhasrules, relhastriggers, relrowsecurity, relnatts), ' ' ORDER BY relname)
+                FROM pg_class WHERE relnamespace::regnamespace::text LIKE 'gateway_journal%'),
+            (SELECT string_agg(md5(p::text), ' ' ORDER BY proname) FROM pg_proc p WHERE pronamespace::regnamespace::text LIKE 'gateway_journal%'),
+            (SELECT string_agg(concat(roleid::regrole, member::regrole), ' ') FROM pg_auth_members WHERE roleid = 'gateway_journal'::regrole),
+            (SELECT string_agg(concat(rolcanlogin, rolsuper, rolconfig), ' ') FROM pg_roles WHERE rolname = 'gateway_journal'),
+            (SELECT string_agg(concat(d.objid, d.refobjid), ' ' ORDER BY d.objid) FROM pg_depend d JOIN pg_class c ON c.oid = d.refobjid
+                WHERE c.relnamespace::regnamespace::text LIKE 'gateway_journal%'))
+        """))!;
+
+    /// <summary>The victim is still answered with its own record, and nothing of its runs again.</summary>
+    public async Task AssertVictimIsAnsweredAsync()
+    {
+        var replay = await RecordVictimAsync();
+        Assert.Equal("true", replay.Headers["Idempotent-Replayed"]);
+        Assert.Contains(Secret, replay.Text);
+    }
+
+    private async Task<Answer> RecordVictimAsync()
+    {
+        var answer = await Client.PostAsync("execute", new
+        {
+            activityId = Victim,
+            connection = Victims,
+            sql = "SELECT $1",
+            parameters = new[] { Secret },
+        });
+        answer.Expect(HttpStatusCode.OK);
+        return answer;
+    }
+}

@@ -1,0 +1,202 @@
+using System.Net;
+using System.Text.Json;
+using Gateway.Contracts;
+
+namespace Gateway.Api.PostgresTests.JournalTests;
+
+/// <summary>
+/// Whatever a caller's SQL sets, raises or ends: an effect and its record are kept together or not at all, and the next
+/// request finds a session like any other.
+/// </summary>
+public sealed class HostileStateTests(HostileDatabase database) : IClassFixture<HostileDatabase>
+{
+    private const string Settings =
+        "SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) || current_user FROM pg_settings WHERE name NOT LIKE 'transaction%' AND name NOT LIKE 'plpgsql%' AND name <> 'application_name'";
+
+    [Theory]
+    [InlineData("SET ROLE {0}_other")]
+    [InlineData("SET LOCAL ROLE {0}_other")]
+    [InlineData("SET statement_timeout = '1ms'")]
+    [InlineData("SET LOCAL lock_timeout = '1ms'")]
+    [InlineData("SET default_transaction_read_only = on")]
+    [InlineData("SET default_transaction_isolation = 'serializable'")]
+    [InlineData("SET row_security = off")]
+    [InlineData("SET synchronous_commit = off")]
+    [InlineData("SET DateStyle = 'German, DMY'")]
+    [InlineData("SET bytea_output = 'escape'")]
+    [InlineData("SET standard_conforming_strings = off")]
+    [InlineData("SET search_path = ''")]
+    [InlineData("SET application_name = 'forged'")]
+    [InlineData("SET gateway_journal.recorded = 'yes'")]
+    [InlineData("SET plan_cache_mode = force_generic_plan")]
+    [InlineData("SET enable_tidscan = off")]
+    [InlineData("SET transform_null_equals = on")]
+    [InlineData("SET log_parameter_max_length_on_error = -1")]
+    [InlineData("SET client_min_messages = debug5")]
+    [InlineData("SET idle_in_transaction_session_timeout = '1ms'")]
+    [InlineData("SET CONSTRAINTS ALL IMMEDIATE")]
+    [InlineData("SET CONSTRAINTS ALL DEFERRED")]
+    [InlineData("PREPARE finish AS SELECT 1")]
+    [InlineData("LISTEN forged")]
+    [InlineData("DECLARE c CURSOR WITH HOLD FOR SELECT 1")]
+    [InlineData("CREATE TEMP TABLE activity AS SELECT 1")]
+    public async Task WhateverIsSetBeforeTheEffect_EffectAndRecordAreOneAndTheNextSessionIsClean(string sql)
+    {
+        await using var gateway = await database.StartGatewayAsync("--Gateway:Connections:default:PoolSize=1");
+        var id = $"state/{Guid.NewGuid():N}";
+        var before = (await gateway.Client.QueryValueAsync(Settings)).GetString();
+        var request = new
+        {
+            activityId = id,
+            sql = $"DO $do$ BEGIN {string.Format(sql, database.Role)}; INSERT INTO {database.Role}.effects VALUES ('{id}'); END $do$",
+        };
+
+        var first = await gateway.Client.PostAsync("execute", request);
+        var next = (await gateway.Client.QueryValueAsync(Settings)).GetString();
+        var second = await gateway.Client.PostAsync("execute", request);
+
+        Assert.Equal(before, next);
+        var effects = await EffectsAsync(id);
+        if (first.Status == HttpStatusCode.OK)
+        {
+            Assert.Equal(1, effects);
+            Assert.Equal(first.Text, second.Expect(HttpStatusCode.OK).GetRawText());
+            Assert.Equal("true", second.Headers["Idempotent-Replayed"]);
+        }
+        else
+        {
+            Assert.Equal("no", first.Json.GetProperty("committed").GetString());
+            Assert.Equal(second.Status == HttpStatusCode.OK ? 1 : 0, effects);
+        }
+        Assert.Equal(effects, await RecordsAsync(id));
+    }
+
+    [Fact]
+    public async Task SynchronousCommitSetOff_IsAsTheServerHasItWhereAnActivityCommits()
+    {
+        await GatewayFixture.ExecuteAsync(database.Dsn,
+            """
+            DO $$ BEGIN
+                CREATE TABLE commits (how text);
+                CREATE FUNCTION seen_at_commit() RETURNS trigger LANGUAGE plpgsql AS
+                    'BEGIN INSERT INTO effects VALUES (''synchronous_commit '' || current_setting(''synchronous_commit'')); RETURN NULL; END';
+                CREATE CONSTRAINT TRIGGER seen AFTER INSERT ON commits DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION seen_at_commit();
+            END $$
+            """);
+
+        (await database.ExecuteAsync($"{Guid.NewGuid():N}", "DO $$ BEGIN SET synchronous_commit = off; INSERT INTO commits VALUES (''); END $$")).Expect(HttpStatusCode.OK);
+
+        Assert.Equal("synchronous_commit on", await database.ReadAsync<string>($"SELECT what FROM {database.Role}.effects WHERE what LIKE 'synchronous%'"));
+    }
+
+    /// <summary>The journal's own SQLSTATEs, and those that mean something to the gateway, raised by a caller's SQL.</summary>
+    [Theory]
+    [InlineData("GJ001", ProblemCode.SqlError)]
+    [InlineData("GJ002", ProblemCode.SqlError)]
+    [InlineData("GJ003", ProblemCode.SqlError)]
+    [InlineData("55P03", ProblemCode.Conflict)]
+    [InlineData("40001", ProblemCode.Conflict)]
+    [InlineData("40P01", ProblemCode.Conflict)]
+    [InlineData("57014", ProblemCode.DeadlineExceeded)]
+    [InlineData("57P01", ProblemCode.DatabaseUnavailable)]
+    [InlineData("XX000", ProblemCode.SqlError)]
+    public async Task SqlStateRaisedByTheCaller_IsItsSqlFailingAndNothingIsKept(string sqlState, ProblemCode code)
+    {
+        var trigger = $"raise_{sqlState.ToLowerInvariant()}";
+        await GatewayFixture.ExecuteAsync(database.Dsn,
+            $"""
+            DO $$ BEGIN
+                CREATE TABLE {trigger} (a text);
+                CREATE FUNCTION {trigger}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''forged'' USING ERRCODE = ''{sqlState}''; END';
+                CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON {trigger} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {trigger}();
+            END $$
+            """);
+
+        foreach (var sql in new[]
+        {
+            $"DO $$ BEGIN INSERT INTO effects VALUES ('{sqlState}'); RAISE 'forged' USING ERRCODE = '{sqlState}'; END $$",
+            $"WITH e AS (INSERT INTO effects VALUES ('{sqlState}')) INSERT INTO {trigger} VALUES ('')",
+        })
+        {
+            // From COMMIT it is taken for the server's own end, and answered with outcome_unknown at the end of the budget.
+            if (sqlState == "57P01" && sql.StartsWith("WITH", StringComparison.Ordinal))
+                continue;
+            var id = $"raised/{Guid.NewGuid():N}";
+            for (var time = 0; time < 2; time++)
+            {
+                var answer = await database.ExecuteAsync(id, sql);
+                Assert.Equal("no", answer.Json.GetProperty("committed").GetString());
+                Assert.Equal(JsonNamingPolicy.SnakeCaseLower.ConvertName(code.ToString()), answer.Json.GetProperty("code").GetString());
+            }
+            Assert.Equal(0, await EffectsAsync(sqlState));
+            Assert.Equal(0, await RecordsAsync(id));
+        }
+        (await database.QueryAsync("SELECT 1")).Expect(HttpStatusCode.OK);
+    }
+
+    [Theory]
+    [InlineData("COMMIT")]
+    [InlineData("/* */ ; -- \n ROLLBACK AND CHAIN")]
+    [InlineData("PREPARE TRANSACTION 'forged'")]
+    [InlineData("DO $$ BEGIN INSERT INTO effects VALUES ('escaped'); COMMIT; END $$")]
+    [InlineData("DO $$ BEGIN INSERT INTO effects VALUES ('escaped'); ROLLBACK; END $$")]
+    [InlineData("DO $$ BEGIN INSERT INTO effects VALUES ('escaped'); EXECUTE 'COMMIT'; END $$")]
+    [InlineData("DO $$ BEGIN INSERT INTO effects VALUES ('escaped'); EXECUTE 'PREPARE TRANSACTION ''x'''; END $$")]
+    public async Task TransactionControl_LeavesNeitherEffectNorRecord(string sql)
+    {
+        var id = $"escape/{Guid.NewGuid():N}";
+
+        var refused = await database.ExecuteAsync(id, sql);
+        var corrected = await database.ExecuteAsync(id, "INSERT INTO effects VALUES ($1)", id);
+
+        Assert.Equal("no", refused.ExpectProblem(422, refused.Json.GetProperty("code").GetString()!).GetProperty("committed").GetString());
+        Assert.Equal(0, await EffectsAsync("escaped"));
+        Assert.Equal("false", corrected.Headers["Idempotent-Replayed"]);
+        Assert.Equal(1, await EffectsAsync(id));
+    }
+
+    [Fact]
+    public async Task Proof_IsInNothingThatSqlCanSee()
+    {
+        var proofs = await database.ReadAsync<string>("SELECT string_agg(DISTINCT proof::text, '|') FROM gateway_journal_records.session");
+        Assert.NotEmpty(proofs!);
+        const string Views =
+            """
+            SELECT concat_ws(' ', current_query(),
+                (SELECT string_agg(a::text, ' ') FROM pg_stat_activity a), (SELECT string_agg(a::text, ' ') FROM pg_prepared_statements a),
+                (SELECT string_agg(a::text, ' ') FROM pg_cursors a), (SELECT string_agg(a::text, ' ') FROM pg_locks a),
+                (SELECT string_agg(a::text, ' ') FROM pg_stats a WHERE schemaname LIKE 'gateway%'), (SELECT string_agg(a::text, ' ') FROM pg_settings a)) AS seen
+            """;
+
+        foreach (var answer in new[] { await database.QueryAsync(Views), await database.ExecuteAsync($"{Guid.NewGuid():N}", Views) })
+        {
+            var seen = answer.Expect(HttpStatusCode.OK).GetProperty("rows")[0].GetProperty("seen").GetString()!;
+            // It could be seen: statements of the journal are.
+            Assert.Contains("gateway_journal.", seen);
+            Assert.DoesNotContain(proofs!.Split('|'), proof => seen.Contains(proof, StringComparison.OrdinalIgnoreCase));
+            Assert.DoesNotContain(HostileDatabase.Secret, seen);
+        }
+    }
+
+    /// <summary>A role may end its own sessions, so a caller may end another's; that does not make its effect two.</summary>
+    [Fact]
+    public async Task BackendEndedByAnother_RetryHasOneEffect()
+    {
+        var id = $"ended/{Guid.NewGuid():N}";
+        const string Slow = "WITH e AS (INSERT INTO effects VALUES ($1)) SELECT pg_sleep(1.5)";
+        var victim = database.ExecuteAsync(id, Slow, id);
+        await Task.Delay(300);
+        (await database.QueryAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%effects%pg_sleep%' AND pid <> pg_backend_pid()")).Expect(HttpStatusCode.OK);
+
+        (await victim).ExpectProblem(503, "database_unavailable");
+        var retried = await database.ExecuteAsync(id, Slow, id);
+
+        Assert.Equal("false", retried.Headers["Idempotent-Replayed"]);
+        Assert.Equal(1, await EffectsAsync(id));
+        await database.AssertVictimIsAnsweredAsync();
+    }
+
+    private Task<long> EffectsAsync(string what) => database.ReadAsync<long>($"SELECT count(*) FROM {database.Role}.effects WHERE what = '{what}'");
+
+    private Task<long> RecordsAsync(string id) => database.ReadAsync<long>($"SELECT count(*) FROM gateway_journal_records.activity WHERE activity_id = '{id}'");
+}
