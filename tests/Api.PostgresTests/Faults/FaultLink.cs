@@ -8,6 +8,9 @@ namespace Gateway.Api.PostgresTests.Faults;
 /// <param name="random">Draws the delays; locked while it is asked, since the links share it.</param>
 internal sealed class FaultLink(Socket client, Socket? server, Random random) : IDisposable
 {
+    /// <summary>PostgreSQL's Flush: what has been sent so far is run, and not only when the Sync comes.</summary>
+    private static readonly byte[] Flush = [(byte)'H', 0, 0, 0, 4];
+
     private readonly FrontendMessages _messages = new();
     private volatile State _state = new(Fault.None);
     private volatile Direction _lost;
@@ -60,7 +63,8 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
     {
         var state = _state;
         // Before it is forwarded, since the answer can be here as soon as it is.
-        if (direction == Direction.ToServer && _messages.ReadCommit(bytes.Span))
+        List<FrontendMessage> messages = direction == Direction.ToServer ? _messages.Read(bytes.Span) : [];
+        if (messages.Any(message => message.AsksToCommit))
             state.CommitSent = true;
         if (Swallows(direction))
         {
@@ -83,12 +87,66 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
                 break;
             case DropCommitAnswer drop when direction == Direction.ToClient && state.CommitSent:
                 _lost |= direction;
+                // First, so that it is counted when the client knows.
+                CommitAnswerDropped();
                 if (drop.Reset)
                     Close(reset: true);
-                CommitAnswerDropped();
+                return;
+            case HoldAt hold when direction == Direction.ToServer:
+                await ForwardRequestAsync(hold, messages, to!);
+                return;
+            case HoldAt hold when state.CommitSent:
+                await ForwardCommitAnswerAsync(hold, state.CommitAnswer.Read(bytes.Span), to!);
                 return;
         }
         await SendAsync(to!, bytes);
+    }
+
+    private async Task ForwardRequestAsync(HoldAt hold, List<FrontendMessage> messages, Socket to)
+    {
+        foreach (var message in messages)
+        {
+            if (hold.IsBefore(message) && !await HoldAsync(hold, to))
+                return;
+            await SendAsync(to, message.Bytes);
+            if (hold.IsAfter(message) && !await HoldAsync(hold, to))
+                return;
+        }
+        if (hold.Boundary == Boundary.CommitSent && messages.Any(message => message.AsksToCommit))
+            hold.Reach();
+    }
+
+    private async Task ForwardCommitAnswerAsync(HoldAt hold, List<Message> messages, Socket to)
+    {
+        if (hold.Boundary == Boundary.CommitSent && !await ForwardsAsync(hold))
+            return;
+        foreach (var message in messages)
+        {
+            await SendAsync(to, message.Bytes);
+            // ReadyForQuery: the transaction has ended. What is sent meanwhile cleans the session.
+            if (hold.Boundary == Boundary.CommitDone && message.Type == 'Z')
+            {
+                hold.Reach();
+                if (!await ForwardsAsync(hold))
+                    return;
+            }
+        }
+    }
+
+    /// <summary>Has the server run what it has, and waits for what becomes of the rest.</summary>
+    private async Task<bool> HoldAsync(HoldAt hold, Socket to)
+    {
+        await SendAsync(to, Flush);
+        hold.Reach();
+        return await ForwardsAsync(hold);
+    }
+
+    private async Task<bool> ForwardsAsync(HoldAt hold)
+    {
+        var forwards = await hold.ForwardsAsync();
+        if (!forwards)
+            Close();
+        return forwards;
     }
 
     private bool Swallows(Direction direction) =>
@@ -127,5 +185,8 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
         public long Passed { get; set; }
 
         public volatile bool CommitSent;
+
+        /// <summary>What the server says after <see cref="CommitSent"/>; all that it said before has been read by then.</summary>
+        public MessageFrames CommitAnswer { get; } = new(started: true);
     }
 }

@@ -1,73 +1,42 @@
-using System.Buffers.Binary;
-using System.Text;
-
 namespace Gateway.Api.PostgresTests.Faults;
 
-/// <summary>
-/// Reads along with what a client sends to PostgreSQL (protocol 3, no TLS), to know when it asks to COMMIT: by Bind of
-/// a statement that was parsed as such, or by a simple Query.
-/// </summary>
+/// <summary>Reads along with what a client sends to PostgreSQL, to know which SQL each message is about.</summary>
 internal sealed class FrontendMessages
 {
-    /// <summary>Of the packets that come before the start-up packet, and get one byte for an answer.</summary>
-    private static readonly int[] Negotiations = [80877103, 80877104];
-
+    private readonly MessageFrames _frames = new(started: false);
     private readonly Dictionary<string, string> _statements = [];
-    private readonly List<byte> _unread = [];
-    private bool _started;
+    private readonly Dictionary<string, string> _portals = [];
 
     /// <summary>Reads the next bytes of the stream, which may begin and end anywhere.</summary>
-    /// <returns>Whether a request to COMMIT is complete with them.</returns>
-    public bool ReadCommit(ReadOnlySpan<byte> bytes)
-    {
-        _unread.AddRange(bytes);
-        var commits = false;
-        while (TryTake(out var type, out var body))
-            commits |= IsCommit(type, body);
-        return commits;
-    }
+    /// <returns>The messages that are complete with them.</returns>
+    public List<FrontendMessage> Read(ReadOnlySpan<byte> bytes) =>
+        [.. _frames.Read(bytes).Select(message => new FrontendMessage(message.Type, SqlOf(message), message.Bytes))];
 
-    private bool TryTake(out char type, out byte[] body)
+    private string SqlOf(Message message)
     {
-        (type, body) = ('\0', []);
-        // Only the packets of the start have no type.
-        var header = _started ? 1 : 0;
-        if (_unread.Count < header + sizeof(int))
-            return false;
-        var length = BinaryPrimitives.ReadInt32BigEndian(_unread.GetRange(header, sizeof(int)).ToArray());
-        if (_unread.Count < header + length)
-            return false;
-
-        type = _started ? (char)_unread[0] : '\0';
-        body = [.. _unread.GetRange(header + sizeof(int), length - sizeof(int))];
-        _unread.RemoveRange(0, header + length);
-        _started = _started || !Negotiations.Contains(BinaryPrimitives.ReadInt32BigEndian(body));
-        return true;
-    }
-
-    private bool IsCommit(char type, byte[] body)
-    {
-        switch (type)
+        switch (message.Type)
         {
             case 'Q':
-                return IsCommit(Text(body, 0));
+                return message.Text(0);
             case 'P':
-                _statements[Text(body, 0)] = Text(body, 1);
-                return false;
+                return _statements[message.Text(0)] = message.Text(1);
             case 'B':
-                return IsCommit(_statements.GetValueOrDefault(Text(body, 1), ""));
+                return _portals[message.Text(0)] = _statements.GetValueOrDefault(message.Text(1), "");
+            case 'E':
+                return _portals.GetValueOrDefault(message.Text(0), "");
             default:
-                return false;
+                return "";
         }
     }
+}
 
-    private static bool IsCommit(string sql) => sql.TrimStart().StartsWith("COMMIT", StringComparison.OrdinalIgnoreCase);
+/// <param name="Type">The protocol's letter, as <c>P</c> for Parse; zero in the packets of the start.</param>
+/// <param name="Sql">What it parses, binds or executes; else empty.</param>
+/// <param name="Bytes">All of it, as it travels.</param>
+internal sealed record FrontendMessage(char Type, string Sql, byte[] Bytes)
+{
+    public bool IsOfCommit => Sql.TrimStart().StartsWith("COMMIT", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>The zero-terminated text of that index.</summary>
-    private static string Text(ReadOnlySpan<byte> body, int index)
-    {
-        for (; index > 0; index--)
-            body = body[(body.IndexOf((byte)0) + 1)..];
-        return Encoding.UTF8.GetString(body[..body.IndexOf((byte)0)]);
-    }
+    /// <summary>By Bind of a statement that was parsed as such, or by a simple Query.</summary>
+    public bool AsksToCommit => Type is 'B' or 'Q' && IsOfCommit;
 }

@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+
+namespace Gateway.Api.PostgresTests.ExactlyOnce;
+
+/// <summary>
+/// What a workflow engine does: sends an activity again, to any of the gateways, until it has an answer. It stays with a
+/// gateway that answers, and goes on to the next when one does not.
+/// </summary>
+/// <param name="gateways">In the order in which they are tried.</param>
+internal sealed class Retrying(IReadOnlyList<GatewayClient> gateways)
+{
+    public const string Unanswered = "unanswered";
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(45);
+
+    private readonly ConcurrentDictionary<string, int> _failures = new();
+    private int _current;
+
+    /// <summary>How many tries have failed, by the problem's code or as <see cref="Unanswered"/>.</summary>
+    public IReadOnlyDictionary<string, int> Failures => _failures;
+
+    /// <returns>The first 200; any other answer that is not to be retried fails the test.</returns>
+    public async Task<Answer> RunAsync(Activity activity)
+    {
+        var last = "nothing yet";
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < Patience; await Task.Delay(Pause))
+        {
+            var answer = await TryAsync(gateways[_current % gateways.Count], activity);
+            if (answer?.Status == HttpStatusCode.OK)
+                return answer;
+            if (answer is null)
+                _current++;
+            last = answer?.Text ?? Unanswered;
+            _failures.AddOrUpdate(answer is null ? Unanswered : answer.Json.GetProperty("code").GetString()!, 1, (_, count) => count + 1);
+            Assert.True(
+                answer is null || (int)answer.Status is 409 or 429 or >= 500,
+                $"{activity.Id} was answered for good: {last}");
+        }
+        throw new TimeoutException($"{activity.Id} has no answer after {Patience.TotalSeconds} s; the last was: {last}");
+    }
+
+    /// <summary>One try.</summary>
+    /// <returns>Null where no whole answer came.</returns>
+    public static async Task<Answer?> TryAsync(GatewayClient gateway, Activity activity)
+    {
+        try
+        {
+            return await gateway.PostAsync(activity.Endpoint, activity.Request);
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>That sending the activity once more changes no byte of its answer.</summary>
+    public async Task AssertReplayedAsync(Activity activity, Answer first)
+    {
+        var replay = await RunAsync(activity);
+        Assert.Equal(first.Text, replay.Text);
+        Assert.Equal("true", replay.Headers["Idempotent-Replayed"]);
+    }
+}
