@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Gateway.ExactlyOnce;
+
+/// <summary>A contestant's server, in a process of its own. It ends with this one, however that ends.</summary>
+internal sealed class ServerProcess : IAsyncDisposable
+{
+    /// <summary>
+    /// Ends the server when the input ends. Ctrl+C in a terminal is the benchmark's to hear. What the server logs goes
+    /// nowhere: it is the server's work to write it, and nobody's here to read it.
+    /// </summary>
+    private const string Keeper = """trap '' INT; "$@" >/dev/null & server=$!; read -r _; kill -TERM $server; wait $server 2>/dev/null""";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Process _keeper;
+
+    private ServerProcess(int port, IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
+    {
+        Port = port;
+        var start = new ProcessStartInfo("sh", ["-c", Keeper, "sh", .. command]) { RedirectStandardInput = true };
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        _keeper = Process.Start(start)!;
+    }
+
+    public int Port { get; }
+
+    /// <summary>What it has spent on processors, in seconds; NaN where that can't be seen.</summary>
+    public double ProcessorSeconds => ProcessorTime.OfTree(_keeper.Id);
+
+    /// <summary>Starts one and waits until it listens.</summary>
+    /// <param name="command">The program and its arguments, for the port that it is to listen on.</param>
+    /// <param name="environment">For the port too, over this process's own. Here go passwords: arguments are seen by all.</param>
+    /// <param name="ct">Ends the start.</param>
+    /// <exception cref="InvalidOperationException">It does not listen.</exception>
+    public static async Task<ServerProcess> StartAsync(
+        Func<int, IReadOnlyList<string>> command,
+        Func<int, IReadOnlyDictionary<string, string>> environment,
+        CancellationToken ct)
+    {
+        var port = FreePort();
+        var server = new ServerProcess(port, command(port), environment(port));
+        try
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            patience.CancelAfter(Patience);
+            while (!await ListensAsync(port))
+                await Task.Delay(TimeSpan.FromSeconds(0.05), patience.Token);
+            return server;
+        }
+        catch (OperationCanceledException error)
+        {
+            await server.DisposeAsync();
+            ct.ThrowIfCancellationRequested();
+            throw new InvalidOperationException($"{string.Join(' ', command(port))} does not listen.", error);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            _keeper.StandardInput.Close();
+            await _keeper.WaitForExitAsync().WaitAsync(Patience);
+        }
+        catch (Exception error) when (error is TimeoutException or IOException)
+        {
+            _keeper.Kill(entireProcessTree: true);
+        }
+        _keeper.Dispose();
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private static async Task<bool> ListensAsync(int port)
+    {
+        using var socket = new TcpClient();
+        try
+        {
+            await socket.ConnectAsync(IPAddress.Loopback, port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}
