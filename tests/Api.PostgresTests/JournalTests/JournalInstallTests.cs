@@ -80,11 +80,19 @@ public sealed class JournalInstallTests(GatewayFixture server)
         await using var role = await LoginRole.CreateAsync(database, "");
         await using var installer = await LoginRole.CreateAsync(database, "CREATEROLE");
         await GatewayFixture.ExecuteAsync(database, $"GRANT CREATE ON DATABASE \"{new NpgsqlConnectionStringBuilder(database).Database}\" TO {installer.Name}");
+        await using var connection = await GatewayFixture.OpenAsync(database);
+        // From 16 on a role is administered by whoever made it, here another database's installation.
+        if (connection.PostgreSqlVersion.Major >= 16)
+            await GatewayFixture.ExecuteAsync(database, $"GRANT gateway_journal TO {installer.Name} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE");
 
         await InstallAsync(0, role.Dsn, installer.Dsn);
 
-        await using var connection = await GatewayFixture.OpenAsync(database);
-        await using var members = new NpgsqlCommand("SELECT count(*) FROM pg_auth_members WHERE roleid = 'gateway_journal'::regrole AND member::regrole::text = $1", connection)
+        await using var members = new NpgsqlCommand(
+            """
+            SELECT count(*) FROM pg_auth_members m WHERE roleid = 'gateway_journal'::regrole AND member::regrole::text = $1
+               AND (coalesce(to_jsonb(m)->>'set_option', 'true') = 'true' OR to_jsonb(m)->>'inherit_option' = 'true')
+            """,
+            connection)
         {
             Parameters = { new() { Value = installer.Name } },
         };
