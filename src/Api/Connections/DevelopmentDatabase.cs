@@ -85,10 +85,5 @@ internal static class DevelopmentDatabase
         return AppContext.BaseDirectory;
     }
 
-    internal static async Task<string> ReadDemoAsync()
-    {
-        await using var stream = typeof(DevelopmentDatabase).Assembly.GetManifestResourceStream("demo.sql")!;
-        using var reader = new StreamReader(stream);
-        return await reader.ReadToEndAsync();
-    }
+    internal static Task<string> ReadDemoAsync() => EmbeddedSql.ReadAsync("demo.sql");
 }

@@ -66,10 +66,7 @@ internal static class ActivityEndpoints
         }
 
         using var body = Write(id, state);
-        http.Response.ContentType = "application/json; charset=utf-8";
-        http.Response.ContentLength = body.Length;
-        record.WriteHeaders(http.Response);
-        await http.Response.BodyWriter.WriteAsync(body.Written, http.RequestAborted);
+        await StatementEndpoints.SendAsync(http, body.Written, record);
     }
 
     private static async Task<ActivityState?> AskAsync(

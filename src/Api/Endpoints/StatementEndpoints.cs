@@ -65,11 +65,17 @@ internal static class StatementEndpoints
 
     internal static async Task SendAsync(HttpContext http, Operation operation, ActivityAnswer answer, RequestRecord record)
     {
-        http.Response.ContentType = "application/json; charset=utf-8";
-        http.Response.ContentLength = answer.Body.Length;
         if (operation != Operation.Query)
             http.Response.Headers[IdempotentReplayed] = answer.IsReplay ? "true" : "false";
+        await SendAsync(http, answer.Body, record);
+    }
+
+    /// <summary>Sends a body that is held whole.</summary>
+    internal static async Task SendAsync(HttpContext http, ReadOnlyMemory<byte> json, RequestRecord record)
+    {
+        http.Response.ContentType = "application/json; charset=utf-8";
+        http.Response.ContentLength = json.Length;
         record.WriteHeaders(http.Response);
-        await http.Response.BodyWriter.WriteAsync(answer.Body, http.RequestAborted);
+        await http.Response.BodyWriter.WriteAsync(json, http.RequestAborted);
     }
 }

@@ -14,8 +14,8 @@ namespace Gateway.Api.Execution;
 /// <item>Admit: wait for the right to hold a session, or be refused.</item>
 /// <item>Take a clean session: an idle one or a new one.</item>
 /// <item>
-/// Look for the activity's record, BEGIN, claim the activity and run its statements, in one round trip; in more where a
-/// parameter refers to an earlier statement's result.
+/// BEGIN, claim the activity (or get its record, and run nothing) and run its statements, in one round trip; in more where
+/// a parameter refers to an earlier statement's result.
 /// </item>
 /// <item>Read the results, and check what the request expects of them. What can't be answered must not be committed.</item>
 /// <item>Write the answer as it will be sent.</item>

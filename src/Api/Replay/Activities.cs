@@ -11,8 +11,8 @@ namespace Gateway.Api.Replay;
 internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDataSource unpooled, TimeProvider clock)
 {
     /// <summary>
-    /// Here and below all names are qualified, and operators are: count(boolean) would be one of public's, and so a caller's SQL
-    /// in a session that the journal may trust.
+    /// Here and below all names are qualified, and operators are: min(timestamptz) could be one of public's, and so a caller's
+    /// SQL in a session that the journal may trust.
     /// </summary>
     private static readonly string Running =
         $"""
@@ -67,12 +67,14 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
     public async Task<ActivityState?> FindAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
-        // First: what ends between the two is recorded by the second.
-        var since = await InOwnSessionAsync(session => ReadRunningAsync(session, activity, cancellation), cancellation);
-        var record = await InOwnSessionAsync(session => journal.FindAsync(session, activity, cancellation), cancellation);
-        if (record is not null)
-            return record;
-        return since is { } begun ? new ActivityState(ActivityStatus.Running) { RunningSince = begun } : null;
+        return await InOwnSessionAsync(
+            async session =>
+            {
+                // First: what ends between the two is recorded by the second.
+                var running = await ReadRunningAsync(session, activity, cancellation);
+                return await journal.FindAsync(session, activity, cancellation) ?? running;
+            },
+            cancellation);
     }
 
     /// <summary>Cancels what the activity is running, and waits for its end.</summary>
@@ -162,14 +164,16 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
         }
     }
 
-    private static async Task<DateTimeOffset?> ReadRunningAsync(
+    private static async Task<ActivityState?> ReadRunningAsync(
         NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation)
     {
         await using var command = new NpgsqlCommand($"SELECT pg_catalog.min(xact_start) {Running}", session)
         {
             Parameters = { new NpgsqlParameter<string> { TypedValue = activity.Mark } },
         };
-        return await command.ExecuteScalarAsync(cancellation) is DateTime since ? new DateTimeOffset(since) : null;
+        return await command.ExecuteScalarAsync(cancellation) is DateTime since
+            ? new ActivityState(ActivityStatus.Running) { RunningSince = new DateTimeOffset(since) }
+            : null;
     }
 
     /// <summary>Shared, so that two who cancel do not wait for each other; it ends with the session.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Gateway.Api.Connections;
 
 namespace Gateway.Api.Replay;
 
@@ -24,9 +25,7 @@ internal static class JournalScript
     {
         if (role.Length == 0 || role.AsSpan().ContainsAny(NeedsQuoting))
             throw new ArgumentException($"The role {role} has a quotation mark, a backslash, a dollar sign or a line break in its name.");
-        await using var stream = typeof(JournalScript).Assembly.GetManifestResourceStream("journal.sql")!;
-        using var reader = new StreamReader(stream);
-        var script = await reader.ReadToEndAsync();
+        var script = await EmbeddedSql.ReadAsync("journal.sql");
         return script.Replace("{owner}", simple ? role : Owner).Replace("{role}", role);
     }
 }
