@@ -29,7 +29,7 @@ internal static class Accounts
         ["replay"] = new("/v1/execute", RecordedBodies, "Idempotent-Replayed: true\r\n", "\"rowCount\":1,"),
     };
 
-    public static Task CreateAsync(NpgsqlConnection connection) => RunAsync(
+    public static Task CreateAsync(NpgsqlConnection connection) => Database.RunAsync(
         connection,
         "CREATE TABLE pgbench_accounts (aid int NOT NULL, bid int, abalance int, filler char(84))",
         $"INSERT INTO pgbench_accounts SELECT n, (n - 1) / 100000 + 1, 0, '' FROM generate_series(1, {Rows}) n",
@@ -40,15 +40,6 @@ internal static class Accounts
     {
         await using var command = new NpgsqlCommand("SELECT sum(abalance) FROM pgbench_accounts", connection);
         return (long)(await command.ExecuteScalarAsync())!;
-    }
-
-    public static async Task RunAsync(NpgsqlConnection connection, params string[] statements)
-    {
-        foreach (var sql in statements)
-        {
-            await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 60 };
-            await command.ExecuteNonQueryAsync();
-        }
     }
 
     private static LoadRequests FreshLoad(string delivery = "") => new(

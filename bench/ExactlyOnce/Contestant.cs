@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -40,36 +39,6 @@ internal sealed record Contestant(
             new(name, server, Updates: true, duration => load.RunAsync(server.Port, requests, duration));
     }
 
-    public static Task<ServerProcess> StartBareAsync(LocalPostgresServer postgres, CancellationToken ct) =>
-        ServerProcess.StartAsync(
-            port => ["dotnet", typeof(Contestant).Assembly.Location, BareServer.Argument, Urls(port)],
-            _ => new Dictionary<string, string>
-            {
-                [BareServer.ConnectionVariable] = $"{Program.ConnectionString(postgres)};Maximum Pool Size={Load.Connections}",
-            },
-            ct);
-
-    /// <summary>As a user starts it, with nothing set that has a default, after the journal has been installed.</summary>
-    /// <exception cref="InvalidOperationException">The journal can't be installed.</exception>
-    public static async Task<ServerProcess> StartGatewayAsync(LocalPostgresServer postgres, CancellationToken ct)
-    {
-        var gateway = Path.Combine(AppContext.BaseDirectory, "Gateway.Api.dll");
-        var install = new ProcessStartInfo("dotnet", [gateway, "journal", "install"]) { RedirectStandardOutput = true };
-        install.Environment["DSN"] = postgres.Dsn;
-        using (var installation = Process.Start(install)!)
-        {
-            var output = await installation.StandardOutput.ReadToEndAsync(ct);
-            await installation.WaitForExitAsync(ct);
-            if (installation.ExitCode != 0)
-                throw new InvalidOperationException($"The journal can't be installed. {output}");
-        }
-
-        return await ServerProcess.StartAsync(
-            port => ["dotnet", gateway, Urls(port), "--environment=Production"],
-            _ => new Dictionary<string, string> { ["DSN"] = postgres.Dsn },
-            ct);
-    }
-
     /// <param name="folder">Of its program and its packages.</param>
     /// <param name="postgres">With the accounts, and with the database for DBOS beside them.</param>
     /// <param name="ct">Ends the start.</param>
@@ -84,8 +53,6 @@ internal sealed record Contestant(
                 ["SYSTEM_DSN"] = new UriBuilder(postgres.Dsn) { Path = DbosDatabase }.Uri.ToString(),
             },
             ct);
-
-    private static string Urls(int port) => string.Create(CultureInfo.InvariantCulture, $"--urls=http://127.0.0.1:{port}");
 
     private static async Task<LoadResult> RunStepsAsync(int port, TimeSpan duration)
     {

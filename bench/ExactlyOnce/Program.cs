@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text;
 using Gateway.LocalPostgres;
 using Npgsql;
@@ -26,45 +25,13 @@ internal static class Program
         }
         if (args is [BareServer.Argument, .. var rest])
         {
-            await BareServer.ServeAsync(rest);
+            await BareServer.ServeAsync(rest, BareUpdate.AnswerAsync);
             return 0;
         }
 
-        using var stopping = new CancellationTokenSource();
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        try
-        {
-            // The first is the folder of DBOS's program, which the script knows.
-            await RunAsync(args[0], RunOptions.Parse(args[1..], seconds: 2), stopping.Token);
-            return 0;
-        }
-        catch (OperationCanceledException)
-        {
-            return 130;
-        }
-        catch (Exception error) when (error is FormatException or InvalidOperationException or HttpRequestException or LocalPostgresException)
-        {
-            await Console.Error.WriteLineAsync(error.Message);
-            return 1;
-        }
-
-        void Stop(PosixSignalContext signal)
-        {
-            signal.Cancel = true;
-            stopping.Cancel();
-        }
+        // The first is the folder of DBOS's program, which the script knows.
+        return await BenchRun.RunAsync(ct => RunAsync(args[0], RunOptions.Parse(args[1..], seconds: 2), ct));
     }
-
-    /// <summary>For Npgsql.</summary>
-    public static string ConnectionString(LocalPostgresServer postgres, string? database = null) => new NpgsqlConnectionStringBuilder
-    {
-        Host = postgres.Host,
-        Port = postgres.Port,
-        Database = database ?? postgres.Database,
-        Username = postgres.Username,
-        Password = postgres.Password,
-    }.ConnectionString;
 
     private static async Task RunAsync(string dbosFolder, RunOptions options, CancellationToken ct)
     {
@@ -75,14 +42,15 @@ internal static class Program
                 ("checkpoint_timeout", "1h"), ("max_wal_size", "8GB")),
             Console.Error.WriteLine,
             ct);
-        await using var connection = new NpgsqlConnection(ConnectionString(postgres));
+        await using var connection = new NpgsqlConnection(Database.ConnectionString(postgres));
         await connection.OpenAsync(ct);
         var machine = Machine.Describe(connection.PostgreSqlVersion.ToString());
         await Accounts.CreateAsync(connection);
-        await Accounts.RunAsync(connection, $"CREATE DATABASE {Contestant.DbosDatabase}");
+        await Database.RunAsync(connection, $"CREATE DATABASE {Contestant.DbosDatabase}");
+        await GatewayServer.InstallJournalAsync(postgres, ct);
 
-        await using var bare = await Contestant.StartBareAsync(postgres, ct);
-        await using var gateway = await Contestant.StartGatewayAsync(postgres, ct);
+        await using var bare = await BareServer.StartAsync(postgres, ct);
+        await using var gateway = await GatewayServer.StartAsync(postgres, ct);
         await using var dbos = await Contestant.StartDbosAsync(dbosFolder, postgres, ct);
         await using var load = new LoadProcess();
         var contestants = Contestant.All(bare, gateway, dbos, load);
@@ -122,9 +90,9 @@ internal static class Program
     {
         foreach (var database in new[] { postgres.Database, Contestant.DbosDatabase })
         {
-            await using var connection = new NpgsqlConnection(ConnectionString(postgres, database));
+            await using var connection = new NpgsqlConnection(Database.ConnectionString(postgres, database));
             await connection.OpenAsync(ct);
-            await Accounts.RunAsync(connection, "VACUUM ANALYZE", "CHECKPOINT");
+            await Database.RunAsync(connection, "VACUUM ANALYZE", "CHECKPOINT");
         }
     }
 

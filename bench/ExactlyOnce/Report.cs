@@ -15,7 +15,7 @@ internal static class Report
         IReadOnlyList<string> contestants,
         ILookup<string, Sample> samples)
     {
-        var table = ComparisonTable.Of("own CPU, µs", contestants, contestant => [.. samples[contestant]]);
+        var table = ComparisonTable.Of(Sample.Figures("own CPU, µs"), contestants, contestant => [.. samples[contestant]]);
         var goals = new MarkdownTable("requests/s of", "are those of", "goal, at least", "seen", "range");
         AddGoal(goals, Contestant.Execute, Contestant.Bare, 0.5, samples);
         AddGoal(goals, Contestant.Execute, Contestant.DbosSteps, 2, samples);

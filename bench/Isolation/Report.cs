@@ -38,7 +38,7 @@ internal static class Report
         foreach (var workload in Workload.All)
         {
             text.Append(CultureInfo.InvariantCulture, $"## {workload.Title}\n\n");
-            text.Append(ComparisonTable.Of("gateway's CPU, µs", contestants, contestant => samples(workload, contestant)));
+            text.Append(ComparisonTable.Of(Sample.Figures("gateway's CPU, µs"), contestants, contestant => samples(workload, contestant)));
             text.Append('\n');
         }
         return text.ToString().TrimEnd() + "\n";

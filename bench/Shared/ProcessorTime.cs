@@ -19,6 +19,13 @@ internal static class ProcessorTime
     /// <summary>The process that started another; null where there is none to be seen.</summary>
     public static int? ParentOf(int processId) => All().TryGetValue(processId, out var process) ? process.Parent : null;
 
+    /// <summary>A process that another has started; null where there is none to be seen.</summary>
+    public static int? ChildOf(int processId)
+    {
+        var children = All().Where(process => process.Value.Parent == processId).Select(process => process.Key).ToArray();
+        return children.Length > 0 ? children.Min() : null;
+    }
+
     private static double OfDescendants(int processId, Dictionary<int, (int Parent, double Seconds)> all) => all
         .Where(process => process.Value.Parent == processId)
         .Sum(child => child.Value.Seconds + OfDescendants(child.Key, all));

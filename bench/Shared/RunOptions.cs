@@ -31,8 +31,9 @@ internal sealed record RunOptions
 
     /// <param name="args">The command's.</param>
     /// <param name="seconds">How long a turn is where they don't say.</param>
+    /// <param name="others">What the command takes besides, for people.</param>
     /// <exception cref="FormatException">What is wrong with them.</exception>
-    public static RunOptions Parse(string[] args, double seconds)
+    public static RunOptions Parse(string[] args, double seconds, string others = "")
     {
         var options = new RunOptions { Seconds = seconds };
         foreach (var pair in args.Chunk(2))
@@ -45,11 +46,14 @@ internal sealed record RunOptions
                     && given is >= 0.1 and <= 600 => options with { Seconds = given },
                 ["--fsync", "on" or "off"] => options with { Fsync = pair[1] == "on" },
                 ["--results", var file] => options with { Results = file },
-                _ => throw new FormatException($"Not understood: {string.Join(' ', pair)}. It takes {Usage}."),
+                _ => throw NotUnderstood(pair, others),
             };
         }
         return options;
     }
+
+    public static FormatException NotUnderstood(string[] pair, string others) =>
+        new($"Not understood: {string.Join(' ', pair)}. It takes {$"{others} {Usage}".TrimStart()}.");
 
     /// <summary>Settings for PostgreSQL that make it so.</summary>
     public IReadOnlyDictionary<string, string> ServerSettings(params IEnumerable<(string Name, string Value)> others) =>

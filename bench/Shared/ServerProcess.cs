@@ -1,8 +1,9 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Gateway.ExactlyOnce;
+namespace Gateway.Bench;
 
 /// <summary>A contestant's server, in a process of its own. It ends with this one, however that ends.</summary>
 internal sealed class ServerProcess : IAsyncDisposable
@@ -30,6 +31,12 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     /// <summary>What it has spent on processors, in seconds; NaN where that can't be seen.</summary>
     public double ProcessorSeconds => ProcessorTime.OfTree(_keeper.Id);
+
+    /// <summary>The server's own; null where it can't be seen.</summary>
+    public int? ProcessId => ProcessorTime.ChildOf(_keeper.Id);
+
+    /// <summary>The argument of a server of ASP.NET Core that says where to listen.</summary>
+    public static string Urls(int port) => string.Create(CultureInfo.InvariantCulture, $"--urls=http://127.0.0.1:{port}");
 
     /// <summary>Starts one and waits until it listens.</summary>
     /// <param name="command">The program and its arguments, for the port that it is to listen on.</param>

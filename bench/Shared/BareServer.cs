@@ -1,0 +1,40 @@
+using Gateway.LocalPostgres;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Gateway.Bench;
+
+/// <summary>
+/// What there is to gain by promising nothing: ASP.NET Core and Npgsql as they come. No transaction of its own, no
+/// budget, no identity of a request, one statement that is written down.
+/// </summary>
+internal static class BareServer
+{
+    /// <summary>The argument that makes this program the bare server; --urls follows it.</summary>
+    public const string Argument = "bare";
+
+    /// <summary>The environment's variable that has Npgsql's connection string.</summary>
+    private const string ConnectionVariable = "BARE_CONNECTION";
+
+    public static async Task ServeAsync(string[] args, Func<HttpContext, NpgsqlDataSource, Task> answer)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Logging.ClearProviders();
+        await using var database = NpgsqlDataSource.Create(Environment.GetEnvironmentVariable(ConnectionVariable)!);
+        await using var server = builder.Build();
+        server.MapPost("/", http => answer(http, database));
+        await server.RunAsync();
+    }
+
+    /// <summary>Starts this program as one.</summary>
+    public static Task<ServerProcess> StartAsync(LocalPostgresServer postgres, CancellationToken ct) =>
+        ServerProcess.StartAsync(
+            port => ["dotnet", typeof(BareServer).Assembly.Location, Argument, ServerProcess.Urls(port)],
+            _ => new Dictionary<string, string>
+            {
+                [ConnectionVariable] = $"{Database.ConnectionString(postgres)};Maximum Pool Size={Load.Connections}",
+            },
+            ct);
+}
