@@ -50,7 +50,7 @@ internal sealed class PartialPath(
         record.Enter(Stage.Connect);
         if (isolation || !_unclean.TryPop(out var session))
             session = await connection.Sessions.RentAsync(fresh: false, deadline);
-        var run = new ActivityRun(call, connection, session, new ActivityAnswer(options.ResponseLimitBytes), deadline);
+        var run = new ActivityRun(call, connection, session, new ActivityAnswer(options.ResponseLimitBytes, clock), deadline);
         try
         {
             record.Enter(Stage.Execute);

@@ -48,11 +48,13 @@ internal static class Program
         builder.AddConnections();
         builder.Services.AddSingleton<StatementPath>();
         builder.Services.AddHostedService<JournalPurge>();
+        builder.Services.AddAnswerCompression();
         builder.Services.AddContractDocument();
 
         var gateway = builder.Build();
         gateway.OwnDevelopmentDatabase();
         gateway.UseMiddleware<RequestLog>();
+        gateway.UseResponseCompression();
         gateway.UseMiddleware<ProblemMiddleware>();
         MapEndpoints(gateway);
 

@@ -13,6 +13,7 @@ namespace Gateway.Contracts;
 [JsonSerializable(typeof(QueryRequest))]
 [JsonSerializable(typeof(ExecuteRequest))]
 [JsonSerializable(typeof(TransactionRequest))]
+[JsonSerializable(typeof(QueryResponse))]
 [JsonSerializable(typeof(StatementResponse))]
 [JsonSerializable(typeof(TransactionResponse))]
 [JsonSerializable(typeof(ActivityResponse))]
@@ -32,6 +33,10 @@ public sealed class CommittedConverter()
 /// <summary>Writes a <see cref="RowFormat"/> as <c>object</c>.</summary>
 public sealed class RowFormatConverter()
     : JsonStringEnumConverter<RowFormat>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
+
+/// <summary>Writes a <see cref="Numbers"/> as <c>exact</c>.</summary>
+public sealed class NumbersConverter()
+    : JsonStringEnumConverter<Numbers>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
 
 /// <summary>Writes a <see cref="Delivery"/> as <c>exactly-once</c>.</summary>
 public sealed class DeliveryConverter()

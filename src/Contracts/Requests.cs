@@ -31,6 +31,13 @@ public abstract record ActivityRequest
     [Range(1, 300_000)]
     [DefaultValue(15_000)]
     public int? TimeoutMs { get; init; }
+
+    /// <summary>
+    /// What <c>bigint</c> and <c>numeric</c> values are in the answer: <c>exact</c>, JSON numbers with every digit, or
+    /// <c>string</c>, for clients whose numbers are doubles.
+    /// </summary>
+    [DefaultValue(Numbers.Exact)]
+    public Numbers Numbers { get; init; }
 }
 
 /// <summary>One SQL statement of an activity, and how to run it.</summary>
@@ -46,9 +53,15 @@ public abstract record StatementRequest : ActivityRequest
     /// <summary>
     /// An array for <c>$1…$n</c>, or an object for <c>:name</c>; as many as there are placeholders. PostgreSQL infers
     /// each type, as for a literal: null is NULL, a string its text, a number its digits as sent, a boolean
-    /// <c>true</c> or <c>false</c>, an object JSON text, an array a PostgreSQL array.
+    /// <c>true</c> or <c>false</c>. An array or an object is what its type takes: JSON for <c>json</c> and <c>jsonb</c>, else an
+    /// array, a composite or an <c>hstore</c>.
     /// </summary>
     public JsonElement? Parameters { get; init; }
+
+    /// <summary>
+    /// In the shape of <c>parameters</c>, the name of each one's PostgreSQL type, or null to have it inferred.
+    /// </summary>
+    public JsonElement? ParameterTypes { get; init; }
 
     /// <summary>
     /// What a row of the answer is: <c>object</c>, with a member for each column, or <c>array</c>, with an element for
@@ -59,7 +72,12 @@ public abstract record StatementRequest : ActivityRequest
 }
 
 /// <summary>A statement for <c>POST /v1/query</c>: run READ ONLY, so it may be run again freely.</summary>
-public sealed record QueryRequest : StatementRequest;
+public sealed record QueryRequest : StatementRequest
+{
+    /// <summary>The most rows that the answer is to have; <c>truncated</c> says whether there are more.</summary>
+    [Range(1, int.MaxValue)]
+    public int? MaxRows { get; init; }
+}
 
 /// <summary>A statement for <c>POST /v1/execute</c>: run in a transaction that is committed where it succeeds.</summary>
 public sealed record ExecuteRequest : StatementRequest
@@ -115,6 +133,9 @@ public sealed record TransactionStatement
     /// </summary>
     public JsonElement? Parameters { get; init; }
 
+    /// <summary>As in a query or an execute.</summary>
+    public JsonElement? ParameterTypes { get; init; }
+
     /// <summary>What a row of the answer is.</summary>
     [DefaultValue(RowFormat.Object)]
     public RowFormat RowFormat { get; init; }
@@ -139,6 +160,17 @@ public enum RowFormat
 
     /// <summary>An array, an element a column.</summary>
     Array,
+}
+
+/// <summary>What numbers are that a double may not hold.</summary>
+[JsonConverter(typeof(NumbersConverter))]
+public enum Numbers
+{
+    /// <summary>JSON numbers with every digit.</summary>
+    Exact,
+
+    /// <summary>Strings of the digits.</summary>
+    String,
 }
 
 /// <summary>PostgreSQL's isolation levels.</summary>

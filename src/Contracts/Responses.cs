@@ -11,6 +11,17 @@ public sealed record StatementResponse : StatementOutcome
     public required string ActivityId { get; init; }
 }
 
+/// <summary>The rows that a query returned.</summary>
+public sealed record QueryResponse : StatementOutcome
+{
+    /// <summary>The tag that the request carried.</summary>
+    [JsonPropertyOrder(-1)]
+    public required string ActivityId { get; init; }
+
+    /// <summary>Whether there are more rows than its <c>maxRows</c>.</summary>
+    public required bool Truncated { get; init; }
+}
+
 /// <summary>What the statements of a transaction did; all of it is committed.</summary>
 public sealed record TransactionResponse
 {

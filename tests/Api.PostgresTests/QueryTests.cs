@@ -16,7 +16,7 @@ public sealed class QueryTests(GatewayFixture gateway)
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.Equal("application/json", answer.MediaType);
         Assert.Equal(
-            """{"activityId":"wf-1/users","command":"SELECT","rowCount":1,"columns":[{"name":"id","type":"bigint"},"""
+            """{"activityId":"wf-1/users","command":"SELECT","rowCount":1,"truncated":false,"columns":[{"name":"id","type":"bigint"},"""
             + """{"name":"email","type":"text"},{"name":"tags","type":"text[]"},{"name":"settings","type":"jsonb"},"""
             + """{"name":"created_at","type":"timestamp with time zone"}],"rows":[{"id":2,"email":"alan@example.org","""
             + "\"tags\":[\"runner\"],\"settings\":{},\"created_at\":\"2026-02-03T04:05:06.789+00:00\"}]}",
@@ -95,7 +95,7 @@ public sealed class QueryTests(GatewayFixture gateway)
     [InlineData("'-Infinity'::float8", "\"-Infinity\"")]
     [InlineData("1.5::real", "1.5")]
     [InlineData("NULL::int", "null")]
-    [InlineData("'a\"\\b' || chr(10) || 'é€😀'", "\"a\\\"\\\\b\\né€\\uD83D\\uDE00\"")]
+    [InlineData("'a\"\\b' || chr(10) || 'é€😀'", "\"a\\\"\\\\b\\né€😀\"")]
     [InlineData("'{\"a\":  [1, 2]}'::json", "{\"a\":  [1, 2]}")]
     [InlineData("'2026-01-02 03:04:05.6'::timestamp", "\"2026-01-02T03:04:05.6\"")]
     [InlineData("'2026-01-02 03:04:05+05:30'::timestamptz AT TIME ZONE 'UTC'", "\"2026-01-01T21:34:05\"")]

@@ -23,12 +23,36 @@ public sealed class TransactionTests(GatewayFixture gateway)
             """{"activityId":"together/1","results":[{"command":"INSERT","rowCount":2,"columns":[{"name":"id","type":"integer"},{"name":"name","type":"text"}],"rows":[{"id":1,"name":"é"},{"id":2,"name":null}]},"""
             + """{"command":"UPDATE","rowCount":2,"columns":[],"rows":[]},"""
             + """{"command":"SELECT","rowCount":2,"columns":[{"name":"id","type":"integer"},{"name":"name","type":"text"}],"rows":[[1,"x"],[2,"x"]]},"""
-            + """{"command":"SELECT","rowCount":2,"columns":[],"rows":[]},"""
+            + """{"command":"SELECT","rowCount":2,"columns":[],"rows":[{},{}]},"""
             + """{"command":"CREATE","rowCount":null,"columns":[],"rows":[]},"""
             + """{"command":"SELECT","rowCount":0,"columns":[],"rows":[]}]}""",
             answer.Text);
         Assert.Equal("false", answer.Headers["Idempotent-Replayed"]);
         Assert.Equal(2, await gateway.ReadAsync<long>("SELECT count(*) FROM together WHERE name = 'x'"));
+    }
+
+    /// <summary>A result may have rows, or columns and no rows, or no columns, or be none; wherever it stands, it is its own statement's.</summary>
+    [Fact]
+    public async Task ResultsWithoutRows_KeepTheirColumnsAndTheirPlaces()
+    {
+        await gateway.ExecuteAsync("CREATE TABLE places (a int)");
+        (string Sql, string Result)[] kinds =
+        [
+            ("SELECT 1 AS a WHERE false", """{"command":"SELECT","rowCount":0,"columns":[{"name":"a","type":"integer"}],"rows":[]}"""),
+            ("SELECT 2 AS b", """{"command":"SELECT","rowCount":1,"columns":[{"name":"b","type":"integer"}],"rows":[{"b":2}]}"""),
+            ("SELECT WHERE false", """{"command":"SELECT","rowCount":0,"columns":[],"rows":[]}"""),
+            ("SELECT", """{"command":"SELECT","rowCount":1,"columns":[],"rows":[{}]}"""),
+            ("UPDATE places SET a = 1 RETURNING a", """{"command":"UPDATE","rowCount":0,"columns":[{"name":"a","type":"integer"}],"rows":[]}"""),
+            ("DELETE FROM places", """{"command":"DELETE","rowCount":0,"columns":[],"rows":[]}"""),
+            ("SET LOCAL work_mem = '1MB'", """{"command":"SET","rowCount":null,"columns":[],"rows":[]}"""),
+        ];
+        // Each kind is followed by each.
+        var all = kinds.SelectMany(first => kinds.SelectMany(second => new[] { first, second })).ToArray();
+
+        var answer = await gateway.Client.TransactionAsync("places/1", [.. all.Select(one => (object)one.Sql)]);
+
+        answer.Expect(HttpStatusCode.OK);
+        Assert.Equal($"{{\"activityId\":\"places/1\",\"results\":[{string.Join(',', all.Select(one => one.Result))}]}}", answer.Text);
     }
 
     [Fact]

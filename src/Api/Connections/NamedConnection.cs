@@ -1,4 +1,5 @@
 using Gateway.Api.Admission;
+using Gateway.Api.Execution;
 using Gateway.Api.Replay;
 using Gateway.Api.Rows;
 using Npgsql;
@@ -48,7 +49,8 @@ internal sealed class NamedConnection : IAsyncDisposable
         Sessions = new SessionPool(callers, options.PoolSize, Journal, new Watchdog(_own), clock);
         // A cancel takes as long as what it cancels, so it has a session to itself.
         Activities = new Activities(Journal, own: _own, unpooled: callers, clock);
-        Types = new TypeCatalog(_own);
+        Types = new TypeCatalog(_own, clock);
+        Descriptions = new StatementDescriptions(Types);
         Reachability = new Reachability(_own);
     }
 
@@ -69,12 +71,14 @@ internal sealed class NamedConnection : IAsyncDisposable
     public Journal Journal { get; }
     public Activities Activities { get; }
     public TypeCatalog Types { get; }
+    public StatementDescriptions Descriptions { get; }
     public Reachability Reachability { get; }
 
     public async ValueTask DisposeAsync()
     {
         await Sessions.DisposeAsync();
         await _own.DisposeAsync();
+        Descriptions.Dispose();
     }
 
     private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder dsn, ILoggerFactory logs, int pool)
@@ -105,7 +109,9 @@ internal sealed class NamedConnection : IAsyncDisposable
         // Prefer costs a round trip for each new session; whoever needs it says so in the DSN.
         if (!IsGiven(dsn, "GSS Encryption Mode"))
             settings.GssEncryptionMode = GssEncryptionMode.Disable;
-        return new NpgsqlDataSourceBuilder(settings.ConnectionString)
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        ParameterTextFactory.AddTo(builder);
+        return builder
             // Types are the catalog's business; Npgsql would read all of pg_type for each data source.
             .ConfigureTypeLoading(types => types.EnableTypeLoading(false))
             .UseLoggerFactory(logs)

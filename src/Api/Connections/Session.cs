@@ -1,4 +1,5 @@
 using System.Data;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
@@ -22,6 +23,14 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
     private const string Rollback = "ROLLBACK";
+
+    /// <summary>Of the one statement with that text that was prepared by the protocol, and not by a caller's PREPARE.</summary>
+    private const string ParameterTypes =
+        """
+        SELECT pg_catalog.array_to_string(parameter_types::pg_catalog.oid[], ',')
+          FROM pg_catalog.pg_prepared_statements
+         WHERE NOT from_sql AND statement OPERATOR(pg_catalog.=) $1
+        """;
 
     /// <summary>
     /// How long the rest of a result may take that nobody will read: most often there is none, and a cancel would cost
@@ -51,6 +60,9 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// Whether something waits for the server still, which does not answer. What that work writes to may not be touched.
     /// </summary>
     public bool Abandoned => !_work.IsCompleted;
+
+    /// <summary>Whether what ran in it was ended from outside: a cancel may still come, and it is not used again.</summary>
+    public bool WasCutShort => _cancelSent;
 
     /// <summary>The time since its last request.</summary>
     public TimeSpan IdleTime => clock.GetElapsedTime(_lastUse);
@@ -95,7 +107,34 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
         Clean = false;
         var batch = Batch(commands);
         AskForText(batch, true);
-        return batch.ExecuteReaderAsync(Abandoning);
+        // A row need not fit into memory.
+        return batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, Abandoning);
+    }
+
+    /// <summary>Has the server parse a statement and say of which types its parameters are; nothing of it runs.</summary>
+    /// <param name="sql">The statement.</param>
+    /// <param name="types">The OID of each parameter's type; 0 where the server is to infer it.</param>
+    /// <returns>The OID of each parameter's type.</returns>
+    public async Task<IReadOnlyList<uint>> DescribeAsync(string sql, IReadOnlyList<uint> types)
+    {
+        Clean = false;
+        await using var statement = new NpgsqlCommand(sql, connection);
+        foreach (var type in types)
+            statement.Parameters.Add(new NpgsqlParameter<ParameterText> { TypedValue = new ParameterText(null, type) });
+        await statement.PrepareAsync(Abandoning);
+
+        var described = new NpgsqlBatchCommand(ParameterTypes)
+        {
+            Parameters = { new NpgsqlParameter<string> { TypedValue = sql } },
+        };
+        await using (var reader = await ExecuteAsync(described))
+        {
+            await reader.ReadAsync(Abandoning);
+            var oids = reader.GetString(0);
+            types = oids.Length == 0 ? [] : Array.ConvertAll(oids.Split(','), oid => uint.Parse(oid, CultureInfo.InvariantCulture));
+        }
+        await statement.UnprepareAsync(Abandoning);
+        return types;
     }
 
     /// <summary>Closes a reader whose rest nobody will read; what runs on is ended on the server.</summary>
@@ -111,9 +150,10 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
         {
             await closing;
         }
-        catch (PostgresException)
+        catch (NpgsqlException)
         {
-            // The cancel, as asked; or the failure of a statement behind the one that decided.
+            // The end that was asked for, by a cancel or with the session (PostgreSQL takes no cancel while it waits for its reader);
+            // or the failure of a statement behind the one that decided.
         }
     }
 

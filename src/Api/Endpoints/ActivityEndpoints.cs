@@ -109,7 +109,7 @@ internal static class ActivityEndpoints
     private static PooledBuffer Write(string id, ActivityState state)
     {
         var body = new PooledBuffer(int.MaxValue);
-        using var json = new Utf8JsonWriter(body, JsonRows.WriterOptions);
+        using var json = new Utf8JsonWriter(body, JsonString.WriterOptions);
         json.WriteStartObject();
         json.WriteString("activityId"u8, id);
         json.WriteString("status"u8, JsonNamingPolicy.SnakeCaseLower.ConvertName(state.Status.ToString()));

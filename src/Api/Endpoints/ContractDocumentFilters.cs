@@ -30,12 +30,19 @@ internal sealed class ContractSchemas : ISchemaFilter
             member.Type &= ~JsonSchemaType.Null;
 
         if (isRequest && properties.TryGetValue("parameters", out var parameters))
-            Complete(parameters, "parameters");
+            Complete(Concrete(parameters), new OpenApiSchema());
+        if (isRequest && properties.TryGetValue("parameterTypes", out var types))
+            Complete(Concrete(types), new OpenApiSchema { Type = JsonSchemaType.String | JsonSchemaType.Null, MinLength = 1 });
         if (context.Type.IsAssignableTo(typeof(StatementOutcome)))
         {
             described.Required!.Add("rowCount");
             Concrete(properties["rowCount"]).Type |= JsonSchemaType.Null;
-            Complete(Concrete(properties["rows"]).Items!, "row");
+            var row = Concrete(Concrete(properties["rows"]).Items!);
+            row.Type = null;
+            row.OneOf =
+            [
+                Members("A member for each column.", new OpenApiSchema()), Elements("An element for each column.", new OpenApiSchema()),
+            ];
         }
         if (context.Type == typeof(ActivityResponse))
         {
@@ -51,24 +58,23 @@ internal sealed class ContractSchemas : ISchemaFilter
         described.AdditionalPropertiesAllowed = !isRequest;
     }
 
-    private static void Complete(IOpenApiSchema schema, string what)
+    /// <summary>What is there for each placeholder.</summary>
+    private static void Complete(OpenApiSchema schema, OpenApiSchema each)
     {
-        var any = Concrete(schema);
-        any.Type = null;
-        any.OneOf = what == "row" ? [Members("A member for each column."), Elements("An element for each column.")]
-            :
-            [
-                Elements("For `$1…$n`, in their order."),
-                Members("For `:name`, by name."),
-                new OpenApiSchema { Type = JsonSchemaType.Null, Description = "As if it were left out." },
-            ];
+        schema.Type = null;
+        schema.OneOf =
+        [
+            Elements("For `$1…$n`, in their order.", each),
+            Members("For `:name`, by name.", each),
+            new OpenApiSchema { Type = JsonSchemaType.Null, Description = "As if it were left out." },
+        ];
     }
 
-    private static OpenApiSchema Elements(string description) =>
-        new() { Type = JsonSchemaType.Array, Description = description, Items = new OpenApiSchema() };
+    private static OpenApiSchema Elements(string description, OpenApiSchema each) =>
+        new() { Type = JsonSchemaType.Array, Description = description, Items = each };
 
-    private static OpenApiSchema Members(string description) =>
-        new() { Type = JsonSchemaType.Object, Description = description, AdditionalProperties = new OpenApiSchema() };
+    private static OpenApiSchema Members(string description, OpenApiSchema each) =>
+        new() { Type = JsonSchemaType.Object, Description = description, AdditionalProperties = each };
 
     private static string CodesInWords(string? description)
     {
@@ -145,9 +151,23 @@ internal sealed class ContractOperationFilter : IOperationFilter
             ((OpenApiMediaType)response.Content![Json]).Examples = names.ToDictionary(
                 name => name,
                 IOpenApiExample (name) => new OpenApiExample { Value = ContractExamples.AnswerOf(name) });
+            if (contract.Streams)
+                AddStreams(response.Content!);
             string[] ofWrites = contract.Writes ? [StatementEndpoints.IdempotentReplayed] : [];
             string[] ofFailures = status >= StatusCodes.Status400BadRequest ? ["X-Should-Retry", "Retry-After"] : [];
             response.Headers = Headers(document, [.. ofWrites, .. ofFailures, .. ContractDocumentTexts.HeadersOfAll]);
+        }
+    }
+
+    private static void AddStreams(IDictionary<string, IOpenApiMediaType> content)
+    {
+        foreach (var (type, (description, example)) in ContractExamples.Streams)
+        {
+            content[type] = new OpenApiMediaType
+            {
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, Description = description },
+                Example = example,
+            };
         }
     }
 

@@ -12,6 +12,9 @@ internal sealed record ContractOperation(
 {
     /// <summary>Whether it may write, and its answer therefore says whether it is a replay.</summary>
     public bool Writes => Request == typeof(ExecuteRequest) || Request == typeof(TransactionRequest);
+
+    /// <summary>Whether its answer may be a stream.</summary>
+    public bool Streams => Request == typeof(QueryRequest);
 }
 
 /// <summary>An answer that is no problem.</summary>
@@ -73,7 +76,7 @@ internal static class ContractOperations
         new Dictionary<string, ContractOperation>
         {
             ["query"] = new(
-                typeof(QueryRequest), HeadersOfStatements, OfAnyStatement, [new(200, "The statement ran.", "named", "arrayRows")]),
+                typeof(QueryRequest), HeadersOfStatements, OfAnyStatement, [new(200, "The statement ran.", "named", "arrayRows", "firstRows")]),
             ["execute"] = new(
                 typeof(ExecuteRequest), HeadersOfStatements, OfWrites,
                 [new(200, "The statement ran, and is committed; now or by an earlier attempt.", "exactlyOnce", "update")]),

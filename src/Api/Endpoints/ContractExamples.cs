@@ -67,6 +67,22 @@ internal static class ContractExamples
               "parameters": [{"theme": "dark"}]
             }
             """, 200),
+        new(Query, "firstRows", "The first rows only, and numbers as strings for clients whose numbers are doubles", """
+            {
+              "activityId": "demo/first-rows",
+              "sql": "SELECT id, total FROM orders ORDER BY id",
+              "maxRows": 1,
+              "numbers": "string"
+            }
+            """, 200),
+        new(Query, "parameterTypes", "A parameter whose type nothing else says", """
+            {
+              "activityId": "demo/parameter-types",
+              "sql": "SELECT jsonb_array_length($1) AS members, $2 AS day",
+              "parameters": [["a", "b"], "2026-01-02"],
+              "parameterTypes": ["jsonb", "date"]
+            }
+            """, 200),
         new(Query, "readOnly", "A query can't write (422)", """
             {
               "activityId": "demo/read-only",
@@ -170,6 +186,7 @@ internal static class ContractExamples
               "activityId": "demo/named",
               "command": "SELECT",
               "rowCount": 2,
+              "truncated": false,
               "columns": [
                 {"name": "name", "type": "text"}, {"name": "total", "type": "numeric"}, {"name": "day", "type": "date"}
               ],
@@ -184,6 +201,7 @@ internal static class ContractExamples
               "activityId": "demo/array-rows",
               "command": "SELECT",
               "rowCount": 3,
+              "truncated": false,
               "columns": [
                 {"name": "id", "type": "bigint"}, {"name": "email", "type": "text"}, {"name": "tags", "type": "text[]"}
               ],
@@ -192,6 +210,16 @@ internal static class ContractExamples
                 [2, "alan@example.org", ["runner"]],
                 [3, "grace@example.org", []]
               ]
+            }
+            """,
+        ["firstRows"] = """
+            {
+              "activityId": "demo/first-rows",
+              "command": "SELECT",
+              "rowCount": 1,
+              "truncated": true,
+              "columns": [{"name": "id", "type": "bigint"}, {"name": "total", "type": "numeric"}],
+              "rows": [{"id": "1", "total": "19.90"}]
             }
             """,
         ["exactlyOnce"] = """
@@ -279,13 +307,32 @@ internal static class ContractExamples
             """,
     };
 
+    /// <summary>What is streamed, by its media type, and an example where YAML can hold one: it has no carriage returns.</summary>
+    public static IReadOnlyDictionary<string, (string Description, string? Example)> Streams { get; } =
+        new Dictionary<string, (string, string?)>
+        {
+            [AnswerForms.Ndjson] = (
+                "A line of columns, a line for each row, and a line that says how it ended.",
+                """
+                {"columns":[{"name":"id","type":"bigint"},{"name":"email","type":"text"}]}
+                {"id":1,"email":"ada@example.org"}
+                {"id":2,"email":"alan@example.org"}
+                {"end":{"rowCount":2,"truncated":false}}
+
+                """.ReplaceLineEndings("\n")),
+            [AnswerForms.Csv] = (
+                "RFC 4180: a header, and a record for each row. A field is what the value is in JSON, a string without its quotes; NULL is "
+                + "an empty field, an empty string a quoted one.",
+                null),
+        };
+
     /// <summary>A failure of each code that an operation is answered with.</summary>
     private static readonly Dictionary<ProblemCode, Failure> Failures = new Failure[]
     {
         Failure.Invalid(
         [
-            new RequestFault("/sqll", "No field of this request has that name; it takes activityId, attempt, connection, timeoutMs, sql, "
-                + "parameters, rowFormat."),
+            new RequestFault("/sqll", "No field of this request has that name; it takes activityId, attempt, connection, timeoutMs, numbers, "
+                + "sql, parameters, parameterTypes, rowFormat, maxRows."),
             new RequestFault("/sql", "sql is required."),
         ]),
         new(ProblemCode.ConnectionNotFound, "No connection is named \"reports\"."),

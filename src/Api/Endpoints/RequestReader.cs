@@ -33,6 +33,7 @@ internal sealed class RequestReader
     private int? _attempt;
     private string _connection = GatewayConfiguration.DefaultConnection;
     private int _timeoutMs;
+    private Numbers _numbers;
     private Delivery _delivery;
     private bool _hasStatements;
     private List<StatementCall?> _statements = [];
@@ -45,7 +46,7 @@ internal sealed class RequestReader
         _operation = operation;
         _options = options;
         _fields = new FieldReader(_faults);
-        _statement = new StatementReader(_fields, takesExpect: operation == Operation.Execute);
+        _statement = new StatementReader(_fields, operation);
         _timeoutMs = options.DefaultTimeoutMs;
         _readOnly = operation == Operation.Query;
     }
@@ -88,6 +89,8 @@ internal sealed class RequestReader
                 ? new TransactionMode(access, _isolation, _deferrable)
                 : new TransactionMode(access),
             IsTransaction = _operation == Operation.Transaction,
+            IsQuery = _operation == Operation.Query,
+            Numbers = _numbers,
             Budget = TimeSpan.FromMilliseconds(_timeoutMs),
             RequestHash = isRecorded ? RequestHash.Of(_operation.ToString(), body) : null,
         };
@@ -109,6 +112,9 @@ internal sealed class RequestReader
                 break;
             case "timeoutMs":
                 _timeoutMs = _fields.ReadInteger(value, pointer, 1, _options.MaxTimeoutMs) ?? _timeoutMs;
+                break;
+            case "numbers":
+                _numbers = _fields.ReadChoice(value, pointer, ("exact", Numbers.Exact), ("string", Numbers.String));
                 break;
             case "delivery" when _operation != Operation.Query:
                 _delivery = _fields.ReadChoice(
@@ -150,7 +156,7 @@ internal sealed class RequestReader
         }
     }
 
-    private string KnownFields() => "activityId, attempt, connection, timeoutMs, " + _operation switch
+    private string KnownFields() => "activityId, attempt, connection, timeoutMs, numbers, " + _operation switch
     {
         Operation.Query => _statement.KnownFields,
         Operation.Execute => $"{_statement.KnownFields}, delivery",
@@ -175,7 +181,7 @@ internal sealed class RequestReader
             _fields.Fault(pointer, "A statement is an object such as {\"sql\": \"SELECT 1\"}.");
             return null;
         }
-        var reader = new StatementReader(_fields, takesExpect: true);
+        var reader = new StatementReader(_fields, Operation.Transaction);
         foreach (var (name, at, field) in _fields.Fields(value, pointer))
         {
             if (!reader.Read(name, field, at))

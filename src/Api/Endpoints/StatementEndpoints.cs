@@ -1,4 +1,5 @@
 using Gateway.Api.Connections;
+using Gateway.Api.Errors;
 using Gateway.Api.Execution;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
@@ -17,8 +18,12 @@ internal static class StatementEndpoints
         statements.MapPost("/query", QueryAsync).WithName("query")
             .WithSummary("Run a statement that reads")
             .WithDescription(
-                "Runs one statement in a READ ONLY transaction, by PostgreSQL's own word: it may be sent again freely.")
-            .Produces<StatementResponse>();
+                "Runs one statement in a READ ONLY transaction, by PostgreSQL's own word: it may be sent again freely. The header "
+                + "`Accept` chooses the form of the answer: `application/json` is whole, up to the response limit; "
+                + "`application/x-ndjson` and `text/csv` are streamed, of any size. Of NDJSON the first line is `{\"columns\": …}`, then "
+                + "there is a line for each row, and last `{\"end\": {\"rowCount\": n, \"truncated\": false}}`, or `{\"error\": …}` with a "
+                + "problem: a stream without its last line is incomplete. CSV is cut off by a late error.")
+            .Produces<QueryResponse>();
         statements.MapPost("/execute", ExecuteAsync).WithName("execute")
             .WithSummary("Run a statement that may write")
             .WithDescription(
@@ -52,8 +57,28 @@ internal static class StatementEndpoints
         var call = await ReadAsync(http, operation, options, record);
 
         using var deadline = new Deadline(call.Budget, record.Elapsed, clock, http.RequestAborted);
+        if (call.IsQuery && AnswerForms.Choose(http.Request) is not AnswerForm.Json and var form)
+        {
+            await StreamAsync(new StreamedAnswer(http, form, call, record), call, path, deadline, record);
+            return;
+        }
         using var answer = await path.RunAsync(call, deadline, record);
         await SendAsync(http, operation, answer, record);
+    }
+
+    private static async Task StreamAsync(
+        StreamedAnswer stream, ActivityCall call, StatementPath path, Deadline deadline, RequestRecord record)
+    {
+        try
+        {
+            using var answer = await path.RunAsync(call, deadline, record, stream.Rows);
+            await stream.EndAsync(answer, deadline);
+            stream.Dispose();
+        }
+        catch (Failure failure) when (stream.Rows.HasBegun)
+        {
+            await stream.FailAsync(failure);
+        }
     }
 
     internal static async Task<ActivityCall> ReadAsync(

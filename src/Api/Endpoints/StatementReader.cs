@@ -6,16 +6,20 @@ namespace Gateway.Api.Endpoints;
 
 /// <summary>The fields of one statement: of a query or an execute itself, or of one in a transaction's list.</summary>
 /// <param name="fields">Reads the fields.</param>
-/// <param name="takesExpect">Whether the statement may write, and the request may therefore expect something of it.</param>
-internal sealed class StatementReader(FieldReader fields, bool takesExpect)
+/// <param name="operation">
+/// Which endpoint it is for: of a statement that may write something can be expected, and of one that can't some rows may do.
+/// </param>
+internal sealed class StatementReader(FieldReader fields, Operation operation)
 {
     private string? _sql;
     private bool _hasSql;
     private JsonElement? _parameters;
     private RowFormat _rowFormat;
+    private JsonElement? _parameterTypes;
     private long? _expectedRowCount;
+    private int? _maxRows;
 
-    public string KnownFields => "sql, parameters, rowFormat" + (takesExpect ? ", expect" : "");
+    public string KnownFields => "sql, parameters, parameterTypes, rowFormat, " + (operation == Operation.Query ? "maxRows" : "expect");
 
     /// <summary>Reads a field; false where a statement has none of that name.</summary>
     public bool Read(string name, JsonElement value, string pointer)
@@ -32,7 +36,13 @@ internal sealed class StatementReader(FieldReader fields, bool takesExpect)
             case "rowFormat":
                 _rowFormat = fields.ReadChoice(value, pointer, ("object", RowFormat.Object), ("array", RowFormat.Array));
                 return true;
-            case "expect" when takesExpect:
+            case "parameterTypes":
+                _parameterTypes = value;
+                return true;
+            case "maxRows" when operation == Operation.Query:
+                _maxRows = fields.ReadInteger(value, pointer, 1, int.MaxValue);
+                return true;
+            case "expect" when operation != Operation.Query:
                 ReadExpectation(value, pointer);
                 return true;
             default:
@@ -52,10 +62,10 @@ internal sealed class StatementReader(FieldReader fields, bool takesExpect)
                 fields.Fault($"{pointer}/sql", "sql is required.");
             return null;
         }
-        var statement = ParameterBinder.Bind(sql, _parameters, index, $"{pointer}/parameters", faults);
+        var statement = ParameterBinder.Bind(sql, _parameters, _parameterTypes, index, pointer, faults);
         if (statement.Sql.Kind == StatementKind.Empty)
             fields.Fault($"{pointer}/sql", "sql holds no statement.");
-        return new StatementCall(statement, _rowFormat, _expectedRowCount);
+        return new StatementCall(statement, _rowFormat, _expectedRowCount, _maxRows);
     }
 
     private void ReadExpectation(JsonElement value, string pointer)

@@ -20,11 +20,15 @@ internal static class ProblemAnswer
         http.Response.ContentType = "application/problem+json";
         SayRetry(http.Response, answer.Retryable ? failure.RetryAfterSeconds : null);
 
-        var body = Serialize(Describe(failure, answer, activityId));
+        var body = BodyOf(failure, activityId);
         http.Response.ContentLength = body.Length;
         // Without the caller's token: where the caller is gone, Kestrel drops what is written.
         await http.Response.BodyWriter.WriteAsync(body);
     }
+
+    /// <summary>The problem as JSON.</summary>
+    public static byte[] BodyOf(Failure failure, string? activityId) =>
+        Serialize(Describe(failure, FailureTable.For(failure.Code), activityId));
 
     /// <summary>The headers of every answer that is not 2xx.</summary>
     /// <param name="response">The answer.</param>

@@ -1,11 +1,16 @@
 using System.Text.Json;
 using Gateway.Api.Rows;
+using Gateway.Contracts;
 
 namespace Gateway.Api.Execution;
 
-/// <summary>What a request is answered with: the bytes of the body, made now or by an earlier attempt.</summary>
-/// <param name="limit">The most bytes that all rows may take together.</param>
-internal sealed class ActivityAnswer(int limit) : IDisposable
+/// <summary>
+/// What a request is answered with: the bytes of the body, made now or by an earlier attempt; or the rows, sent as they come.
+/// </summary>
+/// <param name="limit">The most bytes that all rows may take together, where they are held.</param>
+/// <param name="clock">The clock that a stream's rows wait for company by.</param>
+/// <param name="stream">Takes the rows to the caller; null where they are held.</param>
+internal sealed class ActivityAnswer(int limit, TimeProvider clock, RowStream? stream = null) : IDisposable
 {
     private readonly List<StatementResult> _results = [];
     private PooledBuffer? _body;
@@ -22,21 +27,44 @@ internal sealed class ActivityAnswer(int limit) : IDisposable
     /// <summary>Of the last statement.</summary>
     public long? RowCount => _results.Count > 0 ? _results[^1].RowCount : null;
 
-    public static ActivityAnswer Recorded(byte[] body) => new(0) { _recorded = body };
+    /// <summary>Whether the rows, or the first of them, are on their way to the caller.</summary>
+    public bool HasBegun => stream is { HasBegun: true };
+
+    public static ActivityAnswer Recorded(byte[] body) => new(0, TimeProvider.System) { _recorded = body };
 
     /// <summary>The next statement's result, to be read; it has the room that the ones before have left.</summary>
-    public StatementResult Add()
+    public StatementResult Add(StatementCall statement, Numbers numbers)
     {
-        var result = new StatementResult(limit - _results.Sum(earlier => earlier.Rows.Length));
+        var writer = stream?.Writer ?? HeldRows(statement, numbers);
+        var result = new StatementResult(statement, writer, new RowReader(writer, stream, limit, clock), isHeld: stream is null);
         _results.Add(result);
         return result;
     }
 
-    /// <summary>Writes the body: rows can be counted only once they are read.</summary>
+    /// <summary>Writes the body, where rows are held: they can be counted only once they are read.</summary>
     public void Complete(ActivityCall call)
     {
+        if (stream is null)
+            WriteBody(call);
+    }
+
+    /// <summary>Writes a stream's end.</summary>
+    public void EndStream() => _results[0].End();
+
+    public void Dispose()
+    {
+        foreach (var result in _results)
+            result.Dispose();
+        _body?.Dispose();
+    }
+
+    private JsonArrayWriter HeldRows(StatementCall statement, Numbers numbers) =>
+        new(new PooledBuffer(limit, taken: _results.Sum(earlier => earlier.Rows.Length)), statement.RowFormat, numbers);
+
+    private void WriteBody(ActivityCall call)
+    {
         _body = new PooledBuffer(int.MaxValue);
-        using var json = new Utf8JsonWriter(_body, JsonRows.WriterOptions);
+        using var json = new Utf8JsonWriter(_body, JsonString.WriterOptions);
         json.WriteStartObject();
         json.WriteString("activityId"u8, call.Activity.ActivityId);
         if (call.IsTransaction)
@@ -45,22 +73,15 @@ internal sealed class ActivityAnswer(int limit) : IDisposable
             foreach (var result in _results)
             {
                 json.WriteStartObject();
-                result.WriteTo(json);
+                result.WriteTo(json, saysTruncated: false);
                 json.WriteEndObject();
             }
             json.WriteEndArray();
         }
         else
         {
-            _results[0].WriteTo(json);
+            _results[0].WriteTo(json, call.IsQuery);
         }
         json.WriteEndObject();
-    }
-
-    public void Dispose()
-    {
-        foreach (var result in _results)
-            result.Dispose();
-        _body?.Dispose();
     }
 }

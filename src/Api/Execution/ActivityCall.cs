@@ -14,6 +14,12 @@ internal sealed record ActivityCall
     /// <summary>Whether the answer is a list of results, or the one statement's.</summary>
     public required bool IsTransaction { get; init; }
 
+    /// <summary>Whether it is a query, which may be answered in part and by a stream.</summary>
+    public required bool IsQuery { get; init; }
+
+    /// <summary>What the numbers are in the answer that a double may not hold.</summary>
+    public required Numbers Numbers { get; init; }
+
     /// <summary>The whole budget, from the request's arrival.</summary>
     public required TimeSpan Budget { get; init; }
 
@@ -25,7 +31,8 @@ internal sealed record ActivityCall
 /// <param name="Statement">The statement and its parameters.</param>
 /// <param name="RowFormat">What a row of its answer is.</param>
 /// <param name="ExpectedRowCount">The rows that must be returned or affected, where the request says so.</param>
-internal sealed record StatementCall(BoundStatement Statement, RowFormat RowFormat, long? ExpectedRowCount);
+/// <param name="MaxRows">The most rows that the answer is to have, where the request says so.</param>
+internal sealed record StatementCall(BoundStatement Statement, RowFormat RowFormat, long? ExpectedRowCount, long? MaxRows);
 
 /// <summary>What a transaction is begun with.</summary>
 /// <param name="Access">Whether it may write.</param>

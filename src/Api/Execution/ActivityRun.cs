@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Replay;
+using Gateway.Api.Rows;
 using Gateway.Contracts;
 using Npgsql;
 
@@ -10,9 +12,13 @@ namespace Gateway.Api.Execution;
 internal sealed class ActivityRun(
     ActivityCall call, NamedConnection connection, Session session, ActivityAnswer answer, Deadline deadline)
 {
+    private static readonly IReadOnlyDictionary<uint, DataType> NoTypes = new Dictionary<uint, DataType>();
+
     private readonly NpgsqlBatchCommand _begin = new(call.Mode.Begin);
-    private readonly List<NpgsqlBatchCommand> _statements = [];
-    private readonly List<BoundStatement> _bound = [];
+    private readonly OutgoingStatements _statements = new(call, connection.Descriptions);
+
+    // All that the round trip which is on took along.
+    private List<NpgsqlBatchCommand> _roundTrip = [];
     private NpgsqlBatchCommand? _claimCommand;
     private NpgsqlBatchCommand? _proceed;
     private ActivityClaim? _claim;
@@ -25,11 +31,11 @@ internal sealed class ActivityRun(
     {
         do
         {
-            await GuardAsync(_statements.Count == 0 ? BeginAsync() : GoOnAsync());
+            await GuardAsync(_begin.StatementType == StatementType.Unknown ? BeginAsync() : GoOnAsync());
             if (_claim is { Claimed: null } record)
                 return Replay(record);
         }
-        while (_statements.Count < call.Statements.Count);
+        while (!_statements.AreAllSent);
 
         if (!session.SpeaksUtf8)
         {
@@ -44,6 +50,13 @@ internal sealed class ActivityRun(
     /// <exception cref="CommitInDoubtException">No answer to COMMIT came, and a claim of the activity can settle it.</exception>
     public async Task EndAsync()
     {
+        if (session.WasCutShort && call.Mode.Access == Access.ReadOnly)
+        {
+            // A late cancel may hit this too, and nothing is lost by it.
+            await session.RollBackAsync();
+            return;
+        }
+
         var finish = _claim?.Claimed is { } claimed ? Journal.Finish(session.Proof!.Value, claimed, answer.Body) : null;
         try
         {
@@ -59,7 +72,7 @@ internal sealed class ActivityRun(
         }
         catch (PostgresException error)
         {
-            throw await IsCancelledAsync(error) ? Cancelled(error) : PostgresFailure.Refused(error, _bound);
+            throw await IsCancelledAsync(error) ? Cancelled(error) : PostgresFailure.Refused(error, [.. _statements.Sent.Select(sent => sent.Statement)]);
         }
         catch (Exception error) when (error is CommitInDoubtException or OperationCanceledException)
         {
@@ -100,7 +113,7 @@ internal sealed class ActivityRun(
             before = [_begin, _claimCommand, _proceed];
         }
 
-        await using var reader = await session.ExecuteAsync([.. before, .. NextStatements()]);
+        await using var reader = await SendAsync([.. before, .. Take()]);
         if (_claimCommand is not null)
         {
             _claim = await ActivityClaim.ReadAsync(reader, session.Abandoning);
@@ -113,8 +126,46 @@ internal sealed class ActivityRun(
 
     private async Task GoOnAsync()
     {
-        await using var reader = await session.ExecuteAsync([.. NextStatements()]);
+        var statements = Take();
+        if (statements.Count == 0)
+        {
+            await AskAsync();
+            statements = Take();
+        }
+        await using var reader = await SendAsync(statements);
         await ReadResultsAsync(reader);
+    }
+
+    private List<NpgsqlBatchCommand> Take()
+    {
+        try
+        {
+            return _statements.Take(answer.Results);
+        }
+        catch (Failure failure)
+        {
+            failure.Statement = IndexOf(_statements.Sent.Count);
+            throw;
+        }
+    }
+
+    private async Task AskAsync()
+    {
+        try
+        {
+            await _statements.AskAsync(session);
+        }
+        catch (Failure failure)
+        {
+            failure.Statement = IndexOf(_statements.Sent.Count);
+            throw;
+        }
+    }
+
+    private Task<NpgsqlDataReader> SendAsync(List<NpgsqlBatchCommand> commands)
+    {
+        _roundTrip = commands;
+        return session.ExecuteAsync([.. commands]);
     }
 
     /// <summary>Tells whoever looks at the server what runs in the session, for as long as the transaction is open.</summary>
@@ -123,62 +174,65 @@ internal sealed class ActivityRun(
         Parameters = { new NpgsqlParameter<string> { TypedValue = tag } },
     };
 
-    /// <summary>The statements of the next round trip: up to one that refers to a result which is not here yet.</summary>
-    private List<NpgsqlBatchCommand> NextStatements()
-    {
-        var known = answer.Results.Count;
-        var next = new List<NpgsqlBatchCommand>();
-        foreach (var statement in call.Statements.Skip(_statements.Count))
-        {
-            if (statement.Statement.References.Any(reference => reference.Statement >= known))
-                break;
-            var bound = Resolve(statement.Statement, _bound.Count);
-            _bound.Add(bound);
-            next.Add(bound.ToCommand());
-        }
-        _statements.AddRange(next);
-        return next;
-    }
-
-    private BoundStatement Resolve(BoundStatement statement, int index)
-    {
-        try
-        {
-            return statement.Resolve(answer.Results);
-        }
-        catch (Failure failure)
-        {
-            failure.Statement = IndexOf(index);
-            throw;
-        }
-    }
-
     private async Task ReadResultsAsync(NpgsqlDataReader reader)
     {
         try
         {
-            while (answer.Results.Count < _statements.Count)
-            {
-                var index = answer.Results.Count;
-                var statement = call.Statements[index];
-                var result = answer.Add();
-                await result.ReadAsync(reader, _statements[index], statement, connection.Types, session.Abandoning);
-                if (statement.ExpectedRowCount is { } expected && result.RowCount != expected)
-                {
-                    throw new Failure(
-                        ProblemCode.ExpectationFailed,
-                        $"The request expects a row count of {expected} and the statement has {result.RowCount?.ToString() ?? "none"}; "
-                        + "it was rolled back.");
-                }
-            }
+            while (answer.Results.Count < _statements.Sent.Count)
+                await ReadResultAsync(reader, _statements.Sent[answer.Results.Count]);
         }
-        catch (Failure failure)
+        catch (Exception error) when (error is not NpgsqlException)
         {
-            failure.Statement = IndexOf(answer.Results.Count - 1);
+            if (error is Failure failure)
+                failure.Statement ??= IndexOf(answer.Results.Count - 1);
             // What is left of the result would be read to its end, however long that is.
             await session.CutShortAsync(reader);
             throw;
         }
+    }
+
+    private async Task ReadResultAsync(NpgsqlDataReader reader, SentStatement statement)
+    {
+        var types = statement.FollowsTypes ? await ReadTypesAsync(reader, statement) : NoTypes;
+        var result = answer.Add(statement.Call, call.Numbers);
+        await result.ReadAsync(
+            reader, statement.Command, IsAt(reader, statement.Command),
+            oids => connection.Types.FindAsync(oids, types, session.Abandoning), new ReadingWaits(session.Abandoning, deadline.Token));
+        if (result.Truncated)
+            await session.CutShortAsync(reader);
+        if (statement.Call.ExpectedRowCount is { } expected && result.RowCount != expected)
+        {
+            throw new Failure(
+                ProblemCode.ExpectationFailed,
+                $"The request expects a row count of {expected} and the statement has {result.RowCount?.ToString() ?? "none"}; "
+                + "it was rolled back.");
+        }
+        _statements.Remember(statement, result);
+    }
+
+    /// <summary>Reads what the types that a statement's values are of, and that may change, are in this transaction.</summary>
+    /// <exception cref="StaleDescriptionException">The statement's parameters were made for what they were.</exception>
+    private async Task<IReadOnlyDictionary<uint, DataType>> ReadTypesAsync(NpgsqlDataReader reader, SentStatement statement)
+    {
+        var types = await connection.Types.ReadAsync(reader, session.Abandoning);
+        await reader.NextResultAsync(session.Abandoning);
+        if (statement.Matches(types))
+            return types;
+        throw Stale(
+            statement, new Failure(ProblemCode.Conflict, "A type of the statement's parameters was altered meanwhile; try again."));
+    }
+
+    /// <summary>
+    /// Whether the reader is at a command's result, of rows or of none; Npgsql goes past a command that has no result, and whose tag
+    /// is there then. That tells nothing by itself: of a result without rows Npgsql has read the tag too, and stays.
+    /// </summary>
+    private bool IsAt(NpgsqlDataReader reader, NpgsqlBatchCommand command) =>
+        _roundTrip.ElementAtOrDefault(StatementIndexOf(reader)) == command;
+
+    private StaleDescriptionException Stale(SentStatement statement, Failure failure)
+    {
+        _statements.Forget(statement);
+        return new StaleDescriptionException(failure);
     }
 
     /// <summary>Waits for a round trip until the deadline, and classifies what comes of it.</summary>
@@ -225,10 +279,22 @@ internal sealed class ActivityRun(
                     return new StaleSessionException(error);
             }
         }
-        var index = _statements.FindIndex(command => command == error.BatchCommand);
-        var failure = PostgresFailure.Refused(error, index < 0 ? [] : [_bound[index]]);
-        if (index >= 0)
-            failure.Statement = IndexOf(index);
+        if (_statements.BeingAsked is { } asked)
+            return Refused(error, asked, _statements.Sent.Count);
+        foreach (var (index, sent) in _statements.Sent.Index())
+        {
+            if (sent.Command != error.BatchCommand)
+                continue;
+            var failure = Refused(error, sent.Statement, index);
+            return sent.MayBeStale(error) && !answer.HasBegun ? Stale(sent, failure) : failure;
+        }
+        return PostgresFailure.Refused(error, []);
+    }
+
+    private Failure Refused(PostgresException error, BoundStatement statement, int index)
+    {
+        var failure = PostgresFailure.Refused(error, [statement]);
+        failure.Statement = IndexOf(index);
         return failure;
     }
 
@@ -254,4 +320,8 @@ internal sealed class ActivityRun(
         new(ProblemCode.Cancelled, "The activity was cancelled, and rolled back.", error);
 
     private int? IndexOf(int statement) => call.IsTransaction ? statement : null;
+
+    /// <summary>Of the command in its batch whose result the reader is at. Npgsql keeps it to itself.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_StatementIndex")]
+    private static extern int StatementIndexOf(NpgsqlDataReader reader);
 }

@@ -21,6 +21,7 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
 
     private int _conflicts;
     private bool _stale;
+    private bool _misdescribed;
 
     /// <summary>Whether an earlier run may have committed.</summary>
     private bool _inDoubt;
@@ -35,6 +36,7 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
         {
             // Nothing was committed in an idle session that its server had closed, and a new one can't be stale.
             StaleSessionException when !_stale => TimeSpan.Zero,
+            StaleDescriptionException when !_misdescribed => TimeSpan.Zero,
             CommitInDoubtException => DoubtPause,
             Failure { Code: ProblemCode.ActivityInFlight or ProblemCode.DatabaseUnavailable } when _inDoubt => DoubtPause,
             Failure { Code: ProblemCode.Conflict } failure when IsOver(failure) && _conflicts < MostConflicts => NextPause(),
@@ -44,6 +46,7 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
             return false;
 
         _stale |= error is StaleSessionException;
+        _misdescribed |= error is StaleDescriptionException;
         NeedsNewSession |= error is StaleSessionException or CommitInDoubtException;
         _inDoubt |= error is CommitInDoubtException;
         try
@@ -89,3 +92,10 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
 
 /// <summary>An idle session that its server had closed: nothing of the request has had an effect.</summary>
 internal sealed class StaleSessionException(Exception cause) : Exception("The idle session was closed.", cause);
+
+/// <summary>A statement was sent by what was remembered of it, which is no longer so; it was rolled back, and is forgotten.</summary>
+/// <param name="failure">What to answer where there is no other try.</param>
+internal sealed class StaleDescriptionException(Failure failure) : Exception("What was known of the statement is stale.", failure)
+{
+    public Failure Failure => failure;
+}

@@ -1,17 +1,35 @@
 using System.Text;
+using Gateway.Api.Connections;
+using Gateway.Api.Errors;
+using Gateway.Api.Rows;
+using Gateway.Contracts;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Gateway.Api.Execution;
 
-/// <summary>A statement with its parameters as PostgreSQL's text input, in the order of <c>$1…$n</c>.</summary>
+/// <summary>A statement with its parameters, in the order of <c>$1…$n</c>.</summary>
 /// <param name="Sql">The scanned statement.</param>
-/// <param name="Values">A parameter's text, or null for NULL and for what a reference stands for.</param>
+/// <param name="Values">A parameter's value; none for what a reference stands for.</param>
 /// <param name="References">The parameters that are values of earlier statements' results.</param>
-internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<string?> Values, IReadOnlyList<ResultReference> References)
+internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue> Values, IReadOnlyList<ResultReference> References)
 {
+    /// <summary>The types that the request declares, a name or null for each parameter; empty where it declares none.</summary>
+    public IReadOnlyList<string?> DeclaredTypes { get; init; } = [];
+
+    /// <summary>Where the parameters are in the request.</summary>
+    public string Pointer { get; init; } = "";
+
+    /// <summary>The types' OIDs that are sent; 0 or none where the server infers.</summary>
+    private IReadOnlyList<uint> TypeOids { get; init; } = [];
+
+    /// <summary>Whether types are sent with it.</summary>
+    public bool HasTypes => TypeOids.Any(oid => oid != 0);
+
+    /// <summary>Whether it can't be sent before the types of its parameters are known.</summary>
+    public bool NeedsTypes => DeclaredTypes.Any(declared => declared is not null) || Values.Any(value => value.Json is not null);
+
     /// <summary>With the references replaced by what they refer to.</summary>
-    /// <exception cref="Errors.Failure"><c>expectation_failed</c>: the results have no such value.</exception>
+    /// <exception cref="Failure"><c>expectation_failed</c>: the results have no such value.</exception>
     public BoundStatement Resolve(IReadOnlyList<StatementResult> results)
     {
         if (References.Count == 0)
@@ -22,17 +40,34 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<string?> Values
         return this with { Values = values, References = [] };
     }
 
-    /// <summary>The command for one run; the types are left to the server, as for a literal.</summary>
+    /// <summary>With each value as the text of its type.</summary>
+    /// <exception cref="Failure"><c>invalid_request</c>: a value has no such text.</exception>
+    public BoundStatement Encode(IReadOnlyList<DataType> types)
+    {
+        var faults = new List<RequestFault>();
+        var encoder = new ParameterEncoder(faults);
+        var values = Values.ToArray();
+        var oids = new uint[values.Length];
+        for (var i = 0; i < values.Length; i++)
+        {
+            var isJson = values[i].Json is not null;
+            // A type that changed meanwhile is an error then, and never a value taken for what it is not.
+            if (isJson || DeclaredTypes.ElementAtOrDefault(i) is not null)
+                oids[i] = types[i].Oid;
+            if (values[i].Json is { } json)
+                values[i] = new ParameterValue(encoder.Encode(json, types[i], PointerOf(i)));
+        }
+        return faults.Count > 0 ? throw Failure.Invalid(faults) : this with { Values = values, TypeOids = oids };
+    }
+
+    /// <summary>The command for one run; a type that is not sent is left to the server, as for a literal.</summary>
     public NpgsqlBatchCommand ToCommand()
     {
         var command = new NpgsqlBatchCommand(Sql.Text);
-        foreach (var value in Values)
+        for (var i = 0; i < Values.Count; i++)
         {
-            command.Parameters.Add(new NpgsqlParameter
-            {
-                NpgsqlDbType = NpgsqlDbType.Unknown,
-                Value = (object?)value ?? DBNull.Value,
-            });
+            var text = new ParameterText(Values[i].Text, TypeOids.ElementAtOrDefault(i));
+            command.Parameters.Add(new NpgsqlParameter<ParameterText> { TypedValue = text });
         }
         return command;
     }
@@ -78,7 +113,7 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<string?> Values
     {
         for (var i = 0; i < Values.Count; i++)
         {
-            if (Values[i] is { Length: > 2 } value && !Sql.Text.Contains(value, StringComparison.Ordinal))
+            if (Values[i].Text is { Length: > 2 } value && !Sql.Text.Contains(value, StringComparison.Ordinal))
             {
                 message = message
                     .Replace($"\"{value}\"", NameOf(i), StringComparison.Ordinal)
@@ -94,11 +129,15 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<string?> Values
             return null;
         for (var i = 0; i < Values.Count; i++)
         {
-            if (Values[i] is { } value && value.AsSpan().Contains(quoted, StringComparison.Ordinal))
+            if (Values[i].Text is { } value && value.AsSpan().Contains(quoted, StringComparison.Ordinal))
                 return NameOf(i);
         }
         return null;
     }
+
+    private string PointerOf(int index) => Sql.Names.Count > 0
+        ? $"{Pointer}/{JsonPointer.Escape(Sql.Names[index])}"
+        : $"{Pointer}/{index}";
 
     private string NameOf(int index) => Sql.Names.Count > 0 ? $":{Sql.Names[index]}" : $"${index + 1}";
 }

@@ -44,25 +44,25 @@ internal sealed record ResultReference(int Parameter, int Statement, string Poin
         return new ResultReference(index, target, pointer);
     }
 
-    /// <summary>The value as a parameter's text; null for NULL.</summary>
+    /// <summary>The value as a parameter's.</summary>
     /// <exception cref="Failure"><c>expectation_failed</c>: the results have no such value.</exception>
-    public string? Resolve(IReadOnlyList<StatementResult> results)
+    public ParameterValue Resolve(IReadOnlyList<StatementResult> results)
     {
         var result = results[Statement];
         var tokens = Tokens(Pointer);
         if (tokens is [_, _, "rowCount"])
-            return result.RowCount?.ToString();
+            return new ParameterValue(result.RowCount?.ToString());
         if (tokens is [_, _, "rows", ..])
         {
             using var rows = JsonDocument.Parse(result.Rows, new JsonDocumentOptions { MaxDepth = int.MaxValue });
             var value = rows.RootElement;
             if (tokens[3..].All(token => Step(ref value, token)))
             {
-                // A whole cell of json or jsonb is passed on as it is; PostgreSQL would take its array for one of its own. But
-                // null is NULL: the two look the same in a result, and a column's NULL is far the more frequent.
-                return tokens.Length == 5 && value.ValueKind != JsonValueKind.Null && result.IsJson(tokens[4])
-                    ? value.GetRawText()
-                    : ParameterBinder.ToText(value);
+                // What is json or jsonb to PostgreSQL is passed on as it is, a string of JSON with its quotes. But null is NULL: the
+                // two look the same in a result, and a column's NULL is far the more frequent.
+                return value.ValueKind != JsonValueKind.Null && result.IsJson(tokens[4..])
+                    ? new ParameterValue(value.GetRawText())
+                    : ParameterValue.Read(value, out _);
             }
         }
         throw new Failure(

@@ -1,6 +1,7 @@
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Replay;
+using Gateway.Api.Rows;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Npgsql;
@@ -26,7 +27,12 @@ namespace Gateway.Api.Execution;
 /// </summary>
 internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptions options, TimeProvider clock)
 {
-    public async Task<ActivityAnswer> RunAsync(ActivityCall call, Deadline deadline, RequestRecord record)
+    /// <param name="call">The request.</param>
+    /// <param name="deadline">Its budget.</param>
+    /// <param name="record">Gets what becomes of it.</param>
+    /// <param name="stream">Takes a query's rows to the caller in steps 4 and 5; null where they are held.</param>
+    public async Task<ActivityAnswer> RunAsync(
+        ActivityCall call, Deadline deadline, RequestRecord record, RowStream? stream = null)
     {
         // 1.
         foreach (var (index, statement) in call.Statements.Index())
@@ -45,26 +51,31 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         {
             try
             {
-                return await RunOnceAsync(call, connection, attempts.NeedsNewSession, deadline, record);
+                return await RunOnceAsync(call, connection, attempts.NeedsNewSession, deadline, record, stream);
             }
-            catch (Exception error) when (error is Failure or StaleSessionException or CommitInDoubtException)
+            catch (Exception error) when (
+                error is Failure or StaleSessionException or StaleDescriptionException or CommitInDoubtException
+                && stream is not { HasBegun: true })
             {
                 if (await attempts.GoOnAsync(error))
                     continue;
                 if (attempts.IsInDoubtAfter(error))
                     throw Attempts.OutcomeUnknown(call, error);
+                if (error is StaleDescriptionException stale)
+                    throw stale.Failure;
                 throw;
             }
         }
     }
 
     private async Task<ActivityAnswer> RunOnceAsync(
-        ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline, RequestRecord record)
+        ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline, RequestRecord record, RowStream? stream)
     {
+        stream?.Restart();
         // 3.
         record.Enter(Stage.Connect);
         var session = await OpenAsync(call, connection, needsNew, deadline);
-        var run = new ActivityRun(call, connection, session, new ActivityAnswer(options.ResponseLimitBytes), deadline);
+        var run = new ActivityRun(call, connection, session, new ActivityAnswer(options.ResponseLimitBytes, clock, stream), deadline);
         try
         {
             // 4. and 5.
@@ -86,7 +97,9 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         catch
         {
             // What is abandoned may still write to it, so its memory is not given back then.
-            if (!session.Abandoned)
+            if (session.Abandoned)
+                stream?.GiveUp();
+            else
                 run.Answer.Dispose();
             await session.RollBackAsync();
             throw;

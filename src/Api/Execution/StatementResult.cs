@@ -6,81 +6,100 @@ using Npgsql;
 namespace Gateway.Api.Execution;
 
 /// <summary>One statement's outcome; <see cref="StatementOutcome"/> is its shape on the wire.</summary>
-/// <param name="limit">The most bytes that its rows may take.</param>
-internal sealed class StatementResult(int limit) : IDisposable
+/// <param name="call">What was asked for.</param>
+/// <param name="writer">Writes its rows.</param>
+/// <param name="reader">Reads its rows.</param>
+/// <param name="isHeld">Whether the rows are held: what is sent as it comes must not end before the transaction has.</param>
+internal sealed class StatementResult(StatementCall call, RowWriter writer, RowReader reader, bool isHeld) : IDisposable
 {
-    private readonly JsonRows _rows = new(limit);
     private string _command = "";
-    private RowFormat _format;
 
     /// <summary>Rows returned, or affected where none are; null for a statement that has no count.</summary>
     public long? RowCount { get; private set; }
 
-    /// <summary>The rows as a JSON array.</summary>
-    public ReadOnlyMemory<byte> Rows => _rows.Written;
+    /// <summary>Whether there were more rows than were asked for.</summary>
+    public bool Truncated => reader.Truncated;
+
+    /// <summary>The rows as a JSON array, where they are held.</summary>
+    public ReadOnlyMemory<byte> Rows => writer.Output.Written;
+
+    /// <summary>The types of the columns that DDL can change.</summary>
+    public IReadOnlyList<uint> AlterableTypes => [.. reader.Types.Where(type => type.IsAlterable).Select(type => type.Oid).Distinct()];
 
     /// <summary>Reads the statement's result to its end, and moves on to the next.</summary>
-    /// <param name="reader">The reader, at the statement's result, or past it where it returns no rows.</param>
+    /// <param name="rows">The reader.</param>
     /// <param name="command">The statement as it was sent: Npgsql leaves its command tag there.</param>
-    /// <param name="call">What was asked for.</param>
-    /// <param name="catalog">The types of the database.</param>
-    /// <param name="cancellation">Ends the wait for the server.</param>
+    /// <param name="isCurrent">Whether the reader is at the statement's result: past it where it returns none.</param>
+    /// <param name="findTypes">Finds the columns' types.</param>
+    /// <param name="waits">What ends the waits.</param>
     public async Task ReadAsync(
-        NpgsqlDataReader reader,
+        NpgsqlDataReader rows,
         NpgsqlBatchCommand command,
-        StatementCall call,
-        TypeCatalog catalog,
-        CancellationToken cancellation)
+        bool isCurrent,
+        Func<IReadOnlyList<uint>, ValueTask<DataType[]>> findTypes,
+        ReadingWaits waits)
     {
-        _format = call.RowFormat;
-        // Npgsql skips over what returns no rows, whose tag is there by then.
-        var isCurrent = command.StatementType == StatementType.Unknown;
-        var returnsRows = isCurrent && reader.FieldCount > 0;
-        if (returnsRows)
-            await _rows.ReadAsync(reader, call.RowFormat, catalog, cancellation);
-        else
-            _rows.WriteNone();
-        // The tag comes behind the rows.
         if (isCurrent)
-            await reader.NextResultAsync(cancellation);
+            await reader.ReadAsync(rows, call.MaxRows, findTypes, waits);
+        else
+            writer.Begin([]);
+        // The tag comes behind the rows; nobody waits for it where there are more than were asked for.
+        if (isCurrent && !reader.Truncated)
+            await rows.NextResultAsync(waits.Server);
         _command = CommandWord(command.StatementType, call.Statement.Sql);
-        RowCount = returnsRows ? _rows.Count
+        RowCount = isCurrent ? reader.Count
             : HasCount(command.StatementType) ? (long)command.Rows
             : null;
+        if (isHeld)
+            End();
     }
 
-    /// <summary>Whether a cell's values are JSON as PostgreSQL has it.</summary>
-    /// <param name="column">The column's name, or its index where rows are arrays.</param>
-    public bool IsJson(string column)
+    /// <summary>Writes what its rows end with.</summary>
+    public void End() => writer.End(RowCount, Truncated);
+
+    /// <summary>Whether a value in its rows is JSON to PostgreSQL too.</summary>
+    /// <param name="path">Where it is in a row: the column, as the row has it, and the way on from there.</param>
+    public bool IsJson(IReadOnlyList<string> path)
     {
-        var found = _format == RowFormat.Object
-            ? _rows.Columns.FirstOrDefault(known => known.Name == column)
-            : ResultReference.IsIndex(column, out var index) ? _rows.Columns.ElementAtOrDefault(index) : null;
-        return found?.Type is "json" or "jsonb";
+        if (path.Count == 0)
+            return false;
+        var column = call.RowFormat == RowFormat.Array && ResultReference.IsIndex(path[0], out var index)
+            ? index
+            : reader.Columns.TakeWhile(known => known.Name != path[0]).Count();
+        var type = reader.Types.ElementAtOrDefault(column);
+        foreach (var step in path.Skip(1))
+        {
+            type = type?.Form switch
+            {
+                // An array's elements are of one type in each of its dimensions; an array of theirs is not looked into.
+                JsonForm.Array => type.Element,
+                JsonForm.Composite => type.Attributes.FirstOrDefault(attribute => attribute.Name == step)?.Type,
+                _ => null,
+            };
+        }
+        return type?.Form == JsonForm.Json;
     }
 
     /// <summary>Writes its members, the rows last.</summary>
-    public void WriteTo(Utf8JsonWriter json)
+    /// <param name="json">Gets them.</param>
+    /// <param name="saysTruncated">Whether to say if there were more rows.</param>
+    public void WriteTo(Utf8JsonWriter json, bool saysTruncated)
     {
         json.WriteString("command"u8, _command);
-        if (RowCount is { } count)
-            json.WriteNumber("rowCount"u8, count);
-        else
-            json.WriteNull("rowCount"u8);
-        json.WriteStartArray("columns"u8);
-        foreach (var column in _rows.Columns)
-        {
-            json.WriteStartObject();
-            json.WriteString("name"u8, column.Name);
-            json.WriteString("type"u8, column.Type);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        json.WriteRowCount(RowCount);
+        if (saysTruncated)
+            json.WriteBoolean("truncated"u8, Truncated);
+        json.WriteColumns(reader.Columns);
         json.WritePropertyName("rows"u8);
-        json.WriteRawValue(_rows.Written.Span, skipInputValidation: true);
+        json.WriteRawValue(Rows.Span, skipInputValidation: true);
     }
 
-    public void Dispose() => _rows.Dispose();
+    public void Dispose()
+    {
+        reader.Dispose();
+        if (isHeld)
+            writer.Dispose();
+    }
 
     /// <summary>Npgsql keeps the tags that have a count; all others begin with the statement's own first word.</summary>
     private static string CommandWord(StatementType type, SqlText sql) => type switch
@@ -94,6 +113,8 @@ internal sealed class StatementResult(int limit) : IDisposable
         StatementType.Move => "MOVE",
         StatementType.Call => "CALL",
         StatementType.CreateTableAs => "CREATE",
+        // No tag came: the rest of the rows was not waited for.
+        StatementType.Unknown when sql.FirstWord() is "WITH" or "VALUES" or "TABLE" or "" => "SELECT",
         _ => sql.FirstWord(),
     };
 

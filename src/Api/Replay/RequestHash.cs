@@ -23,7 +23,9 @@ internal static class RequestHash
     {
         ["deferrable"] = value => value.ValueKind == JsonValueKind.False,
         ["isolation"] = value => value.ValueEquals("read committed"),
+        ["numbers"] = value => value.ValueEquals("exact"),
         ["parameters"] = IsEmpty,
+        ["parameterTypes"] = IsEmpty,
         ["readOnly"] = value => value.ValueKind == JsonValueKind.False,
         ["rowFormat"] = value => value.ValueEquals("object"),
     };
@@ -33,7 +35,7 @@ internal static class RequestHash
     public static byte[] Of(string operation, JsonElement body)
     {
         using var canonical = new PooledBuffer(int.MaxValue);
-        using (var json = new Utf8JsonWriter(canonical, JsonRows.WriterOptions))
+        using (var json = new Utf8JsonWriter(canonical, JsonString.WriterOptions))
         {
             json.WriteStartArray();
             json.WriteStringValue(operation);

@@ -1,5 +1,4 @@
-using System.Buffers;
-using System.Text.Json;
+using Gateway.Contracts;
 
 namespace Gateway.Api.Rows;
 
@@ -9,65 +8,57 @@ namespace Gateway.Api.Rows;
 /// </summary>
 internal static class ArrayText
 {
-    public static void Write(Utf8JsonWriter json, ColumnType type, ReadOnlySpan<byte> text)
+    public static void Write(PooledBuffer output, DataType type, ReadOnlySpan<byte> text, Numbers numbers)
     {
         var position = text[0] == (byte)'[' ? text.IndexOf((byte)'=') + 1 : 0;
-        WriteElements(json, type, text, ref position);
+        WriteElements(output, type, text, ref position, numbers);
     }
 
     /// <summary>From an opening brace to behind the closing one; PostgreSQL wrote it, so it is well-formed.</summary>
-    private static void WriteElements(Utf8JsonWriter json, ColumnType type, ReadOnlySpan<byte> text, ref int position)
+    private static void WriteElements(
+        PooledBuffer output, DataType type, ReadOnlySpan<byte> text, ref int position, Numbers numbers)
     {
-        json.WriteStartArray();
+        output.Write((byte)'[');
         position++;
         while (text[position] != (byte)'}')
         {
             switch (text[position])
             {
                 case (byte)'{':
-                    WriteElements(json, type, text, ref position);
+                    WriteElements(output, type, text, ref position, numbers);
                     break;
                 case (byte)'"':
-                    WriteQuoted(json, type, text, ref position);
+                    using (var quoted = QuotedText.Read(text[position..]))
+                    {
+                        JsonValue.Write(output, type.Element!, quoted.Value, numbers);
+                        position += quoted.Length;
+                    }
                     break;
                 default:
-                    WriteBare(json, type, text, ref position);
+                    WriteBare(output, type, text, ref position, numbers);
                     break;
             }
             if (text[position] == type.Delimiter)
+            {
+                output.Write((byte)',');
                 position++;
+            }
         }
         position++;
-        json.WriteEndArray();
+        output.Write((byte)']');
     }
 
-    private static void WriteBare(Utf8JsonWriter json, ColumnType type, ReadOnlySpan<byte> text, ref int position)
+    private static void WriteBare(
+        PooledBuffer output, DataType type, ReadOnlySpan<byte> text, ref int position, Numbers numbers)
     {
         var rest = text[position..];
         var length = rest.IndexOfAny((byte)type.Delimiter, (byte)'}');
         var element = rest[..length];
         // The word NULL in a text array comes quoted.
         if (element.SequenceEqual("NULL"u8))
-            json.WriteNullValue();
+            output.Write("null"u8);
         else
-            JsonValue.Write(json, type.Element!, element);
+            JsonValue.Write(output, type.Element!, element, numbers);
         position += length;
-    }
-
-    private static void WriteQuoted(Utf8JsonWriter json, ColumnType type, ReadOnlySpan<byte> text, ref int position)
-    {
-        var rest = text[(position + 1)..];
-        var unescaped = ArrayPool<byte>.Shared.Rent(rest.Length);
-        var length = 0;
-        var read = 0;
-        while (rest[read] != (byte)'"')
-        {
-            if (rest[read] == (byte)'\\')
-                read++;
-            unescaped[length++] = rest[read++];
-        }
-        JsonValue.Write(json, type.Element!, unescaped.AsSpan(0, length));
-        ArrayPool<byte>.Shared.Return(unescaped);
-        position += 1 + read + 1;
     }
 }

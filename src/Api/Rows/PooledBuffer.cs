@@ -4,8 +4,10 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Rows;
 
-/// <summary>An answer that is held whole, in pooled memory, up to a limit.</summary>
-internal sealed class PooledBuffer(int limit) : IBufferWriter<byte>, IDisposable
+/// <summary>An answer, or a part of one, that is held in pooled memory, up to a limit.</summary>
+/// <param name="limit">The most bytes of it all.</param>
+/// <param name="taken">What other parts have taken of that.</param>
+internal sealed class PooledBuffer(int limit, int taken = 0) : IBufferWriter<byte>, IDisposable
 {
     private const int FirstSize = 4096;
     private byte[] _bytes = ArrayPool<byte>.Shared.Rent(FirstSize);
@@ -13,6 +15,24 @@ internal sealed class PooledBuffer(int limit) : IBufferWriter<byte>, IDisposable
     public int Length { get; private set; }
 
     public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, Length);
+
+    /// <exception cref="Failure"><c>result_too_large</c></exception>
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length > _bytes.Length - Length)
+            Reserve(bytes.Length);
+        bytes.CopyTo(_bytes.AsSpan(Length));
+        Advance(bytes.Length);
+    }
+
+    /// <exception cref="Failure"><c>result_too_large</c></exception>
+    public void Write(byte value)
+    {
+        if (Length == _bytes.Length)
+            Reserve(1);
+        _bytes[Length] = value;
+        Advance(1);
+    }
 
     /// <exception cref="Failure"><c>result_too_large</c></exception>
     public void Advance(int count)
@@ -33,16 +53,26 @@ internal sealed class PooledBuffer(int limit) : IBufferWriter<byte>, IDisposable
         return _bytes.AsSpan(Length);
     }
 
+    /// <summary>What was written from there on, to be changed in its place.</summary>
+    public Span<byte> From(int start) => _bytes.AsSpan(start, Length - start);
+
+    /// <summary>Takes back what was written from there on.</summary>
+    public void CutTo(int length) => Length = length;
+
+    /// <summary>Takes away what was written first, as far as it is still there.</summary>
+    public void CutFront(int count)
+    {
+        count = Math.Min(count, Length);
+        _bytes.AsSpan(count, Length - count).CopyTo(_bytes);
+        Length -= count;
+    }
+
     /// <summary>Says so before a value is read that has no room.</summary>
     /// <exception cref="Failure"><c>result_too_large</c></exception>
     public void EnsureRoom(long length)
     {
-        if (length > limit)
-        {
-            throw new Failure(
-                ProblemCode.ResultTooLarge,
-                $"The answer would be larger than {limit} bytes (Gateway__ResponseLimitBytes); ask for fewer rows or columns.");
-        }
+        if (length > limit - taken)
+            ThrowTooLarge();
     }
 
     public void Dispose()
@@ -50,6 +80,11 @@ internal sealed class PooledBuffer(int limit) : IBufferWriter<byte>, IDisposable
         ArrayPool<byte>.Shared.Return(_bytes);
         _bytes = [];
     }
+
+    private void ThrowTooLarge() => throw new Failure(
+        ProblemCode.ResultTooLarge,
+        $"The answer would be larger than {limit} bytes (Gateway__ResponseLimitBytes); ask for fewer rows or columns, or for a "
+        + "stream of a query (Accept: application/x-ndjson or text/csv), which has no such limit.");
 
     private void Reserve(int sizeHint)
     {

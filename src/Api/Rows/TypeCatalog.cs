@@ -1,86 +1,202 @@
 using System.Collections.Concurrent;
-using Dapper;
+using System.Globalization;
 using Npgsql;
 
 namespace Gateway.Api.Rows;
 
 /// <summary>
-/// The types of one database: PostgreSQL's own are read when the gateway starts, extensions' and users' when a result
-/// first has one, also those that were created meanwhile.
+/// The types of one database: PostgreSQL's own are read when the gateway starts, extensions' and users' when a value first
+/// has one, also those that were created meanwhile. What DDL can change is read each time.
 /// </summary>
-internal sealed class TypeCatalog(NpgsqlDataSource source)
+internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
 {
     /// <summary>What <c>format_type</c> prints for a type that it does not find; one created in a transaction that is still open, say.</summary>
-    private static readonly ColumnType Unknown = new("???", JsonForm.Text);
+    private static readonly DataType Unknown = new(0, "???", JsonForm.Text);
+
+    private static readonly DataType Text = new(25, "text", JsonForm.Text);
+
+    /// <summary>A type can be renamed, and its OID stays; the name is only shown.</summary>
+    private static readonly TimeSpan NameIsTrusted = TimeSpan.FromSeconds(30);
 
     /// <summary>The first OID that PostgreSQL gives to an object which initdb did not make.</summary>
     private const int FirstNormalObjectId = 16384;
 
-    /// <summary>
-    /// Every name is qualified, and operators are: format_type(oid, text) would be one of public's, and so a caller's SQL in a
-    /// session that the journal may trust. The search_path stays the role's, since names of types are printed by it.
-    /// </summary>
-    private const string Columns =
-        """
-        SELECT t.oid::bigint AS oid, pg_catalog.format_type(t.oid, NULL) AS name, t.typbasetype::bigint AS "baseType",
-               coalesce(e.oid, 0)::bigint AS element, coalesce(e.typdelim, ',')::pg_catalog.text AS delimiter
-          FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.typarray OPERATOR(pg_catalog.=) t.oid
-        """;
+    private const string BuiltIn =
+        "SELECT oid FROM pg_catalog.pg_type WHERE oid OPERATOR(pg_catalog.<) 16384 AND typtype OPERATOR(pg_catalog.<>) 'c'";
 
-    private readonly ConcurrentDictionary<uint, ColumnType> _types = new();
+    private const string Given = "SELECT pg_catalog.unnest(CAST($1 AS pg_catalog.text)::pg_catalog.oid[])";
+
+    private readonly ConcurrentDictionary<uint, (DataType Type, long ReadAt)> _types = new();
 
     /// <summary>Reads PostgreSQL's own types.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
-    public async Task LoadAsync(CancellationToken cancellation)
+    public async Task LoadAsync(CancellationToken cancellation) => await ReadAsync(Query(BuiltIn), cancellation);
+
+    /// <summary>The types with those OIDs, in their order.</summary>
+    /// <param name="oids">The OIDs; one may be there several times.</param>
+    /// <param name="current">What is known to be true in the transaction that asks.</param>
+    /// <param name="cancellation">Ends the wait for the server.</param>
+    public async ValueTask<DataType[]> FindAsync(
+        IReadOnlyList<uint> oids, IReadOnlyDictionary<uint, DataType> current, CancellationToken cancellation)
     {
-        var rows = await ReadAsync(
-            $"{Columns} WHERE t.oid OPERATOR(pg_catalog.<) {FirstNormalObjectId} AND t.typtype OPERATOR(pg_catalog.<>) 'c'", null, cancellation);
-        foreach (var row in rows.OrderBy(row => row.Element != 0))
-            _types[(uint)row.Oid] = Describe(row, element: _types.GetValueOrDefault((uint)row.Element), baseType: null);
+        var types = new DataType[oids.Count];
+        IReadOnlyDictionary<uint, DataType>? read = null;
+        for (var i = 0; i < types.Length; i++)
+        {
+            if ((Known(oids[i]) ?? current.GetValueOrDefault(oids[i])) is not { } type)
+            {
+                read ??= await ReadAsync([.. oids.Where(oid => Known(oid) is null)], cancellation);
+                type = read.GetValueOrDefault(oids[i], Unknown);
+            }
+            types[i] = type;
+        }
+        return types;
     }
 
-    /// <summary>The type with that OID.</summary>
-    public ValueTask<ColumnType> FindAsync(uint oid, CancellationToken cancellation) =>
-        _types.TryGetValue(oid, out var type) ? new(type) : ReadAsync(oid, cancellation);
+    /// <summary>A type that is known for good, or long enough.</summary>
+    public DataType? Known(uint oid) => _types.TryGetValue(oid, out var known)
+        && (oid < FirstNormalObjectId || clock.GetElapsedTime(known.ReadAt) < NameIsTrusted)
+        ? known.Type
+        : null;
 
-    private async ValueTask<ColumnType> ReadAsync(uint oid, CancellationToken cancellation)
+    /// <summary>Asks for types, with all that they are made of; its results are text.</summary>
+    public static NpgsqlBatchCommand Query(IEnumerable<uint> oids) => new(Query(Given))
     {
-        var rows = await ReadAsync($"{Columns} WHERE t.oid OPERATOR(pg_catalog.=) @oid::bigint::pg_catalog.oid", new { oid = (long)oid }, cancellation);
-        if (rows.Count == 0)
-            return Unknown;
-        var row = rows[0];
-        var element = row.Element == 0 ? null : await FindAsync((uint)row.Element, cancellation);
-        var baseType = row.BaseType == 0 ? null : await FindAsync((uint)row.BaseType, cancellation);
-        return _types[oid] = Describe(row, element, baseType);
+        Parameters = { new NpgsqlParameter<string> { TypedValue = $"{{{string.Join(',', oids)}}}" } },
+    };
+
+    /// <summary>Reads what <see cref="Query(IEnumerable{uint})"/> is answered with, and remembers what may be.</summary>
+    public async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
+    {
+        var rows = new List<TypeRow>();
+        while (await reader.ReadAsync(cancellation))
+        {
+            rows.Add(new TypeRow(
+                Oid(reader.GetString(0)), reader.GetString(1), Oid(reader.GetString(2)), Oid(reader.GetString(3)),
+                reader.GetString(4)[0], reader.GetString(5) == "true", reader.GetString(6) == "true",
+                reader.IsDBNull(7) ? null : new AttributeRow(reader.GetString(7), Oid(reader.GetString(8)))));
+        }
+
+        var read = new Dictionary<uint, DataType>();
+        var byOid = rows.ToLookup(row => row.Oid);
+        foreach (var row in rows)
+            Describe(row.Oid, byOid, read);
+        foreach (var (oid, type) in read)
+        {
+            if (!type.IsAlterable)
+                _types[oid] = (type, clock.GetTimestamp());
+        }
+        return read;
     }
 
-    private async Task<IReadOnlyList<TypeRow>> ReadAsync(string sql, object? parameters, CancellationToken cancellation)
+    private async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(IReadOnlyList<uint> oids, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
-        var rows = await connection.QueryAsync<TypeRow>(new CommandDefinition(sql, parameters, cancellationToken: cancellation));
-        return rows.AsList();
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { Query(oids) } };
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        return await ReadAsync(reader, cancellation);
     }
 
-    private static ColumnType Describe(TypeRow row, ColumnType? element, ColumnType? baseType)
+    private async Task ReadAsync(string sql, CancellationToken cancellation)
     {
-        if (element is not null)
-            return new ColumnType(row.Name, JsonForm.Array, element, row.Delimiter[0]);
-        // A domain is written as what it is over.
-        return baseType is not null
-            ? baseType with { Name = row.Name }
-            : new ColumnType(row.Name, FormOf(row.Oid));
+        await using var command = source.CreateCommand(sql);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        await ReadAsync(reader, cancellation);
+    }
+
+    /// <summary>
+    /// A row for each type that the given ones are made of, and for a composite one for each attribute, in their order. Every
+    /// name is qualified, and operators are: it runs in sessions of callers too. The search_path stays the role's, since names
+    /// of types are printed by it. What has the array's subscripts is an array to <c>to_json</c>.
+    /// </summary>
+    private static string Query(string given) =>
+        $"""
+        WITH RECURSIVE reached(oid) AS (
+            {given}
+            UNION
+            SELECT part.oid
+              FROM reached JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) reached.oid
+             CROSS JOIN LATERAL (
+                SELECT t.typbasetype
+                UNION ALL SELECT t.typelem
+                UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
+                           WHERE a.attrelid OPERATOR(pg_catalog.=) t.typrelid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+             ) part(oid)
+             WHERE part.oid OPERATOR(pg_catalog.<>) 0
+        )
+        SELECT t.oid::pg_catalog.text, pg_catalog.format_type(t.oid, NULL), t.typbasetype::pg_catalog.text,
+               CASE WHEN t.typsubscript OPERATOR(pg_catalog.=) 'pg_catalog.array_subscript_handler'::pg_catalog.regproc
+                    THEN t.typelem ELSE 0::pg_catalog.oid END::pg_catalog.text,
+               coalesce(e.typdelim, ',')::pg_catalog.text,
+               (t.typname OPERATOR(pg_catalog.=) 'hstore' AND EXISTS (
+                  SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid OPERATOR(pg_catalog.=) d.refobjid
+                   WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
+                     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                     AND d.objid OPERATOR(pg_catalog.=) t.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
+                     AND x.extname OPERATOR(pg_catalog.=) 'hstore'))::pg_catalog.text,
+               (t.typtype OPERATOR(pg_catalog.=) 'c')::pg_catalog.text,
+               a.attname::pg_catalog.text, a.atttypid::pg_catalog.text
+          FROM reached JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) reached.oid
+          LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) t.typelem
+          LEFT JOIN pg_catalog.pg_attribute a ON t.typtype OPERATOR(pg_catalog.=) 'c' AND a.attrelid OPERATOR(pg_catalog.=) t.typrelid
+                    AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+         ORDER BY t.oid, a.attnum
+        """;
+
+    private static DataType Describe(uint oid, ILookup<uint, TypeRow> rows, Dictionary<uint, DataType> described)
+    {
+        if (described.TryGetValue(oid, out var known))
+            return known;
+        if (rows[oid].FirstOrDefault() is not { } row)
+            return Unknown;
+
+        var type = new DataType(oid, row.Name, row.IsHstore ? JsonForm.Hstore : FormOf(oid));
+        if (row.Element != 0)
+        {
+            type = type with
+            {
+                Form = type.Form == JsonForm.Vector ? JsonForm.Vector : JsonForm.Array,
+                Element = Describe(row.Element, rows, described),
+                Delimiter = row.Delimiter,
+            };
+        }
+        else if (type.Form == JsonForm.Array)
+        {
+            // anyarray, of pg_stats: nothing says of what it is one.
+            type = type with { Element = Text };
+        }
+        else if (row.BaseType != 0)
+        {
+            // A domain is written as what it is over.
+            type = Describe(row.BaseType, rows, described) with { Oid = oid, Name = row.Name };
+        }
+        else if (row.IsComposite)
+        {
+            var attributes = rows[oid].Where(one => one.Attribute is not null)
+                .Select(one => new TypeAttribute(one.Attribute!.Name, Describe(one.Attribute.Type, rows, described)));
+            type = type with { Form = JsonForm.Composite, Attributes = [.. attributes] };
+        }
+        return described[oid] = type;
     }
 
     /// <summary>The one table PostgreSQL type → JSON. What is not in it is text; the OIDs are in pg_type.dat.</summary>
-    private static JsonForm FormOf(long oid) => oid switch
+    private static JsonForm FormOf(uint oid) => oid switch
     {
         16 /* boolean */ => JsonForm.Boolean,
-        20 or 21 or 23 /* bigint, smallint, integer */ => JsonForm.Number,
-        700 or 701 or 1700 /* real, double precision, numeric */ => JsonForm.Number,
+        21 or 23 or 700 or 701 /* smallint, integer, real, double precision */ => JsonForm.Number,
+        20 or 1700 /* bigint, numeric */ => JsonForm.ExactNumber,
+        22 or 30 /* int2vector, oidvector */ => JsonForm.Vector,
         114 or 3802 /* json, jsonb */ => JsonForm.Json,
+        1082 /* date */ => JsonForm.Date,
         1114 or 1184 /* timestamp, timestamptz */ => JsonForm.Timestamp,
+        2277 /* anyarray */ => JsonForm.Array,
         _ => JsonForm.Text,
     };
 
-    private sealed record TypeRow(long Oid, string Name, long BaseType, long Element, string Delimiter);
+    private static uint Oid(string text) => uint.Parse(text, CultureInfo.InvariantCulture);
+
+    private sealed record TypeRow(
+        uint Oid, string Name, uint BaseType, uint Element, char Delimiter, bool IsHstore, bool IsComposite, AttributeRow? Attribute);
+
+    private sealed record AttributeRow(string Name, uint Type);
 }

@@ -20,6 +20,8 @@ public sealed class ContractDocumentRequestTests
         Body(""), .. OfAnyRequest(Body),
         Body("\"parameters\": []"), Body("\"parameters\": {}"), Body("\"parameters\": null"), Body("\"parameters\": 1"),
         Body("\"parameters\": \"x\""), Body("\"parameters\": true"),
+        Body("\"parameterTypes\": []"), Body("\"parameterTypes\": {}"), Body("\"parameterTypes\": null"), Body("\"parameterTypes\": 1"),
+        Body("\"parameterTypes\": \"text\""), Body("\"maxRows\": 1"),
         Body("\"rowFormat\": \"object\""), Body("\"rowFormat\": \"array\""), Body("\"rowFormat\": \"Object\""),
         Body("\"rowFormat\": 0"), Body("\"rowFormat\": null"),
         Body("\"expect\": {\"rowCount\": 0}"), Body("\"expect\": {\"rowCount\": -1}"), Body("\"expect\": {}"),
@@ -29,6 +31,14 @@ public sealed class ContractDocumentRequestTests
         "{\"activityId\": \"a\", \"sql\": null}",
         Tagged(""), Tagged("a b"), Tagged("~!"), Tagged("é"), Tagged("\\u007f"), Tagged(new string('x', 255)),
         Tagged(new string('x', 256)),
+    ];
+
+    /// <summary>As <see cref="ExecuteBodies"/>, of what only a query takes or takes not.</summary>
+    public static TheoryData<string> QueryBodies =>
+    [
+        Body("\"maxRows\": 1"), Body("\"maxRows\": 2147483647"), Body("\"maxRows\": 0"), Body("\"maxRows\": -1"), Body("\"maxRows\": 1.5"),
+        Body("\"maxRows\": \"1\""), Body("\"maxRows\": null"), Body("\"maxRows\": 2147483648"),
+        Body("\"expect\": {\"rowCount\": 1}"), Body("\"delivery\": \"exactly-once\""), Body("\"numbers\": \"string\""),
     ];
 
     /// <summary>As <see cref="ExecuteBodies"/>.</summary>
@@ -51,6 +61,7 @@ public sealed class ContractDocumentRequestTests
         Listed("{\"sql\": \"SELECT 1\"}, {\"sql\": \"\"}"), Listed("{\"sql\": \"SELECT 1\"}, {\"sql\": null}, {}"),
         Listed("{\"sql\": \"SELECT 1\"}, {\"sqll\": \"SELECT 1\"}"), Listed("{\"sql\": \"SELECT 1\", \"activityId\": \"b\"}"),
         Listed("{\"sql\": \"SELECT 1\", \"parameters\": []}, {\"sql\": \"SELECT 1\", \"parameters\": null}"),
+        Listed("{\"sql\": \"SELECT 1\", \"parameterTypes\": []}, {\"sql\": \"SELECT 1\", \"parameterTypes\": 1, \"maxRows\": 1}"),
         Listed("{\"sql\": \"SELECT 1\", \"parameters\": 1}"), Listed("{\"sql\": \"SELECT 1\", \"rowFormat\": \"Array\"}"),
         Listed("{\"sql\": \"SELECT 1\", \"rowFormat\": \"array\", \"expect\": {\"rowCount\": 0}}"),
         Listed("{\"sql\": \"SELECT 1\", \"expect\": {\"rowCount\": -1, \"x\": 1}}, {\"sql\": \"SELECT 1\", \"expect\": {}}"),
@@ -108,6 +119,11 @@ public sealed class ContractDocumentRequestTests
         AssertSameFaults(body, nameof(Operation.Execute));
 
     [Theory]
+    [MemberData(nameof(QueryBodies))]
+    public void QueryBody_IsValidToTheDocumentWhereItIsToTheGateway(string body) =>
+        AssertSameFaults(body, nameof(Operation.Query));
+
+    [Theory]
     [MemberData(nameof(TransactionBodies))]
     public void TransactionBody_IsValidToTheDocumentWhereItIsToTheGateway(string body) =>
         AssertSameFaults(body, nameof(Operation.Transaction));
@@ -125,6 +141,7 @@ public sealed class ContractDocumentRequestTests
         Assert.Equal((double)schema.Property("timeoutMs")["default"]!, call.Budget.TotalMilliseconds);
         var statement = isTransaction ? ContractSchema.Of(nameof(TransactionStatement)) : schema;
         Assert.Equal((string?)statement.Property("rowFormat")["default"], Word(call.Statements[0].RowFormat));
+        Assert.Equal((string?)schema.Property("numbers")["default"], Word(call.Numbers));
         if (isTransaction)
         {
             Assert.Equal((string?)schema.Property("isolation")["default"], Word(call.Mode.Isolation!.Value));
@@ -245,7 +262,8 @@ public sealed class ContractDocumentRequestTests
         body("\"timeoutMs\": 1"), body("\"timeoutMs\": 0"), body("\"timeoutMs\": 300000"), body("\"timeoutMs\": 300001"),
         body("\"connection\": \"other\""), body("\"connection\": 1"), body("\"connection\": null"),
         body("\"delivery\": \"exactly-once\""), body("\"delivery\": \"at-least-once\""), body("\"delivery\": \"once\""),
-        body("\"sqll\": \"x\""), body("\"ActivityId\": \"x\""),
+        body("\"numbers\": \"exact\""), body("\"numbers\": \"string\""), body("\"numbers\": \"strings\""), body("\"numbers\": null"),
+        body("\"sqll\": \"x\""), body("\"ActivityId\": \"x\""), body("\"maxrows\": 1"),
     ];
 
     private static ContractSchema SchemaOf(string operation) => ContractSchema.Of($"{operation}Request");

@@ -1,0 +1,43 @@
+using Microsoft.Net.Http.Headers;
+
+namespace Gateway.Api.Endpoints;
+
+/// <summary>The forms that a query is answered in, by what the caller accepts.</summary>
+internal enum AnswerForm
+{
+    /// <summary><c>application/json</c>: whole, so that its status is always true.</summary>
+    Json,
+
+    /// <summary><c>application/x-ndjson</c>, streamed.</summary>
+    Ndjson,
+
+    /// <summary><c>text/csv</c>, streamed.</summary>
+    Csv,
+}
+
+/// <summary>Media types of streams, and the choice between them.</summary>
+internal static class AnswerForms
+{
+    public const string Ndjson = "application/x-ndjson";
+    public const string Csv = "text/csv";
+
+    /// <summary>What the caller likes best of what there is; JSON, where it names none of it.</summary>
+    public static AnswerForm Choose(HttpRequest request)
+    {
+        foreach (var accepted in request.GetTypedHeaders().Accept.OrderByDescending(type => type.Quality ?? 1))
+        {
+            if (accepted.Quality == 0)
+                continue;
+            if (IsNamed(accepted, Ndjson))
+                return AnswerForm.Ndjson;
+            if (IsNamed(accepted, Csv))
+                return AnswerForm.Csv;
+            if (accepted.MatchesMediaType("application/json"))
+                return AnswerForm.Json;
+        }
+        return AnswerForm.Json;
+    }
+
+    private static bool IsNamed(MediaTypeHeaderValue accepted, string type) =>
+        accepted.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,71 @@
+using System.Text.Json;
+using Gateway.Contracts;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>A request's <c>parameterTypes</c> → a type's name, or null for "let the server infer", for each placeholder.</summary>
+internal static class DeclaredTypes
+{
+    /// <param name="types">The request's field.</param>
+    /// <param name="sql">The scanned statement.</param>
+    /// <param name="pointer">Where the field is in the request.</param>
+    /// <param name="faults">Gets what is wrong with it.</param>
+    /// <returns>In the order of <c>$1…$n</c>; empty where there are none.</returns>
+    public static IReadOnlyList<string?> Read(JsonElement? types, SqlText sql, string pointer, List<RequestFault> faults)
+    {
+        switch (types)
+        {
+            case null or { ValueKind: JsonValueKind.Null }:
+                return [];
+            case { ValueKind: JsonValueKind.Object } fields when sql.Names.Count > 0 || fields.GetPropertyCount() == 0:
+                return ReadNamed(fields, sql, pointer, faults);
+            case { ValueKind: JsonValueKind.Array } elements when sql.Names.Count == 0:
+                return ReadPositional(elements, sql, pointer, faults);
+            default:
+                faults.Add(new RequestFault(
+                    pointer, "parameterTypes has the shape of parameters: an array for $1…$n or an object for :name, of types' names or null."));
+                return [];
+        }
+    }
+
+    private static string?[] ReadPositional(JsonElement elements, SqlText sql, string pointer, List<RequestFault> faults)
+    {
+        if (elements.GetArrayLength() != sql.PlaceholderCount)
+        {
+            faults.Add(new RequestFault(
+                pointer, $"parameterTypes has {elements.GetArrayLength()} entries for {sql.PlaceholderCount} placeholders; null leaves one to the server."));
+            return [];
+        }
+        return [.. elements.EnumerateArray().Select((type, index) => ReadName(type, $"{pointer}/{index}", faults))];
+    }
+
+    private static string?[] ReadNamed(JsonElement fields, SqlText sql, string pointer, List<RequestFault> faults)
+    {
+        var types = new string?[sql.Names.Count];
+        foreach (var field in fields.EnumerateObject())
+        {
+            if (!JsonText.TryReadName(field, out var name))
+            {
+                faults.Add(new RequestFault(pointer, JsonText.LoneSurrogate));
+                continue;
+            }
+            var at = $"{pointer}/{JsonPointer.Escape(name)}";
+            var position = sql.Names.Index().Where(known => known.Item == name).Select(known => (int?)known.Index).FirstOrDefault();
+            if (position is { } found)
+                types[found] = ReadName(field.Value, at, faults);
+            else
+                faults.Add(new RequestFault(at, "The statement has no placeholder of that name."));
+        }
+        return types;
+    }
+
+    private static string? ReadName(JsonElement type, string pointer, List<RequestFault> faults)
+    {
+        if (type.ValueKind == JsonValueKind.Null)
+            return null;
+        if (type.ValueKind == JsonValueKind.String && JsonText.TryRead(type, out var name, out _) && name.Length > 0)
+            return name;
+        faults.Add(new RequestFault(pointer, "The name of a PostgreSQL type is wanted, such as \"bigint\" or \"jsonb[]\", or null."));
+        return null;
+    }
+}

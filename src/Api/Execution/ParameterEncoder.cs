@@ -1,0 +1,169 @@
+using System.Text;
+using System.Text.Json;
+using Gateway.Api.Rows;
+using Gateway.Contracts;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>
+/// A parameter's JSON → the text input of its PostgreSQL type: the way back of what an answer's JSON is made by.
+/// </summary>
+/// <param name="faults">Gets what is wrong with it, with its JSON Pointer.</param>
+internal sealed class ParameterEncoder(List<RequestFault> faults)
+{
+    /// <summary>PostgreSQL's MAXDIM.</summary>
+    private const int MostDimensions = 6;
+
+    /// <summary>What elements are where the type is none that has any.</summary>
+    private static readonly DataType Untyped = new(0, "unknown", JsonForm.Text);
+
+    /// <summary>The text; null for NULL.</summary>
+    /// <param name="value">The JSON.</param>
+    /// <param name="type">The type that it is for.</param>
+    /// <param name="pointer">Where it is in the request.</param>
+    public string? Encode(JsonElement value, DataType type, string pointer)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.Null:
+                return null;
+            case var _ when type.Form == JsonForm.Json:
+                return value.GetRawText();
+            case JsonValueKind.String:
+                return ReadString(value, pointer);
+            case JsonValueKind.Array when type.Form == JsonForm.Vector:
+                return string.Join(' ', value.EnumerateArray().Select((element, index) => Encode(element, type.Element!, $"{pointer}/{index}")));
+            case JsonValueKind.Array:
+                var literal = new StringBuilder();
+                AppendArray(literal, value, type, 1, pointer);
+                return literal.ToString();
+            case JsonValueKind.Object when type.Form == JsonForm.Composite:
+                return EncodeComposite(value, type, pointer);
+            case JsonValueKind.Object when type.Form == JsonForm.Hstore:
+                return EncodeHstore(value, pointer);
+            default:
+                return value.GetRawText();
+        }
+    }
+
+    private string ReadString(JsonElement value, string pointer)
+    {
+        if (!JsonText.TryRead(value, out var text, out var fault))
+            faults.Add(new RequestFault(pointer, fault));
+        return text;
+    }
+
+    private void AppendArray(StringBuilder literal, JsonElement array, DataType type, int dimension, string pointer)
+    {
+        if (dimension > MostDimensions)
+        {
+            faults.Add(new RequestFault(pointer, $"A PostgreSQL array has at most {MostDimensions} dimensions."));
+            return;
+        }
+
+        literal.Append('{');
+        var index = 0;
+        foreach (var element in array.EnumerateArray())
+        {
+            if (index > 0)
+                literal.Append(type.Delimiter);
+            AppendElement(literal, element, type, index, dimension, pointer);
+            index++;
+        }
+        literal.Append('}');
+    }
+
+    /// <summary>A pointer is made for what is nested or a string only: an array may have many elements.</summary>
+    private void AppendElement(
+        StringBuilder literal, JsonElement element, DataType type, int index, int dimension, string pointer)
+    {
+        var elementType = type.Form == JsonForm.Array ? type.Element! : Untyped;
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Null:
+                literal.Append("NULL");
+                break;
+            case JsonValueKind.Array when elementType.Form is not (JsonForm.Json or JsonForm.Array or JsonForm.Vector):
+                AppendArray(literal, element, type, dimension + 1, $"{pointer}/{index}");
+                break;
+            case JsonValueKind.String or JsonValueKind.Array or JsonValueKind.Object:
+                // Always quoted: an empty string, the word NULL, commas and braces mean themselves only then.
+                AppendQuoted(literal, Encode(element, elementType, $"{pointer}/{index}")!, quote: "\\\"");
+                break;
+            default:
+                literal.Append(element.GetRawText());
+                break;
+        }
+    }
+
+    private string EncodeComposite(JsonElement value, DataType type, string pointer)
+    {
+        var members = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var member in value.EnumerateObject())
+        {
+            if (JsonText.TryReadName(member, out var name) && type.Attributes.Any(attribute => attribute.Name == name))
+                members[name] = member.Value;
+            else
+            {
+                var known = string.Join(", ", type.Attributes.Select(attribute => attribute.Name));
+                faults.Add(new RequestFault($"{pointer}/{JsonPointer.Escape(name)}", $"The type {type.Name} has no such attribute; it has {known}."));
+            }
+        }
+
+        var literal = new StringBuilder("(");
+        foreach (var (index, attribute) in type.Attributes.Index())
+        {
+            if (index > 0)
+                literal.Append(',');
+            if (members.TryGetValue(attribute.Name, out var member)
+                && Encode(member, attribute.Type, $"{pointer}/{JsonPointer.Escape(attribute.Name)}") is { } text)
+            {
+                AppendQuoted(literal, text, quote: "\"\"");
+            }
+        }
+        return literal.Append(')').ToString();
+    }
+
+    private string EncodeHstore(JsonElement value, string pointer)
+    {
+        var literal = new StringBuilder();
+        foreach (var member in value.EnumerateObject())
+        {
+            if (literal.Length > 0)
+                literal.Append(',');
+            if (!JsonText.TryReadName(member, out var name) || name.Contains('\0'))
+                faults.Add(new RequestFault(pointer, "The name of a member is no text of PostgreSQL's."));
+            AppendQuoted(literal, name, quote: "\\\"");
+            literal.Append("=>");
+            if (Encode(member.Value, Untyped, $"{pointer}/{JsonPointer.Escape(name)}") is { } text)
+                AppendQuoted(literal, text, quote: "\\\"");
+            else
+                literal.Append("NULL");
+        }
+        return literal.ToString();
+    }
+
+    /// <param name="literal">Gets the text.</param>
+    /// <param name="text">What is quoted.</param>
+    /// <param name="quote">How a quotation mark is written within.</param>
+    private static void AppendQuoted(StringBuilder literal, string text, string quote)
+    {
+        literal.Append('"');
+        foreach (var character in text)
+        {
+            switch (character)
+            {
+                case '"':
+                    literal.Append(quote);
+                    break;
+                case '\\':
+                    literal.Append(@"\\");
+                    break;
+                default:
+                    literal.Append(character);
+                    break;
+            }
+        }
+        literal.Append('"');
+    }
+}

@@ -1,0 +1,65 @@
+namespace Gateway.Api.Rows;
+
+/// <summary>A type of the server, as far as its JSON needs it.</summary>
+/// <param name="Oid">Its OID; 0 for one that is not known.</param>
+/// <param name="Name">What <c>format_type(oid, NULL)</c> prints.</param>
+/// <param name="Form">How a value of it becomes JSON, and JSON a value of it.</param>
+internal sealed record DataType(uint Oid, string Name, JsonForm Form)
+{
+    /// <summary>The elements' type, for an array.</summary>
+    public DataType? Element { get; init; }
+
+    /// <summary>What stands between two elements of an array: a comma, save for <c>box</c>.</summary>
+    public char Delimiter { get; init; } = ',';
+
+    /// <summary>A composite's attributes, in their order.</summary>
+    public IReadOnlyList<TypeAttribute> Attributes { get; init; } = [];
+
+    /// <summary>
+    /// Whether it is a composite or has one inside: DDL changes those and leaves their OID, so that nothing may be
+    /// remembered of them from one request to the next.
+    /// </summary>
+    public bool IsAlterable => Form == JsonForm.Composite || Element is { IsAlterable: true };
+
+    /// <summary>Whether a value of it is written and read in the same way.</summary>
+    public bool Matches(DataType other) => Oid == other.Oid && Form == other.Form
+        && (Element is null || (other.Element is not null && Element.Matches(other.Element)))
+        && Attributes.Count == other.Attributes.Count
+        && Attributes.Zip(other.Attributes).All(pair => pair.First.Name == pair.Second.Name && pair.First.Type.Matches(pair.Second.Type));
+}
+
+/// <summary>An attribute of a composite type.</summary>
+internal sealed record TypeAttribute(string Name, DataType Type)
+{
+    /// <summary>The name as a member's in JSON, with its colon.</summary>
+    public byte[] JsonName { get; } = JsonString.MemberName(Name);
+}
+
+/// <summary>How PostgreSQL's text of a value becomes JSON: as its <c>to_json</c> does it.</summary>
+internal enum JsonForm
+{
+    /// <summary>A string of the type's text.</summary>
+    Text,
+
+    /// <summary>The digits as they are; NaN and the infinities as strings.</summary>
+    Number,
+
+    /// <summary>The same, of a type that holds more than a double does.</summary>
+    ExactNumber,
+    Boolean,
+
+    /// <summary>Inlined, byte for byte.</summary>
+    Json,
+
+    /// <summary>ISO 8601, whatever the session's DateStyle is.</summary>
+    Date,
+
+    /// <summary>The same, with a T between date and time, and minutes in the zone's offset.</summary>
+    Timestamp,
+    Array,
+
+    /// <summary><c>int2vector</c>, <c>oidvector</c>: an array whose text has spaces and no braces.</summary>
+    Vector,
+    Composite,
+    Hstore,
+}

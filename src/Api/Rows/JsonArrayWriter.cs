@@ -1,0 +1,28 @@
+using Gateway.Contracts;
+
+namespace Gateway.Api.Rows;
+
+/// <summary>The rows as one JSON array, for an answer that is held whole.</summary>
+internal sealed class JsonArrayWriter(PooledBuffer output, RowFormat format, Numbers numbers)
+    : JsonRowWriter(output, format, numbers)
+{
+    private bool _hasRow;
+
+    public override void Begin(IReadOnlyList<Column> columns)
+    {
+        base.Begin(columns);
+        Output.Write((byte)'[');
+    }
+
+    public override void BeginRow()
+    {
+        if (_hasRow)
+            Output.Write((byte)',');
+        _hasRow = true;
+        base.BeginRow();
+    }
+
+    public override void End(long? rowCount, bool truncated) => Output.Write((byte)']');
+
+    public override bool Fail(ReadOnlySpan<byte> problem) => false;
+}
