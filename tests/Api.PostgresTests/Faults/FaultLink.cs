@@ -19,6 +19,9 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
     /// <summary>Told when the server's answer to a COMMIT was dropped.</summary>
     public required Action CommitAnswerDropped { get; init; }
 
+    /// <summary>Told of each Sync or Query of the client's, to which the server answers in one go.</summary>
+    public required Action Asked { get; init; }
+
     public bool Closed => Volatile.Read(ref _closed) != 0;
 
     public void Set(Fault fault)
@@ -64,6 +67,8 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
         var state = _state;
         // Before it is forwarded, since the answer can be here as soon as it is.
         List<FrontendMessage> messages = direction == Direction.ToServer ? _messages.Read(bytes.Span) : [];
+        foreach (var _ in messages.Where(message => message.Type is 'S' or 'Q'))
+            Asked();
         if (messages.Any(message => message.AsksToCommit))
             state.CommitSent = true;
         if (Swallows(direction))

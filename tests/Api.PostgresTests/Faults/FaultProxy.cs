@@ -18,6 +18,7 @@ public sealed class FaultProxy : IAsyncDisposable
     private readonly Task _accepting;
     private Fault _new = Fault.None;
     private long _commitAnswersDropped;
+    private long _roundTrips;
     private bool _disposed;
 
     private FaultProxy(string dsn, int seed)
@@ -54,6 +55,9 @@ public sealed class FaultProxy : IAsyncDisposable
 
     /// <summary>How many answers to COMMIT came from the server and were dropped.</summary>
     public long CommitAnswersDropped => Interlocked.Read(ref _commitAnswersDropped);
+
+    /// <summary>How often clients have asked for an answer, and so waited for one.</summary>
+    public long RoundTrips => Interlocked.Read(ref _roundTrips);
 
     /// <param name="dsn">The server's, with one host, by TCP.</param>
     /// <param name="seed">Of the delays; a test that delays prints it.</param>
@@ -127,6 +131,7 @@ public sealed class FaultProxy : IAsyncDisposable
         var link = new FaultLink(client, server, _random)
         {
             CommitAnswerDropped = () => Interlocked.Increment(ref _commitAnswersDropped),
+            Asked = () => Interlocked.Increment(ref _roundTrips),
         };
         lock (_turn)
         {
