@@ -45,6 +45,16 @@ public sealed class GatewayProcess : IAsyncDisposable
 
     public string Errors => Read(_errors);
 
+    /// <summary>The memory that it has of the machine now, in bytes.</summary>
+    public long Memory
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <summary>Starts one and waits until it listens.</summary>
     public static async Task<GatewayProcess> StartAsync(
         IReadOnlyDictionary<string, string> environment, params string[] arguments)
