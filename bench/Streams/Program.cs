@@ -1,0 +1,145 @@
+using Gateway.LocalPostgres;
+using Npgsql;
+
+namespace Gateway.Streams;
+
+/// <summary>
+/// Measures what large results cost: the gateway's streams beside psql and beside Fastify, what they leave in memory, and
+/// a page beside one that is written by hand; on one PostgreSQL, in turns, so that what else the machine does hits all of
+/// them alike.
+/// </summary>
+internal static class Program
+{
+    /// <summary>
+    /// Rows, so many that the compilers have optimized what runs often. Not a time: on a busy machine too few would be
+    /// written in it.
+    /// </summary>
+    private const long WarmUp = 3_000_000;
+
+    /// <summary>Before each turn: sessions that have been idle are asked for a sign of life, caches are another's.</summary>
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(0.2);
+
+    public static async Task<int> Main(string[] args)
+    {
+        if (args is [LoadProcess.Argument])
+        {
+            Load.Serve(StreamRows.Loads());
+            return 0;
+        }
+        if (args is [BareServer.Argument, .. var rest])
+        {
+            await BareServer.ServeAsync(rest, BarePage.AnswerAsync);
+            return 0;
+        }
+
+        // The first is the folder of Fastify's program, which the script knows.
+        return await BenchRun.RunAsync(ct => RunAsync(args[0], StreamOptions.Parse(args[1..]), ct));
+    }
+
+    private static async Task RunAsync(string fastifyFolder, StreamOptions options, CancellationToken ct)
+    {
+        // The table fits into memory. All have the same plan; nothing is vacuumed or written in the midst.
+        await using var postgres = await LocalPostgresServer.StartTemporaryAsync(
+            options.Run.ServerSettings(
+                ("shared_buffers", "1GB"), ("autovacuum", "off"), ("max_parallel_workers_per_gather", "0"),
+                ("checkpoint_timeout", "1h"), ("max_wal_size", "8GB")),
+            Console.Error.WriteLine,
+            ct);
+        await using var connection = new NpgsqlConnection(Database.ConnectionString(postgres));
+        await connection.OpenAsync(ct);
+        var machine = Machine.Describe(connection.PostgreSqlVersion.ToString());
+        var postmaster = ProcessorTime.ParentOf(connection.ProcessID) ?? 0;
+        await using var psql = new PsqlProcess(postgres, StreamRows.Copy);
+        await StreamRows.CreateAsync(connection, options.Rows);
+
+        ILookup<string, StreamSample> streams;
+        ILookup<string, Sample> pages;
+        await using (var gateway = await GatewayServer.StartAsync(postgres, ct))
+        {
+            await using var bare = await BareServer.StartAsync(postgres, ct);
+            await using var fastify = await StreamContestant.StartFastifyAsync(fastifyFolder, postgres, ct);
+            await Proof.RequireRowsAsync(await StreamRows.ReadFirstPageAsync(connection, ct), gateway, bare, ct);
+
+            streams = await MeasureStreamsAsync(
+                options, StreamContestant.All(options.Rows, psql, gateway, fastify), postmaster, ct);
+            pages = await MeasurePagesAsync(options.Run, PageContestant.All(bare, gateway), postmaster, ct);
+        }
+        var memory = await MeasureMemoryAsync(options, postgres, ct);
+
+        var report = Report.Write(options, machine, streams, pages, memory);
+        Console.Out.Write($"\n{report}");
+        if (options.Run.Results is { } file)
+            await File.WriteAllTextAsync(file, report, ct);
+    }
+
+    private static async Task<ILookup<string, StreamSample>> MeasureStreamsAsync(
+        StreamOptions options, IReadOnlyList<StreamContestant> contestants, int postmaster, CancellationToken ct)
+    {
+        for (var written = 0L; written < WarmUp; written += options.Rows)
+        {
+            foreach (var contestant in contestants)
+                await contestant.RunAsync(ct);
+        }
+
+        var samples = new List<(string Contestant, StreamSample Sample)>();
+        for (var round = 1; round <= options.Run.Rounds; round++)
+        {
+            Console.Error.WriteLine($"streams, round {round} of {options.Run.Rounds}");
+            foreach (var contestant in Turns(contestants, round))
+                samples.Add((contestant.Name, await contestant.MeasureAsync(options.Rows, postmaster, ct)));
+        }
+        return Ordered(contestants.Select(contestant => contestant.Name), samples);
+    }
+
+    private static async Task<ILookup<string, Sample>> MeasurePagesAsync(
+        RunOptions options, IReadOnlyList<PageContestant> contestants, int postmaster, CancellationToken ct)
+    {
+        await using var load = new LoadProcess();
+        foreach (var contestant in contestants)
+        {
+            for (var written = 0L; written < WarmUp;)
+                written += StreamRows.Page * (await load.RunAsync(contestant.Server.Port, contestant.Name, TimeSpan.FromSeconds(1))).Requests;
+        }
+
+        var samples = new List<(string Contestant, Sample Sample)>();
+        for (var round = 1; round <= options.Rounds; round++)
+        {
+            Console.Error.WriteLine($"pages, round {round} of {options.Rounds}");
+            foreach (var contestant in Turns(contestants, round))
+            {
+                ct.ThrowIfCancellationRequested();
+                await load.RunAsync(contestant.Server.Port, contestant.Name, Settling);
+                samples.Add((contestant.Name, await contestant.MeasureAsync(load, TimeSpan.FromSeconds(options.Seconds), postmaster)));
+            }
+        }
+        return Ordered(contestants.Select(contestant => contestant.Name), samples);
+    }
+
+    /// <summary>In a new gateway each round: what an earlier request has left in it would hide what a later one takes.</summary>
+    private static async Task<ILookup<MemoryTrial, MemorySample>> MeasureMemoryAsync(
+        StreamOptions options, LocalPostgresServer postgres, CancellationToken ct)
+    {
+        MemoryTrial[] trials = [.. MemoryTrial.Streams(options.Megabytes), .. MemoryTrial.LargeValues()];
+        var samples = new List<(MemoryTrial Trial, MemorySample Sample)>();
+        for (var round = 1; round <= options.Run.Rounds; round++)
+        {
+            Console.Error.WriteLine($"memory, round {round} of {options.Run.Rounds}");
+            await using var gateway = await GatewayServer.StartAsync(postgres, ct);
+            foreach (var stream in MemoryTrial.WarmUps(options.Megabytes))
+                await stream.RunAsync(gateway, ct);
+            foreach (var trial in Turns(trials, round))
+                samples.Add((trial, await trial.MeasureAsync(gateway, ct)));
+        }
+        return Ordered(trials, samples);
+    }
+
+    /// <summary>Each begins in its turn: the first meets what the last has left.</summary>
+    private static IEnumerable<T> Turns<T>(IReadOnlyList<T> contestants, int round) =>
+        contestants.Skip(round % contestants.Count).Concat(contestants.Take(round % contestants.Count));
+
+    /// <summary>Of all rounds, by the contestants in their own order.</summary>
+    private static ILookup<TKey, TSample> Ordered<TKey, TSample>(
+        IEnumerable<TKey> contestants, List<(TKey Contestant, TSample Sample)> samples) =>
+        contestants.SelectMany(contestant => samples.Where(sample => Equals(sample.Contestant, contestant)))
+            .ToLookup(sample => sample.Contestant, sample => sample.Sample);
+}

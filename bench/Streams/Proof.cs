@@ -1,0 +1,57 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Gateway.Streams;
+
+/// <summary>Shows that the contestants answer with the table's rows: else the figures are of nothing.</summary>
+internal static class Proof
+{
+    /// <param name="expected">The first page's rows.</param>
+    /// <param name="gateway">Answers in each form.</param>
+    /// <param name="bare">Answers with pages.</param>
+    /// <param name="ct">Ends it.</param>
+    /// <exception cref="InvalidOperationException">One has other rows.</exception>
+    public static async Task RequireRowsAsync(
+        JsonArray expected, ServerProcess gateway, ServerProcess bare, CancellationToken ct)
+    {
+        var page = await AskAsync(gateway, "/v1/query", "application/json", StreamRows.FirstPageBody, ct);
+        Compare("The gateway's page", expected, JsonNode.Parse(page)!["rows"]!.AsArray());
+
+        var stream = await AskAsync(gateway, "/v1/query", StreamRows.Ndjson, StreamRows.FirstPageBody, ct);
+        Compare("The gateway's stream", expected, [.. stream.TrimEnd('\n').Split('\n')[1..^1].Select(line => JsonNode.Parse(line))]);
+
+        var byHand = await AskAsync(bare, "/", "application/json", StreamRows.BareBody(0), ct);
+        Compare("The bare server's page", expected, JsonNode.Parse(byHand)!["rows"]!.AsArray());
+    }
+
+    private static void Compare(string what, JsonArray expected, JsonArray rows)
+    {
+        if (!JsonNode.DeepEquals(Normalize(expected), Normalize(rows)))
+            throw new InvalidOperationException($"{what} has other rows than PostgreSQL.");
+    }
+
+    /// <summary>The bare server writes UTC as Z.</summary>
+    private static JsonArray Normalize(JsonArray rows)
+    {
+        var normal = rows.DeepClone().AsArray();
+        foreach (var row in normal)
+            row!["at"] = DateTimeOffset.Parse(row["at"]!.GetValue<string>(), CultureInfo.InvariantCulture).ToString("O", CultureInfo.InvariantCulture);
+        return normal;
+    }
+
+    private static async Task<string> AskAsync(
+        ServerProcess server, string path, string accept, string body, CancellationToken ct)
+    {
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://127.0.0.1:{server.Port}{path}");
+        request.Content = new StringContent(body, Encoding.UTF8, "application/json");
+        request.Headers.Accept.Add(MediaTypeWithQualityHeaderValue.Parse(accept));
+        using var answer = await client.SendAsync(request, ct);
+        var text = await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync(ct);
+        return answer.Content.Headers.ContentType?.MediaType == accept
+            ? text
+            : throw new InvalidOperationException($"{path} answers with {answer.Content.Headers.ContentType} instead of {accept}.");
+    }
+}

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using System.Globalization;
+using Gateway.LocalPostgres;
+
+namespace Gateway.Streams;
+
+/// <summary>
+/// <c>psql</c>, which writes rows to nowhere as often as it is asked to. A shell starts it each time, so that what it has
+/// spent on processors can be seen when it has ended. The shell ends with this process, however that ends.
+/// </summary>
+internal sealed class PsqlProcess : IAsyncDisposable
+{
+    private const string Right = "right";
+
+    private const string Keeper = $"""trap '' INT; while read -r _; do "$@" >/dev/null && echo {Right} || echo wrong; done""";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
+    private readonly Process _keeper;
+
+    /// <param name="postgres">The server.</param>
+    /// <param name="sql">What to run.</param>
+    /// <exception cref="InvalidOperationException">There is no psql on this machine.</exception>
+    public PsqlProcess(LocalPostgresServer postgres, string sql)
+    {
+        string[] command =
+        [
+            Find(postgres), "--no-psqlrc", "--host", postgres.Host,
+            "--port", postgres.Port.ToString(CultureInfo.InvariantCulture),
+            "--username", postgres.Username, "--dbname", postgres.Database, "--command", sql,
+        ];
+        var start = new ProcessStartInfo("sh", ["-c", Keeper, "sh", .. command])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        start.Environment["PGPASSWORD"] = postgres.Password;
+        _keeper = Process.Start(start)!;
+    }
+
+    /// <summary>What it has spent on processors, in seconds; NaN where that can't be seen.</summary>
+    public double ProcessorSeconds => ProcessorTime.OfTree(_keeper.Id);
+
+    /// <exception cref="InvalidOperationException">It has failed.</exception>
+    public async Task RunAsync(CancellationToken ct)
+    {
+        await _keeper.StandardInput.WriteLineAsync();
+        await _keeper.StandardInput.FlushAsync(ct);
+        if (await _keeper.StandardOutput.ReadLineAsync(ct).AsTask().WaitAsync(Patience, ct) != Right)
+            throw new InvalidOperationException("psql has failed.");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            _keeper.StandardInput.Close();
+            await _keeper.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        }
+        catch (Exception error) when (error is TimeoutException or IOException)
+        {
+            _keeper.Kill(entireProcessTree: true);
+        }
+        _keeper.Dispose();
+    }
+
+    /// <summary>Beside the server's programs, where its version is theirs, or on the PATH.</summary>
+    private static string Find(LocalPostgresServer postgres)
+    {
+        var path = Environment.GetEnvironmentVariable("PATH") ?? "";
+        return path.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Prepend(postgres.Way)
+            .Select(folder => Path.Combine(folder, "psql"))
+            .FirstOrDefault(File.Exists)
+            ?? throw new InvalidOperationException(
+                $"There is no psql to compare with, neither beside the server ({postgres.Way}) nor on the PATH: "
+                + "install PostgreSQL's client.");
+    }
+}

@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Npgsql;
+
+namespace Gateway.Streams;
+
+/// <summary>The table that all contestants read, and how they are asked for it.</summary>
+internal static class StreamRows
+{
+    /// <summary>Rows of a page.</summary>
+    public const int Page = 1000;
+
+    /// <summary>The fewest rows that there are pages enough in.</summary>
+    public const int Fewest = Page * Pages;
+
+    /// <summary>The media type of a stream of rows.</summary>
+    public const string Ndjson = "application/x-ndjson";
+
+    /// <summary>What the other contestants have written down: a page's rows, after the row with the ID $1.</summary>
+    public const string PageSql = $"{All} WHERE id > $1 ORDER BY id LIMIT 1000";
+
+    /// <summary>As PostgreSQL itself writes the rows.</summary>
+    public const string Copy = "COPY (SELECT row_to_json(t) FROM stream_rows t) TO STDOUT";
+
+    private const string All = "SELECT id, name, at, amount, active, detail FROM stream_rows";
+
+    private const int Pages = 10;
+
+    /// <summary>As long as a request may name.</summary>
+    private const int TimeoutMs = 300_000;
+
+    /// <summary>The whole table, from the gateway.</summary>
+    public static string StreamBody { get; } = GatewayBody(All);
+
+    /// <summary>The first page.</summary>
+    public static string FirstPageBody { get; } = GatewayBody(PageSql, 0);
+
+    /// <summary>For the bare server.</summary>
+    public static string BareBody(long after) => $$"""{"after":{{after}}}""";
+
+    /// <summary>Requests for pages, by the names that contestants have.</summary>
+    public static IReadOnlyDictionary<string, LoadRequests> Loads()
+    {
+        var starts = Enumerable.Range(0, Pages).Select(page => (long)page * Page).ToArray();
+        return new Dictionary<string, LoadRequests>
+        {
+            [PageContestant.Gateway] = new(
+                "/v1/query", starts.Select(after => GatewayBody(PageSql, after)), "\"rowCount\":1000", "{\"id\":"),
+            [PageContestant.Bare] = new("/", starts.Select(BareBody), "{\"id\":"),
+        };
+    }
+
+    /// <param name="sql">Any.</param>
+    /// <param name="parameters">Its own.</param>
+    public static string GatewayBody(string sql, params long[] parameters) => JsonSerializer.Serialize(
+        new { activityId = "bench/streams", sql, parameters, timeoutMs = TimeoutMs });
+
+    public static Task CreateAsync(NpgsqlConnection connection, long rows) => Database.RunAsync(
+        connection,
+        """
+        CREATE TABLE stream_rows (
+            id bigint PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL, amount numeric NOT NULL,
+            active boolean NOT NULL, detail jsonb NOT NULL)
+        """,
+        string.Create(CultureInfo.InvariantCulture, $$"""
+        INSERT INTO stream_rows
+        SELECT n, substr(md5(n::text), 1, 30), timestamptz '2026-01-01 00:00:00Z' + n * interval '1.234567 s',
+            round(n * 7919 % 10000000 / 100.0, 2), n % 3 = 0,
+            format('{"score": %s, "source": "web", "labels": ["new", "paid"]}', lpad((n % 1000)::text, 3, '1'))::jsonb
+        FROM generate_series(1, {{rows}}::bigint) n
+        """),
+        "VACUUM (ANALYZE) stream_rows",
+        "CHECKPOINT");
+
+    /// <summary>The first page's rows, as PostgreSQL prints them.</summary>
+    public static async Task<JsonArray> ReadFirstPageAsync(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            $"SELECT json_agg(t ORDER BY id)::text FROM stream_rows t WHERE id <= {Page}", connection);
+        return JsonNode.Parse((string)(await command.ExecuteScalarAsync(ct))!)!.AsArray();
+    }
+}
