@@ -12,8 +12,6 @@ namespace Gateway.Api.Execution;
 internal sealed class ActivityRun(
     ActivityCall call, NamedConnection connection, Session session, ActivityAnswer answer, Deadline deadline)
 {
-    private static readonly IReadOnlyDictionary<uint, DataType> NoTypes = new Dictionary<uint, DataType>();
-
     private readonly NpgsqlBatchCommand _begin = new(call.Mode.Begin);
     private readonly OutgoingStatements _statements = new(call, connection.Descriptions);
 
@@ -193,7 +191,7 @@ internal sealed class ActivityRun(
 
     private async Task ReadResultAsync(NpgsqlDataReader reader, SentStatement statement)
     {
-        var types = statement.FollowsTypes ? await ReadTypesAsync(reader, statement) : NoTypes;
+        var types = statement.FollowsLook ? await LookAsync(reader, statement) : [];
         var result = answer.Add(statement.Call, call.Numbers);
         await result.ReadAsync(
             reader, statement.Command, IsAt(reader, statement.Command),
@@ -210,14 +208,17 @@ internal sealed class ActivityRun(
         _statements.Remember(statement, result);
     }
 
-    /// <summary>Reads what the types that a statement's values are of, and that may change, are in this transaction.</summary>
+    /// <summary>Reads whether the composites that a statement's values are of are still what they were.</summary>
+    /// <returns>The types of its columns that are; none where they have to be read.</returns>
     /// <exception cref="StaleDescriptionException">The statement's parameters were made for what they were.</exception>
-    private async Task<IReadOnlyDictionary<uint, DataType>> ReadTypesAsync(NpgsqlDataReader reader, SentStatement statement)
+    private async Task<IReadOnlyList<DataType>> LookAsync(NpgsqlDataReader reader, SentStatement statement)
     {
-        var types = await connection.Types.ReadAsync(reader, session.Abandoning);
+        var areUnchanged = await statement.Known.Watch.AreUnchangedAsync(reader, session.Abandoning);
         await reader.NextResultAsync(session.Abandoning);
-        if (statement.Matches(types))
-            return types;
+        if (areUnchanged)
+            return statement.Known.AlterableResults;
+        if (!statement.Statement.HasTypes)
+            return [];
         throw Stale(
             statement, new Failure(ProblemCode.Conflict, "A type of the statement's parameters was altered meanwhile; try again."));
     }

@@ -42,6 +42,7 @@ internal static class DeclaredTypes
     private static string?[] ReadNamed(JsonElement fields, SqlText sql, string pointer, List<RequestFault> faults)
     {
         var types = new string?[sql.Names.Count];
+        var positions = sql.Names.Index().ToDictionary(name => name.Item, name => name.Index, StringComparer.Ordinal);
         foreach (var field in fields.EnumerateObject())
         {
             if (!JsonText.TryReadName(field, out var name))
@@ -50,9 +51,8 @@ internal static class DeclaredTypes
                 continue;
             }
             var at = $"{pointer}/{JsonPointer.Escape(name)}";
-            var position = sql.Names.Index().Where(known => known.Item == name).Select(known => (int?)known.Index).FirstOrDefault();
-            if (position is { } found)
-                types[found] = ReadName(field.Value, at, faults);
+            if (positions.TryGetValue(name, out var position))
+                types[position] = ReadName(field.Value, at, faults);
             else
                 faults.Add(new RequestFault(at, "The statement has no placeholder of that name."));
         }

@@ -1,6 +1,5 @@
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
-using Gateway.Api.Rows;
 using Npgsql;
 
 namespace Gateway.Api.Execution;
@@ -15,15 +14,11 @@ internal sealed record SentStatement(
     StatementCall Call, BoundStatement Statement, NpgsqlBatchCommand Command, StatementDescription Known, bool IsFresh)
 {
     /// <summary>Whether a look at the catalog goes before it, since what is known may no longer be so.</summary>
-    public bool FollowsTypes => !IsFresh && Known.Watched.Count > 0;
+    public bool FollowsLook => !IsFresh && !Known.Watch.IsEmpty;
 
     /// <summary>Whether it may have failed since a value was taken for another type's, or a type is gone.</summary>
     public bool MayBeStale(PostgresException error) =>
         !IsFresh && Known.Parameters is not null && Statement.HasTypes && error.SqlState[..2] is "22" or "42" or "XX";
-
-    /// <summary>Whether its parameters were made for the types as they are.</summary>
-    public bool Matches(IReadOnlyDictionary<uint, DataType> types) => Known.Parameters is null
-        || Known.Parameters.Where(type => type.IsAlterable).All(type => types.GetValueOrDefault(type.Oid)?.Matches(type) == true);
 }
 
 /// <summary>
@@ -56,8 +51,8 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
         var commands = new List<NpgsqlBatchCommand>();
         while (!AreAllSent && TryMake(call.Statements[_sent.Count], results) is { } statement)
         {
-            if (statement.FollowsTypes)
-                commands.Add(TypeCatalog.Query(statement.Known.Watched));
+            if (statement.FollowsLook)
+                commands.Add(statement.Known.Watch.Look());
             commands.Add(statement.Command);
             _sent.Add(statement);
             (_next, _asked) = (null, null);
@@ -82,7 +77,7 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
     /// <summary>Remembers which columns of a result were of types that DDL can change.</summary>
     public void Remember(SentStatement statement, StatementResult result)
     {
-        if (!result.AlterableTypes.SequenceEqual(statement.Known.AlterableResults))
+        if (!result.AlterableTypes.SequenceEqual(statement.Known.AlterableResults, ReferenceEqualityComparer.Instance))
             descriptions.Remember(statement.Statement, new StatementDescription(statement.Known.Parameters, result.AlterableTypes));
     }
 

@@ -14,6 +14,9 @@ internal sealed class ParameterEncoder(List<RequestFault> faults)
     /// <summary>PostgreSQL's MAXDIM.</summary>
     private const int MostDimensions = 6;
 
+    /// <summary>Attributes that a fault lists.</summary>
+    private const int MostNamed = 50;
+
     /// <summary>What elements are where the type is none that has any.</summary>
     private static readonly DataType Untyped = new(0, "unknown", JsonForm.Text);
 
@@ -99,14 +102,16 @@ internal sealed class ParameterEncoder(List<RequestFault> faults)
     private string EncodeComposite(JsonElement value, DataType type, string pointer)
     {
         var members = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        var attributes = type.Attributes.Select(attribute => attribute.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var member in value.EnumerateObject())
         {
-            if (JsonText.TryReadName(member, out var name) && type.Attributes.Any(attribute => attribute.Name == name))
+            if (JsonText.TryReadName(member, out var name) && attributes.Contains(name))
                 members[name] = member.Value;
             else
             {
-                var known = string.Join(", ", type.Attributes.Select(attribute => attribute.Name));
-                faults.Add(new RequestFault($"{pointer}/{JsonPointer.Escape(name)}", $"The type {type.Name} has no such attribute; it has {known}."));
+                // Once is enough: a value may have as many wrong members as the request has room for.
+                var known = faults.Count == 0 ? $"; it has {string.Join(", ", attributes.Take(MostNamed))}" : "";
+                faults.Add(new RequestFault($"{pointer}/{JsonPointer.Escape(name)}", $"The type {type.Name} has no such attribute{known}."));
             }
         }
 

@@ -11,20 +11,19 @@ namespace Gateway.Api.Execution;
 
 /// <summary>What is known of a statement before it runs.</summary>
 /// <param name="Parameters">The types of its parameters; null where they were never needed.</param>
-/// <param name="AlterableResults">The types of its columns that DDL can change: what they are must be read each time.</param>
-internal sealed record StatementDescription(IReadOnlyList<DataType>? Parameters, IReadOnlyList<uint> AlterableResults)
+/// <param name="AlterableResults">The types of its columns that DDL can change.</param>
+internal sealed record StatementDescription(IReadOnlyList<DataType>? Parameters, IReadOnlyList<DataType> AlterableResults)
 {
     public static StatementDescription None { get; } = new(null, []);
 
-    /// <summary>All types that must still be what they were; what runs asks for them in the same round trip.</summary>
-    public IReadOnlyList<uint> Watched { get; } =
-        [.. (Parameters ?? []).Where(type => type.IsAlterable).Select(type => type.Oid).Concat(AlterableResults).Distinct()];
+    /// <summary>All composites that must still be what they were.</summary>
+    public CompositeWatch Watch { get; } = new((Parameters ?? []).Concat(AlterableResults));
 }
 
 /// <summary>
 /// What one connection's server has said of statements: asked for when a statement first comes with a parameter whose text
 /// depends on its type, and remembered by the statement's text, so that the next needs no round trip of its own. What has
-/// changed since shows as an error or in <see cref="StatementDescription.Watched"/>, and is asked for anew.
+/// changed since shows as an error or by <see cref="StatementDescription.Watch"/>, and is asked for anew.
 /// </summary>
 internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
 {

@@ -24,7 +24,9 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
     public ReadOnlyMemory<byte> Rows => writer.Output.Written;
 
     /// <summary>The types of the columns that DDL can change.</summary>
-    public IReadOnlyList<uint> AlterableTypes => [.. reader.Types.Where(type => type.IsAlterable).Select(type => type.Oid).Distinct()];
+    public IReadOnlyList<DataType> AlterableTypes => Array.Exists(reader.Types, type => type.IsAlterable)
+        ? [.. reader.Types.Where(type => type.IsAlterable).DistinctBy(type => type.Oid)]
+        : [];
 
     /// <summary>Reads the statement's result to its end, and moves on to the next.</summary>
     /// <param name="rows">The reader.</param>

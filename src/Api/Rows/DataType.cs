@@ -12,21 +12,26 @@ internal sealed record DataType(uint Oid, string Name, JsonForm Form)
     /// <summary>What stands between two elements of an array: a comma, save for <c>box</c>.</summary>
     public char Delimiter { get; init; } = ',';
 
+    /// <summary>What it is, or is over, where it is a composite or a domain over one.</summary>
+    public CompositeType? Composite { get; init; }
+
     /// <summary>A composite's attributes, in their order.</summary>
-    public IReadOnlyList<TypeAttribute> Attributes { get; init; } = [];
+    public IReadOnlyList<TypeAttribute> Attributes => Composite?.Attributes ?? [];
 
     /// <summary>
     /// Whether it is a composite or has one inside: DDL changes those and leaves their OID, so that nothing may be
     /// remembered of them from one request to the next.
     /// </summary>
-    public bool IsAlterable => Form == JsonForm.Composite || Element is { IsAlterable: true };
+    public bool IsAlterable => Composite is not null || Element is { IsAlterable: true };
 
-    /// <summary>Whether a value of it is written and read in the same way.</summary>
-    public bool Matches(DataType other) => Oid == other.Oid && Form == other.Form
-        && (Element is null || (other.Element is not null && Element.Matches(other.Element)))
-        && Attributes.Count == other.Attributes.Count
-        && Attributes.Zip(other.Attributes).All(pair => pair.First.Name == pair.Second.Name && pair.First.Type.Matches(pair.Second.Type));
+    /// <summary>The composites that it is made of.</summary>
+    public IEnumerable<CompositeType> Composites => (Composite is null ? Enumerable.Empty<CompositeType>() : [Composite])
+        .Concat(Element?.Composites ?? [])
+        .Concat(Attributes.SelectMany(attribute => attribute.Type.Composites));
 }
+
+/// <summary>A composite type, or the row type of a table.</summary>
+internal sealed record CompositeType(uint Oid, string Name, IReadOnlyList<TypeAttribute> Attributes);
 
 /// <summary>An attribute of a composite type.</summary>
 internal sealed record TypeAttribute(string Name, DataType Type)

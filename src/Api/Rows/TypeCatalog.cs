@@ -21,10 +21,40 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
     /// <summary>The first OID that PostgreSQL gives to an object which initdb did not make.</summary>
     private const int FirstNormalObjectId = 16384;
 
-    private const string BuiltIn =
-        "SELECT oid FROM pg_catalog.pg_type WHERE oid OPERATOR(pg_catalog.<) 16384 AND typtype OPERATOR(pg_catalog.<>) 'c'";
+    /// <summary>More than any value is made of.</summary>
+    private const int MostTypes = 10_000;
 
-    private const string Given = "SELECT pg_catalog.unnest(CAST($1 AS pg_catalog.text)::pg_catalog.oid[])";
+    private const string Type = "p.oid, p.typtype, p.typrelid, p.typbasetype, p.typelem, p.typdelim, p.typsubscript";
+
+    /// <summary>PostgreSQL's own, composites and their arrays apart.</summary>
+    private const string BuiltIn =
+        $"""
+        reached AS (
+            SELECT {Type}
+              FROM pg_catalog.pg_type p LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) p.typelem
+             WHERE p.oid OPERATOR(pg_catalog.<) 16384 AND p.typtype OPERATOR(pg_catalog.<>) 'c'
+               AND coalesce(e.typtype, 'b') OPERATOR(pg_catalog.<>) 'c'
+        )
+        """;
+
+    /// <summary>The given ones, and all that they are made of; what OFFSET keeps apart is looked up by its key.</summary>
+    private const string Given =
+        $"""
+        RECURSIVE reached AS (
+            SELECT {Type} FROM pg_catalog.pg_type p WHERE p.oid OPERATOR(pg_catalog.=) ANY (CAST($1 AS pg_catalog.text)::pg_catalog.oid[])
+            UNION
+            SELECT p.*
+              FROM reached
+             CROSS JOIN LATERAL (
+                SELECT reached.typbasetype
+                UNION ALL SELECT reached.typelem
+                UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
+                           WHERE a.attrelid OPERATOR(pg_catalog.=) reached.typrelid AND a.attnum OPERATOR(pg_catalog.>) 0
+                             AND NOT a.attisdropped
+             ) part(oid)
+             CROSS JOIN LATERAL (SELECT {Type} FROM pg_catalog.pg_type p WHERE p.oid OPERATOR(pg_catalog.=) part.oid OFFSET 0) p
+        )
+        """;
 
     private readonly ConcurrentDictionary<uint, (DataType Type, long ReadAt)> _types = new();
 
@@ -34,16 +64,16 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
 
     /// <summary>The types with those OIDs, in their order.</summary>
     /// <param name="oids">The OIDs; one may be there several times.</param>
-    /// <param name="current">What is known to be true in the transaction that asks.</param>
+    /// <param name="current">What is known to be true of others in the transaction that asks.</param>
     /// <param name="cancellation">Ends the wait for the server.</param>
     public async ValueTask<DataType[]> FindAsync(
-        IReadOnlyList<uint> oids, IReadOnlyDictionary<uint, DataType> current, CancellationToken cancellation)
+        IReadOnlyList<uint> oids, IReadOnlyList<DataType> current, CancellationToken cancellation)
     {
         var types = new DataType[oids.Count];
         IReadOnlyDictionary<uint, DataType>? read = null;
         for (var i = 0; i < types.Length; i++)
         {
-            if ((Known(oids[i]) ?? current.GetValueOrDefault(oids[i])) is not { } type)
+            if ((Known(oids[i]) ?? current.FirstOrDefault(known => known.Oid == oids[i])) is not { } type)
             {
                 read ??= await ReadAsync([.. oids.Where(oid => Known(oid) is null)], cancellation);
                 type = read.GetValueOrDefault(oids[i], Unknown);
@@ -73,7 +103,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         {
             rows.Add(new TypeRow(
                 Oid(reader.GetString(0)), reader.GetString(1), Oid(reader.GetString(2)), Oid(reader.GetString(3)),
-                reader.GetString(4)[0], reader.GetString(5) == "true", reader.GetString(6) == "true",
+                reader.GetString(4)[0], IsComposite: reader.GetString(5) == "true", IsHstore: reader.GetString(6) == "true",
                 reader.IsDBNull(7) ? null : new AttributeRow(reader.GetString(7), Oid(reader.GetString(8)))));
         }
 
@@ -105,41 +135,35 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
     }
 
     /// <summary>
-    /// A row for each type that the given ones are made of, and for a composite one for each attribute, in their order. Every
-    /// name is qualified, and operators are: it runs in sessions of callers too. The search_path stays the role's, since names
-    /// of types are printed by it. What has the array's subscripts is an array to <c>to_json</c>.
+    /// A row for each type, and for a composite one for each attribute, in their order. Every name is qualified, and operators are:
+    /// it runs in sessions of callers too. The search_path stays the role's, since names of types are printed by it. What has the
+    /// array's subscripts is an array to <c>to_json</c>. The LIMIT is for the planner, who takes the types for so many that it would
+    /// have them compiled.
     /// </summary>
-    private static string Query(string given) =>
+    private static string Query(string reached) =>
         $"""
-        WITH RECURSIVE reached(oid) AS (
-            {given}
-            UNION
-            SELECT part.oid
-              FROM reached JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) reached.oid
-             CROSS JOIN LATERAL (
-                SELECT t.typbasetype
-                UNION ALL SELECT t.typelem
-                UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
-                           WHERE a.attrelid OPERATOR(pg_catalog.=) t.typrelid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
-             ) part(oid)
-             WHERE part.oid OPERATOR(pg_catalog.<>) 0
-        )
+        WITH {reached}
         SELECT t.oid::pg_catalog.text, pg_catalog.format_type(t.oid, NULL), t.typbasetype::pg_catalog.text,
                CASE WHEN t.typsubscript OPERATOR(pg_catalog.=) 'pg_catalog.array_subscript_handler'::pg_catalog.regproc
                     THEN t.typelem ELSE 0::pg_catalog.oid END::pg_catalog.text,
-               coalesce(e.typdelim, ',')::pg_catalog.text,
-               (t.typname OPERATOR(pg_catalog.=) 'hstore' AND EXISTS (
-                  SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid OPERATOR(pg_catalog.=) d.refobjid
-                   WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
-                     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
-                     AND d.objid OPERATOR(pg_catalog.=) t.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
-                     AND x.extname OPERATOR(pg_catalog.=) 'hstore'))::pg_catalog.text,
-               (t.typtype OPERATOR(pg_catalog.=) 'c')::pg_catalog.text,
+               t.typdelim::pg_catalog.text, (t.typtype OPERATOR(pg_catalog.=) 'c')::pg_catalog.text,
+               (t.oid OPERATOR(pg_catalog.=) ANY (ARRAY(
+                  SELECT h.oid
+                    FROM pg_catalog.pg_type h
+                    JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) h.oid
+                    JOIN pg_catalog.pg_extension x ON x.oid OPERATOR(pg_catalog.=) d.refobjid
+                   WHERE h.typname OPERATOR(pg_catalog.=) 'hstore' AND x.extname OPERATOR(pg_catalog.=) 'hstore'
+                     AND d.deptype OPERATOR(pg_catalog.=) 'e'
+                     AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
+                     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass)))::pg_catalog.text,
                a.attname::pg_catalog.text, a.atttypid::pg_catalog.text
-          FROM reached JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) reached.oid
-          LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) t.typelem
-          LEFT JOIN pg_catalog.pg_attribute a ON t.typtype OPERATOR(pg_catalog.=) 'c' AND a.attrelid OPERATOR(pg_catalog.=) t.typrelid
-                    AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+          FROM (SELECT * FROM reached LIMIT {MostTypes}) t
+          LEFT JOIN LATERAL (
+            SELECT a.attname, a.atttypid, a.attnum FROM pg_catalog.pg_attribute a
+             WHERE t.typtype OPERATOR(pg_catalog.=) 'c' AND a.attrelid OPERATOR(pg_catalog.=) t.typrelid
+               AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+            OFFSET 0
+          ) a ON true
          ORDER BY t.oid, a.attnum
         """;
 
@@ -157,7 +181,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
             {
                 Form = type.Form == JsonForm.Vector ? JsonForm.Vector : JsonForm.Array,
                 Element = Describe(row.Element, rows, described),
-                Delimiter = row.Delimiter,
+                Delimiter = rows[row.Element].FirstOrDefault()?.Delimiter ?? ',',
             };
         }
         else if (type.Form == JsonForm.Array)
@@ -174,7 +198,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         {
             var attributes = rows[oid].Where(one => one.Attribute is not null)
                 .Select(one => new TypeAttribute(one.Attribute!.Name, Describe(one.Attribute.Type, rows, described)));
-            type = type with { Form = JsonForm.Composite, Attributes = [.. attributes] };
+            type = type with { Form = JsonForm.Composite, Composite = new CompositeType(oid, row.Name, [.. attributes]) };
         }
         return described[oid] = type;
     }
@@ -196,7 +220,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
     private static uint Oid(string text) => uint.Parse(text, CultureInfo.InvariantCulture);
 
     private sealed record TypeRow(
-        uint Oid, string Name, uint BaseType, uint Element, char Delimiter, bool IsHstore, bool IsComposite, AttributeRow? Attribute);
+        uint Oid, string Name, uint BaseType, uint Element, char Delimiter, bool IsComposite, bool IsHstore, AttributeRow? Attribute);
 
     private sealed record AttributeRow(string Name, uint Type);
 }

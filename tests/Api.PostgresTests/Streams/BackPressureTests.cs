@@ -149,24 +149,20 @@ public sealed class BackPressureTests(GatewayFixture fixture)
         Assert.Equal(1, (await gateway.Client.QueryValueAsync("SELECT 1")).GetInt32());
     }
 
-    [Theory]
-    [InlineData("1.1", null)]
-    [InlineData("1.1", "br")]
-    [InlineData("2.0", null)]
-    public async Task ReaderThatPausesWithinItsBudget_GetsEverything(string version, string? acceptEncoding)
+    [Fact]
+    public async Task ReaderThatPausesWithinItsBudget_GetsEverything()
     {
         const int rows = 300_000;
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
-        await using var gateway = await StartAsync(
-            backends, "--Kestrel:Endpoints:E:Url=http://127.0.0.1:0", $"--Kestrel:Endpoints:E:Protocols={(version == "2.0" ? "Http2" : "Http1")}");
-        using var caller = new StreamCaller(gateway.Address, Version.Parse(version));
+        await using var gateway = await StartAsync(backends);
+        using var caller = new StreamCaller(gateway.Address);
         var sql = $"SELECT g, md5(g::text) || md5((g + 1)::text) AS x FROM generate_series(1, {rows}) g";
 
-        using var answer = await caller.SendAsync(new { activityId = "a", sql, timeoutMs = 60_000 }, StreamForms.Ndjson, acceptEncoding);
+        using var answer = await caller.SendAsync(new { activityId = "a", sql, timeoutMs = 60_000 }, StreamForms.Ndjson);
         await HeldUpAsync(backends, 1);
         // Past Kestrel's own five seconds of grace.
         await Task.Delay(TimeSpan.FromSeconds(9));
-        var (text, whole) = await ReadAsync(answer, acceptEncoding);
+        var (text, whole) = await ReadAsync(answer, null);
 
         Assert.True(whole, $"It was cut off after {text.Length} characters.");
         Assert.Equal(rows, NdjsonText.Parse(text).RowCount);
