@@ -67,9 +67,8 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
         var oids = await session.DescribeAsync(statement.Sql.Text, [.. Enumerable.Range(0, statement.Values.Count)
             .Select(index => declared.ElementAtOrDefault(index))]);
 
-        var read = await ReadAsync(session, oids);
         var description = new StatementDescription(
-            [.. oids.Select(oid => types.Known(oid) ?? read[oid])], Find(statement)?.AlterableResults ?? []);
+            await FindTypesAsync(session, oids), Find(statement)?.AlterableResults ?? []);
         Remember(statement, description);
         return description;
     }
@@ -77,13 +76,14 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
     public void Dispose() => _known.Dispose();
 
     /// <summary>In the transaction itself, which may have created a type.</summary>
-    private async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(Session session, IReadOnlyList<uint> oids)
+    private async Task<IReadOnlyList<DataType>> FindTypesAsync(Session session, IReadOnlyList<uint> oids)
     {
-        var unknown = oids.Where(oid => types.Known(oid) is null).Distinct().ToArray();
-        if (unknown.Length == 0)
-            return new Dictionary<uint, DataType>();
-        await using var reader = await session.ExecuteAsync(TypeCatalog.Query(unknown));
-        return await types.ReadAsync(reader, session.Abandoning);
+        var found = oids.Select(types.Known).ToArray();
+        if (!found.Contains(null))
+            return found!;
+        await using var reader = await session.ExecuteAsync(TypeCatalog.Query(oids.Where((_, index) => found[index] is null)));
+        var read = await types.ReadAsync(reader, session.Abandoning);
+        return [.. oids.Select((oid, index) => found[index] ?? read[oid])];
     }
 
     private static async Task<IReadOnlyList<uint>> FindDeclaredAsync(Session session, IReadOnlyList<string?> names)

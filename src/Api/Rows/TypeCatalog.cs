@@ -69,18 +69,11 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
     public async ValueTask<DataType[]> FindAsync(
         IReadOnlyList<uint> oids, IReadOnlyList<DataType> current, CancellationToken cancellation)
     {
-        var types = new DataType[oids.Count];
-        IReadOnlyDictionary<uint, DataType>? read = null;
-        for (var i = 0; i < types.Length; i++)
-        {
-            if ((Known(oids[i]) ?? current.FirstOrDefault(known => known.Oid == oids[i])) is not { } type)
-            {
-                read ??= await ReadAsync([.. oids.Where(oid => Known(oid) is null)], cancellation);
-                type = read.GetValueOrDefault(oids[i], Unknown);
-            }
-            types[i] = type;
-        }
-        return types;
+        var types = oids.Select(oid => Known(oid) ?? current.FirstOrDefault(known => known.Oid == oid)).ToArray();
+        if (!types.Contains(null))
+            return types!;
+        var read = await ReadAsync([.. oids.Where((_, index) => types[index] is null)], cancellation);
+        return [.. oids.Select((oid, index) => types[index] ?? read.GetValueOrDefault(oid, Unknown))];
     }
 
     /// <summary>A type that is known for good, or long enough.</summary>
