@@ -33,7 +33,9 @@ internal static class DeclaredTypes
         if (elements.GetArrayLength() != sql.PlaceholderCount)
         {
             faults.Add(new RequestFault(
-                pointer, $"parameterTypes has {elements.GetArrayLength()} entries for {sql.PlaceholderCount} placeholders; null leaves one to the server."));
+                pointer,
+                "parameterTypes has a name for each placeholder, or null to leave it to the server: "
+                + $"{elements.GetArrayLength()} for {sql.PlaceholderCount} were given."));
             return [];
         }
         return [.. elements.EnumerateArray().Select((type, index) => ReadName(type, $"{pointer}/{index}", faults))];
