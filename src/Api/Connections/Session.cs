@@ -1,9 +1,9 @@
 using System.Data;
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
 using Gateway.Api.Replay;
+using Gateway.Api.Rows;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -131,7 +131,7 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
         {
             await reader.ReadAsync(Abandoning);
             var oids = reader.GetString(0);
-            types = oids.Length == 0 ? [] : Array.ConvertAll(oids.Split(','), oid => uint.Parse(oid, CultureInfo.InvariantCulture));
+            types = oids.Length == 0 ? [] : Array.ConvertAll(oids.Split(','), Oids.Parse);
         }
         await statement.UnprepareAsync(Abandoning);
         return types;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
@@ -99,7 +98,7 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
         {
             await using var reader = await session.ExecuteAsync(command);
             while (await reader.ReadAsync(session.Abandoning))
-                oids.Add(uint.Parse(reader.GetString(0), CultureInfo.InvariantCulture));
+                oids.Add(Oids.Parse(reader.GetString(0)));
         }
         catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.SyntaxError or PostgresErrorCodes.InvalidName)
         {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Npgsql;
 
 namespace Gateway.Api.Rows;
@@ -30,7 +29,7 @@ internal sealed class CompositeWatch(IEnumerable<DataType> types)
     {
         Parameters =
         {
-            new NpgsqlParameter<string> { TypedValue = $"{{{string.Join(',', _composites.Select(type => type.Oid))}}}" },
+            new NpgsqlParameter<string> { TypedValue = Oids.ArrayOf(_composites.Select(type => type.Oid)) },
         },
     };
 
@@ -39,10 +38,8 @@ internal sealed class CompositeWatch(IEnumerable<DataType> types)
     {
         var seen = new List<(uint Oid, string Name, string Attribute, uint AttributeType)>();
         while (await reader.ReadAsync(cancellation))
-            seen.Add((Oid(reader.GetString(0)), reader.GetString(1), reader.GetString(2), Oid(reader.GetString(3))));
+            seen.Add((Oids.Parse(reader.GetString(0)), reader.GetString(1), reader.GetString(2), Oids.Parse(reader.GetString(3))));
         return seen.SequenceEqual(_composites.SelectMany(type =>
             type.Attributes.Select(attribute => (type.Oid, type.Name, attribute.Name, attribute.Type.Oid))));
     }
-
-    private static uint Oid(string text) => uint.Parse(text, CultureInfo.InvariantCulture);
 }

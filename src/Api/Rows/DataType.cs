@@ -19,8 +19,8 @@ internal sealed record DataType(uint Oid, string Name, JsonForm Form)
     public IReadOnlyList<TypeAttribute> Attributes => Composite?.Attributes ?? [];
 
     /// <summary>
-    /// Whether it is a composite or has one inside: DDL changes those and leaves their OID, so that nothing may be
-    /// remembered of them from one request to the next.
+    /// Whether it is a composite or has one inside: DDL changes those and leaves their OID, so that nothing
+    /// remembered of them may be used without a look (<see cref="CompositeWatch"/>).
     /// </summary>
     public bool IsAlterable => Composite is not null || Element is { IsAlterable: true };
 

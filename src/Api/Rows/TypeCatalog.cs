@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Npgsql;
 
 namespace Gateway.Api.Rows;
@@ -60,7 +59,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
 
     /// <summary>Reads PostgreSQL's own types.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
-    public async Task LoadAsync(CancellationToken cancellation) => await ReadAsync(Query(BuiltIn), cancellation);
+    public async Task LoadAsync(CancellationToken cancellation) => await ReadAsync(new NpgsqlBatchCommand(Query(BuiltIn)), cancellation);
 
     /// <summary>The types with those OIDs, in their order.</summary>
     /// <param name="oids">The OIDs; one may be there several times.</param>
@@ -72,7 +71,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         var types = oids.Select(oid => Known(oid) ?? current.FirstOrDefault(known => known.Oid == oid)).ToArray();
         if (!types.Contains(null))
             return types!;
-        var read = await ReadAsync([.. oids.Where((_, index) => types[index] is null)], cancellation);
+        var read = await ReadAsync(Query(oids.Where((_, index) => types[index] is null)), cancellation);
         return [.. oids.Select((oid, index) => types[index] ?? read.GetValueOrDefault(oid, Unknown))];
     }
 
@@ -85,7 +84,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
     /// <summary>Asks for types, with all that they are made of; its results are text.</summary>
     public static NpgsqlBatchCommand Query(IEnumerable<uint> oids) => new(Query(Given))
     {
-        Parameters = { new NpgsqlParameter<string> { TypedValue = $"{{{string.Join(',', oids)}}}" } },
+        Parameters = { new NpgsqlParameter<string> { TypedValue = Oids.ArrayOf(oids) } },
     };
 
     /// <summary>Reads what <see cref="Query(IEnumerable{uint})"/> is answered with, and remembers what may be.</summary>
@@ -95,9 +94,9 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         while (await reader.ReadAsync(cancellation))
         {
             rows.Add(new TypeRow(
-                Oid(reader.GetString(0)), reader.GetString(1), Oid(reader.GetString(2)), Oid(reader.GetString(3)),
+                Oids.Parse(reader.GetString(0)), reader.GetString(1), Oids.Parse(reader.GetString(2)), Oids.Parse(reader.GetString(3)),
                 reader.GetString(4)[0], IsComposite: reader.GetString(5) == "true", IsHstore: reader.GetString(6) == "true",
-                reader.IsDBNull(7) ? null : new AttributeRow(reader.GetString(7), Oid(reader.GetString(8)))));
+                reader.IsDBNull(7) ? null : new AttributeRow(reader.GetString(7), Oids.Parse(reader.GetString(8)))));
         }
 
         var read = new Dictionary<uint, DataType>();
@@ -112,19 +111,12 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         return read;
     }
 
-    private async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(IReadOnlyList<uint> oids, CancellationToken cancellation)
+    private async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(NpgsqlBatchCommand query, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
-        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { Query(oids) } };
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { query } };
         await using var reader = await batch.ExecuteReaderAsync(cancellation);
         return await ReadAsync(reader, cancellation);
-    }
-
-    private async Task ReadAsync(string sql, CancellationToken cancellation)
-    {
-        await using var command = source.CreateCommand(sql);
-        await using var reader = await command.ExecuteReaderAsync(cancellation);
-        await ReadAsync(reader, cancellation);
     }
 
     /// <summary>
@@ -209,8 +201,6 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         2277 /* anyarray */ => JsonForm.Array,
         _ => JsonForm.Text,
     };
-
-    private static uint Oid(string text) => uint.Parse(text, CultureInfo.InvariantCulture);
 
     private sealed record TypeRow(
         uint Oid, string Name, uint BaseType, uint Element, char Delimiter, bool IsComposite, bool IsHstore, AttributeRow? Attribute);
