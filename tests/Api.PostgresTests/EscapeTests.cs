@@ -102,8 +102,8 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
         ("DO $$ BEGIN SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; INSERT INTO escape VALUES (1); END $$", ReadOnly, Writes),
         ("DO $$ BEGIN UPDATE pg_settings SET setting = 'off' WHERE name = 'transaction_read_only'; INSERT INTO escape VALUES (1); END $$", "25001|25006", Writes),
         ("UPDATE pg_settings SET setting = 'off' WHERE name = 'transaction_read_only'", "25001|25006", Done),
-        // The gateway's scan does not know the name. In a query it comes too late, behind the session's tag.
-        ("SET U&\"transaction\\005fread\\005fonly\" = off", "25001|sql_rejected", "200|sql_rejected"),
+        // The gateway's scan does not know the name. In a query nothing comes behind it but the end.
+        .. Both("200|sql_rejected", "SET U&\"transaction\\005fread\\005fonly\" = off"),
 
         // Writes, as such and from within.
         .. Write(

@@ -22,7 +22,8 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// <summary>How long a server may take over what is not the caller's: past it, the session is given up.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
-    private const string Rollback = "ROLLBACK";
+    /// <summary>So many requests that only read cost about what the plans cost that are kept meanwhile.</summary>
+    private const int KeepPlansFor = 8;
 
     /// <summary>Of the one statement with that text that was prepared by the protocol, and not by a caller's PREPARE.</summary>
     private const string ParameterTypes =
@@ -41,20 +42,24 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     // Takes back a wait that nothing else ends.
     private readonly CancellationTokenSource _abandon = new();
     private readonly int _processId = connection.ProcessID;
-    private readonly string _clean = proof is null ? "DISCARD ALL" : Journal.Clean;
-
-    // DISCARD ALL does not run within a pipeline's implicit transaction.
-    private readonly bool _cleansAlone = proof is null;
     private Task _work = Task.CompletedTask;
     private Task<bool> _settling = Task.FromResult(true);
     private long _lastUse = clock.GetTimestamp();
     private bool _cancelSent;
 
+    // Whether no caller's SQL has run in it since it was clean; and where some has, what is to clean it.
+    private bool _isUntouched = true;
+    private TransactionEnd? _end;
+
+    // Requests since the journal's functions ran in it.
+    private int _sinceJournal = KeepPlansFor;
+
     /// <summary>Whether an earlier request ran in it: its server may have closed it since.</summary>
     public bool Used { get; private set; }
 
     /// <summary>Whether nothing is left in it, so that the next request may have it.</summary>
-    public bool Clean { get; private set; } = true;
+    /// <remarks>A cancel may arrive late, and must not hit another request's statement.</remarks>
+    public bool IsClean => HasEnded && !_cancelSent && connection.State == ConnectionState.Open;
 
     /// <summary>
     /// Whether something waits for the server still, which does not answer. What that work writes to may not be touched.
@@ -73,8 +78,23 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// <summary>For each wait for the server.</summary>
     public CancellationToken Abandoning => _abandon.Token;
 
-    /// <summary>What it has left with the journal, and claims and records activities by; null where it can't.</summary>
-    public Guid? Proof => proof;
+    /// <summary>Whether it may claim and record activities.</summary>
+    public bool HasJournal => proof is not null;
+
+    /// <summary>
+    /// DISCARD ALL is the cheaper, but throws away the plans of functions too, which nobody could tell a request by: making the
+    /// journal's anew for each request takes longer than the rest of its work.
+    /// </summary>
+    private string Cleaning => _sinceJournal < KeepPlansFor ? Journal.Clean : "DISCARD ALL";
+
+    private bool HasEnded => _isUntouched || (_end is { HasCleaned: true } && !Abandoned);
+
+    /// <summary>What it has left with the journal, and claims and records activities by.</summary>
+    public Guid UseProof()
+    {
+        _sinceJournal = 0;
+        return proof!.Value;
+    }
 
     /// <summary>
     /// Waits for what runs in the session until a moment, and then ends it on the server. Returns where it has succeeded
@@ -104,7 +124,7 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// <param name="commands">The statements, in order; the first that fails ends the rest.</param>
     public Task<NpgsqlDataReader> ExecuteAsync(params ReadOnlySpan<NpgsqlBatchCommand> commands)
     {
-        Clean = false;
+        (_isUntouched, _end) = (false, null);
         var batch = Batch(commands);
         AskForText(batch, true);
         // A row need not fit into memory.
@@ -117,7 +137,7 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// <returns>The OID of each parameter's type.</returns>
     public async Task<IReadOnlyList<uint>> DescribeAsync(string sql, IReadOnlyList<uint> types)
     {
-        Clean = false;
+        (_isUntouched, _end) = (false, null);
         await using var statement = new NpgsqlCommand(sql, connection);
         foreach (var type in types)
             statement.Parameters.Add(new NpgsqlParameter<ParameterText> { TypedValue = new ParameterText(null, type) });
@@ -137,18 +157,25 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
         return types;
     }
 
+    /// <summary>Whether the transaction had ended and what came after it failed: the session is not used again.</summary>
+    public bool HasFailedToClean(PostgresException error) => _end is { } end && end.HasFailedToClean(error);
+
     /// <summary>Closes a reader whose rest nobody will read; what runs on is ended on the server.</summary>
-    public async Task CutShortAsync(NpgsqlDataReader reader)
+    public Task CutShortAsync(NpgsqlDataReader reader) => CutShortAsync(reader.DisposeAsync().AsTask());
+
+    /// <summary>Goes past the rest of a result that nobody will read; what runs on is ended on the server.</summary>
+    public Task SkipRestAsync(NpgsqlDataReader reader) => CutShortAsync(reader.NextResultAsync(Abandoning));
+
+    private async Task CutShortAsync(Task reading)
     {
-        var closing = reader.DisposeAsync().AsTask();
-        if (await Task.WhenAny(closing, Task.Delay(LeftOver, clock)) != closing)
+        if (await Task.WhenAny(reading, Task.Delay(LeftOver, clock)) != reading)
         {
             _cancelSent = true;
-            await watchdog.EndAsync(_processId, closing);
+            await watchdog.EndAsync(_processId, reading);
         }
         try
         {
-            await closing;
+            await reading;
         }
         catch (NpgsqlException)
         {
@@ -157,33 +184,40 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
         }
     }
 
-    /// <summary>Ends the transaction, and throws away what the request left, in one round trip.</summary>
-    /// <param name="access">
-    /// What only reads is rolled back, so that it can't have written: READ ONLY leaves gaps (large objects before version
-    /// 16, EXPLAIN ANALYZE of CREATE TABLE AS).
-    /// </param>
+    /// <summary>
+    /// Sends the statements, and what rolls them back and throws away what they leave, in one round trip. Where one fails, the
+    /// transaction stays open.
+    /// </summary>
+    public Task<NpgsqlDataReader> ExecuteAndRollBackAsync(params ReadOnlySpan<NpgsqlBatchCommand> commands)
+    {
+        var end = new TransactionEnd(Access.ReadOnly, Cleaning);
+        var reading = ExecuteAsync([.. commands, .. end.Commands]);
+        _end = end;
+        return reading;
+    }
+
+    /// <summary>Commits, and throws away what the request left, in one round trip.</summary>
     /// <param name="record">What goes into the journal, in the same transaction and the same round trip.</param>
     /// <returns>Only once PostgreSQL has said that it committed.</returns>
     /// <exception cref="PostgresException">PostgreSQL refused to commit, and rolled back.</exception>
     /// <exception cref="CommitInDoubtException">No answer to COMMIT came.</exception>
-    public async Task EndTransactionAsync(Access access, NpgsqlBatchCommand? record = null)
+    public async Task CommitAsync(NpgsqlBatchCommand? record)
     {
-        var end = End(access == Access.ReadOnly ? Rollback : "COMMIT");
+        var end = _end = new TransactionEnd(Access.ReadWrite, Cleaning);
         try
         {
-            await using var batch = record is null ? Batch(end, new(_clean)) : Batch(record, end, new(_clean));
+            await using var batch = record is null ? Batch(end.Commands) : Batch([record, .. end.Commands]);
             await batch.ExecuteNonQueryAsync(Abandoning);
-            Clean = true;
         }
         catch (PostgresException error) when (
-            (error.BatchCommand == end || error.BatchCommand == record) && !PostgresFailure.EndsSession(error))
+            (end.IsRefusedBy(error) || error.BatchCommand == record) && !PostgresFailure.EndsSession(error))
         {
             throw;
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
             // The tag of COMMIT is here if it came at all; then only the cleaning failed, and the session is closed.
-            if (end.StatementType == Npgsql.StatementType.Unknown)
+            if (!end.IsOver)
                 throw new CommitInDoubtException(error);
         }
     }
@@ -194,8 +228,10 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// </summary>
     public async Task RollBackAsync()
     {
-        if (!Clean && !Abandoned)
-            Clean = await SucceedsAsync(End(Rollback), new(_clean));
+        if (HasEnded || Abandoned)
+            return;
+        _end = new TransactionEnd(Access.ReadOnly, Cleaning);
+        await SucceedsAsync(_end.Commands);
     }
 
     /// <summary>
@@ -203,8 +239,8 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// </summary>
     public void LetGo()
     {
-        _settling = SucceedsAsync(new NpgsqlBatchCommand(Rollback));
-        Clean = true;
+        _settling = SucceedsAsync(new NpgsqlBatchCommand("ROLLBACK"));
+        _isUntouched = true;
     }
 
     /// <summary>Waits for what <see cref="LetGo"/> has begun; false where the session is lost.</summary>
@@ -217,9 +253,8 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     public void Rest()
     {
         Used = true;
+        _sinceJournal++;
         _lastUse = clock.GetTimestamp();
-        // A cancel may arrive late, and must not hit another request's statement.
-        Clean &= !_cancelSent && connection.State == ConnectionState.Open;
     }
 
     /// <summary>Closes it; PostgreSQL rolls back what is open. Does not wait for a server that does not answer.</summary>
@@ -265,9 +300,6 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
             batch.BatchCommands.Add(command);
         return batch;
     }
-
-    /// <summary>The end of a transaction, and of its round trip's part where the cleaning needs one of its own.</summary>
-    private NpgsqlBatchCommand End(string sql) => new(sql) { AppendErrorBarrier = _cleansAlone };
 
     /// <summary>
     /// Npgsql has it in public on a command, where one statement goes at a time, and not on a batch, which saves the

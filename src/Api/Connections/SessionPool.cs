@@ -59,7 +59,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal jou
     public async ValueTask ReturnAsync(Session session)
     {
         session.Rest();
-        if (session.Clean && !_closed)
+        if (session.IsClean && !_closed)
             _idle.Push(session);
         else
             await session.DisposeAsync();

@@ -20,7 +20,10 @@ namespace Gateway.Api.Execution;
 /// </item>
 /// <item>Read the results, and check what the request expects of them. What can't be answered must not be committed.</item>
 /// <item>Write the answer as it will be sent.</item>
-/// <item>Record it in the journal, COMMIT (or ROLLBACK what only reads), and clean the session, in one round trip.</item>
+/// <item>
+/// Record it in the journal, COMMIT (or ROLLBACK what only reads), and clean the session, in one round trip; where nothing is to
+/// be decided any more, that went along with step 4.
+/// </item>
 /// <item>Give the session back; on any doubt about it, close it.</item>
 /// </list>
 /// Steps 3 to 8 are one attempt: <see cref="Attempts"/> says after which failures there is another.
@@ -139,14 +142,14 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         try
         {
             var session = await connection.Sessions.RentAsync(needsNew, deadline);
-            if (call.RequestHash is null || session.Proof is not null)
+            if (call.RequestHash is null || session.HasJournal)
                 return session;
             if (!connection.Journal.IsMissing)
             {
                 // It may be older than the journal: callers' SQL has run in it, so it can't enter any more.
                 await session.DisposeAsync();
                 session = await connection.Sessions.RentAsync(fresh: true, deadline);
-                if (session.Proof is not null)
+                if (session.HasJournal)
                     return session;
             }
             await connection.Sessions.ReturnAsync(session);
