@@ -27,6 +27,24 @@ public sealed class ReplayTests(GatewayFixture gateway)
     }
 
     [Fact]
+    public async Task SecondAttempt_IsAnsweredWithTheRecordOrRunsWhereThereIsNone()
+    {
+        var table = await CreateTableAsync();
+        var sql = $"INSERT INTO {table} DEFAULT VALUES RETURNING id";
+
+        var first = await gateway.Client.PostAsync("execute", new { activityId = $"{table}/1", sql, attempt = 2 });
+        var second = await gateway.Client.PostAsync("execute", new { activityId = $"{table}/1", sql, attempt = 3 });
+        var other = await gateway.Client.PostAsync("execute", new { activityId = $"{table}/1", sql = $"{sql} /* other */", attempt = 4 });
+
+        first.Expect(HttpStatusCode.OK);
+        Assert.Equal("false", first.Headers["Idempotent-Replayed"]);
+        Assert.Equal(first.Text, second.Text);
+        Assert.Equal("true", second.Headers["Idempotent-Replayed"]);
+        other.ExpectProblem(422, "activity_mismatch");
+        Assert.Equal(1, await CountAsync(table));
+    }
+
+    [Fact]
     public async Task SentToAnotherReplica_IsAnsweredWithTheSameBytes()
     {
         var table = await CreateTableAsync();

@@ -119,6 +119,22 @@ public sealed class TransactionTests(GatewayFixture gateway)
         Assert.Equal(3, await gateway.ReadAsync<long>("SELECT count(*) FROM transacted_expected"));
     }
 
+    /// <summary>The gateway's scan does not know the setting by that name; what PostgreSQL says to it depends on what ran before.</summary>
+    [Fact]
+    public async Task ReadOnly_CantBeTakenBackByItsFirstStatement()
+    {
+        var answer = await gateway.Client.PostAsync("transaction", new
+        {
+            activityId = "transacted/read-only",
+            readOnly = true,
+            statements = new[] { new { sql = "SET U&\"transaction\\005fread\\005fonly\" = off" }, new { sql = "SELECT nextval('users_id_seq')" } },
+        });
+
+        var problem = answer.ExpectProblem(422, "sql_error");
+        Assert.Equal("25001", problem.GetProperty("sqlState").GetString());
+        Assert.Equal(0, problem.GetProperty("statement").GetInt32());
+    }
+
     [Theory]
     [InlineData(null, "read committed")]
     [InlineData("read committed", "read committed")]

@@ -43,7 +43,6 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     private readonly CancellationTokenSource _abandon = new();
     private readonly int _processId = connection.ProcessID;
     private Task _work = Task.CompletedTask;
-    private Task<bool> _settling = Task.FromResult(true);
     private long _lastUse = clock.GetTimestamp();
     private bool _cancelSent;
 
@@ -235,16 +234,19 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     }
 
     /// <summary>
-    /// Ends a transaction in which no caller's SQL has run, and does not wait for it: whoever gets the session next does.
+    /// Reads the record of an activity; ends a transaction first in which nothing has run but a claim that failed.
     /// </summary>
-    public void LetGo()
+    /// <param name="find">By <see cref="Journal.Find"/>.</param>
+    /// <returns>Null where there is none.</returns>
+    public async Task<ActivityRecord?> FindRecordAsync(NpgsqlBatchCommand find)
     {
-        _settling = SucceedsAsync(new NpgsqlBatchCommand("ROLLBACK"));
+        await using var batch = _isUntouched ? Batch(find) : Batch(new NpgsqlBatchCommand("ROLLBACK"), find);
+        await using var reader = await batch.ExecuteReaderAsync(Abandoning);
+        var record = await ActivityRecord.ReadAsync(reader, Abandoning);
+        // Nothing of a caller's has run in it.
         _isUntouched = true;
+        return record;
     }
-
-    /// <summary>Waits for what <see cref="LetGo"/> has begun; false where the session is lost.</summary>
-    public Task<bool> SettleAsync() => _settling;
 
     /// <summary>Whether the server still answers.</summary>
     public Task<bool> AnswersAsync() => SucceedsAsync(new NpgsqlBatchCommand("SELECT 1"));

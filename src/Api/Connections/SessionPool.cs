@@ -46,7 +46,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal jou
     {
         if (!fresh && _idle.TryPop(out var session))
         {
-            if (await session.SettleAsync() && (session.IdleTime < TrustedIdleTime || await session.AnswersAsync()))
+            if (session.IdleTime < TrustedIdleTime || await session.AnswersAsync())
                 return session;
             // What cut this one off has most likely cut off all.
             await session.DisposeAsync();

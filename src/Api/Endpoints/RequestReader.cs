@@ -93,6 +93,7 @@ internal sealed class RequestReader
             Numbers = _numbers,
             Budget = TimeSpan.FromMilliseconds(_timeoutMs),
             RequestHash = isRecorded ? RequestHash.Of(_operation.ToString(), body) : null,
+            IsRetry = _attempt > 1,
         };
     }
 

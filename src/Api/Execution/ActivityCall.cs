@@ -25,6 +25,9 @@ internal sealed record ActivityCall
 
     /// <summary>Of what the activity's record is compared by; null where it is not recorded.</summary>
     public byte[]? RequestHash { get; init; }
+
+    /// <summary>Whether the request says that it has been sent before: most often there is a record then.</summary>
+    public bool IsRetry { get; init; }
 }
 
 /// <summary>One statement of a call.</summary>

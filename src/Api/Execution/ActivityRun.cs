@@ -21,8 +21,9 @@ internal sealed class ActivityRun(
     // All that the round trip which is on took along.
     private List<NpgsqlBatchCommand> _roundTrip = [];
     private NpgsqlBatchCommand? _claimCommand;
-    private NpgsqlBatchCommand? _proceed;
-    private ActivityClaim? _claim;
+    private NpgsqlBatchCommand? _findCommand;
+    private string? _claim;
+    private bool _isRecorded;
     private string? _shownEncoding;
 
     public ActivityAnswer Answer => answer;
@@ -37,11 +38,14 @@ internal sealed class ActivityRun(
     /// <returns>The recorded answer, where there is one: then nothing has run.</returns>
     public async Task<ActivityAnswer?> RunStatementsAsync()
     {
+        if (call is { IsRetry: true, RequestHash: not null } && await FindRecordAsync() is { } record)
+            return Replay(record);
         do
         {
             await GuardAsync(_begin.StatementType == StatementType.Unknown ? BeginAsync() : GoOnAsync());
-            if (_claim is { Claimed: null } record)
-                return Replay(record);
+            if (_isRecorded)
+                // Where it was purged between the two, the next try has the activity to itself.
+                return Replay(await FindRecordAsync() ?? throw Journal.InFlight());
         }
         while (!_statements.AreAllSent);
 
@@ -65,7 +69,7 @@ internal sealed class ActivityRun(
             return;
         }
 
-        var finish = _claim?.Claimed is { } claimed ? Journal.Finish(session.UseProof(), claimed, answer.Body) : null;
+        var finish = _claim is null ? null : Journal.Finish(session.UseProof(), _claim, answer.Body);
         try
         {
             await session.GuardAsync(session.CommitAsync(finish), deadline.BudgetEnd);
@@ -90,33 +94,36 @@ internal sealed class ActivityRun(
         }
     }
 
-    private ActivityAnswer Replay(ActivityClaim record)
+    private ActivityAnswer Replay(ActivityRecord record)
     {
-        if (!record.RecordedHash.AsSpan().SequenceEqual(call.RequestHash))
+        if (!record.RequestHash.AsSpan().SequenceEqual(call.RequestHash))
             throw Journal.Mismatch();
-        return ActivityAnswer.Recorded(record.RecordedAnswer ?? throw Journal.Escaped());
+        return ActivityAnswer.Recorded(record.Answer ?? throw Journal.Escaped());
+    }
+
+    private async Task<ActivityRecord?> FindRecordAsync()
+    {
+        _findCommand = Journal.Find(session.UseProof(), call.Activity);
+        var finding = session.FindRecordAsync(_findCommand);
+        await GuardAsync(finding);
+        return await finding;
     }
 
     /// <summary>The first round trip: the journal's part and BEGIN stand before the statements.</summary>
     private async Task BeginAsync()
     {
         var tag = call.Activity.TagFor(connection.ApplicationName);
-        NpgsqlBatchCommand[] before = [_begin, Tag(tag)];
         if (call.RequestHash is { } hash)
-        {
-            _claimCommand = connection.Journal.Claim(session.UseProof(), call.Activity, hash);
-            _proceed = Journal.Proceed(tag);
-            before = [_begin, _claimCommand, _proceed];
-        }
+            _claimCommand = connection.Journal.Claim(session.UseProof(), call.Activity, hash, tag);
+        var second = _claimCommand ?? Tag(tag);
 
-        await using var reader = await SendAsync([.. before, .. Take()]);
-        if (_claimCommand is not null)
+        await using var reader = await SendAsync([_begin, second, .. Take()]);
+        if (IsAt(reader, second))
         {
-            _claim = await ActivityClaim.ReadAsync(reader, session.Abandoning);
+            if (second == _claimCommand && await reader.ReadAsync(session.Abandoning))
+                _claim = reader.GetString(0);
             await reader.NextResultAsync(session.Abandoning);
         }
-        if (IsAt(reader, before[^1]))
-            await reader.NextResultAsync(session.Abandoning);
         await ReadResultsAsync(reader);
     }
 
@@ -266,8 +273,9 @@ internal sealed class ActivityRun(
         }
         catch (PostgresException error)
         {
-            // As asked: there is a record, and nothing has run.
-            if (_claim is { Claimed: null } && error.SqlState == Journal.Recorded && error.BatchCommand == _proceed)
+            // As asked: nothing has run.
+            _isRecorded = error.SqlState == Journal.Recorded && error.BatchCommand is { } refused && refused == _claimCommand;
+            if (_isRecorded)
                 return;
             throw await IsCancelledAsync(error) ? Cancelled(error) : Refused(error);
         }
@@ -282,7 +290,7 @@ internal sealed class ActivityRun(
 
     private Exception Refused(PostgresException error)
     {
-        if (_claimCommand is not null && error.BatchCommand == _claimCommand)
+        if (error.BatchCommand is { } refused && (refused == _claimCommand || refused == _findCommand))
         {
             switch (error.SqlState)
             {

@@ -84,10 +84,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             // 4. and 5.
             record.Enter(Stage.Execute);
             if (await run.RunStatementsAsync() is { } recorded)
-            {
-                session.LetGo();
                 return recorded;
-            }
             // 6.
             run.Answer.Complete(call);
 

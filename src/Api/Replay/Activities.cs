@@ -72,7 +72,12 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
             {
                 // First: what ends between the two is recorded by the second.
                 var running = await ReadRunningAsync(session, activity, cancellation);
-                return await journal.FindAsync(session, activity, cancellation) ?? running;
+                return await journal.FindAsync(session, activity, cancellation) is { Answer: { } answer } record
+                    ? new ActivityState(ActivityStatus.Completed)
+                    {
+                        Answer = answer, RecordedAt = record.RecordedAt, ExpiresAt = record.ExpiresAt,
+                    }
+                    : running;
             },
             cancellation);
     }

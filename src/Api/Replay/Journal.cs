@@ -13,7 +13,7 @@ namespace Gateway.Api.Replay;
 /// <param name="clock">The clock that a look at the database counts by.</param>
 internal sealed class Journal(TimeSpan retention, TimeProvider clock)
 {
-    /// <summary>The activity has a record: <c>proceed</c>.</summary>
+    /// <summary>The activity has a record: <c>claim</c>.</summary>
     public const string Recorded = "GJ001";
 
     /// <summary>The transaction that claimed has been ended from within: <c>finish</c>.</summary>
@@ -31,10 +31,11 @@ internal sealed class Journal(TimeSpan retention, TimeProvider clock)
     /// </summary>
     private const string HasEntrance =
         """
-        SELECT NOT pg_catalog.pg_is_in_recovery()
-           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
+        SELECT NOT pg_catalog.pg_is_in_recovery() AND coalesce(pg_catalog.bool_and(
+               pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')), false)
           FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid
-         WHERE n.nspname OPERATOR(pg_catalog.=) 'gateway_journal' AND p.proname OPERATOR(pg_catalog.=) 'enter'
+         WHERE n.nspname OPERATOR(pg_catalog.=) 'gateway_journal'
+           AND (p.proname OPERATOR(pg_catalog.=) 'enter' OR p.proname OPERATOR(pg_catalog.=) 'claim')
         """;
 
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(200);
@@ -78,24 +79,33 @@ internal sealed class Journal(TimeSpan retention, TimeProvider clock)
         return enters;
     }
 
-    /// <summary>Takes the activity for the transaction, or finds its record; <see cref="ActivityClaim"/> reads the answer.</summary>
+    /// <summary>
+    /// Takes the activity for the transaction, and tags the session. Where there is a record it fails, so that nothing runs that
+    /// comes after. Its result is where the claim is.
+    /// </summary>
     /// <param name="proof">The session's.</param>
     /// <param name="activity">Which activity.</param>
     /// <param name="requestHash">What its record is compared by.</param>
-    public NpgsqlBatchCommand Claim(Guid proof, ActivityIdentity activity, byte[] requestHash) =>
-        new("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6)")
+    /// <param name="tag">The session's <c>application_name</c> until the transaction's end.</param>
+    public NpgsqlBatchCommand Claim(Guid proof, ActivityIdentity activity, byte[] requestHash, string tag) =>
+        new("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6, $7)")
         {
             Parameters =
             {
                 Uuid(proof), Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId),
                 new NpgsqlParameter<byte[]> { TypedValue = requestHash, NpgsqlDbType = NpgsqlDbType.Bytea },
-                new NpgsqlParameter<int> { TypedValue = (int)retention.TotalSeconds },
+                new NpgsqlParameter<int> { TypedValue = (int)retention.TotalSeconds }, Text(tag),
             },
         };
 
-    /// <summary>Tags the session; behind a claim that found a record it fails, so that nothing runs that comes after.</summary>
-    public static NpgsqlBatchCommand Proceed(string tag) =>
-        new("SELECT gateway_journal.proceed($1)") { Parameters = { Text(tag) } };
+    /// <summary>Looks for the record; <see cref="ActivityRecord"/> reads the result.</summary>
+    /// <param name="proof">The session's.</param>
+    /// <param name="activity">Which activity.</param>
+    public static NpgsqlBatchCommand Find(Guid proof, ActivityIdentity activity) =>
+        new("SELECT request_hash, answer, recorded_at, expires_at FROM gateway_journal.recorded($1, $2, $3, $4)")
+        {
+            Parameters = { Uuid(proof), Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId) },
+        };
 
     /// <summary>Records the answer; the last before COMMIT.</summary>
     /// <param name="proof">The session's.</param>
@@ -127,24 +137,14 @@ internal sealed class Journal(TimeSpan retention, TimeProvider clock)
 
     /// <summary>Looks for the record, in a session of the gateway's own.</summary>
     /// <returns>Null where there is none, or no journal.</returns>
-    public async Task<ActivityState?> FindAsync(
+    public async Task<ActivityRecord?> FindAsync(
         NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation)
     {
         if (!await EnterAsync(session, _ownProof, cancellation))
             return null;
-        await using var command = new NpgsqlCommand(
-            "SELECT answer, recorded_at, expires_at FROM gateway_journal.find($1, $2, $3, $4)", session)
-        {
-            Parameters = { Uuid(_ownProof), Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId) },
-        };
-        await using var reader = await command.ExecuteReaderAsync(cancellation);
-        await reader.ReadAsync(cancellation);
-        return reader.IsDBNull(0) ? null : new ActivityState(ActivityStatus.Completed)
-        {
-            Answer = reader.GetFieldValue<byte[]>(0),
-            RecordedAt = reader.GetFieldValue<DateTimeOffset>(1),
-            ExpiresAt = reader.GetFieldValue<DateTimeOffset>(2),
-        };
+        await using var batch = new NpgsqlBatch(session) { BatchCommands = { Find(_ownProof, activity) } };
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        return await ActivityRecord.ReadAsync(reader, cancellation);
     }
 
     /// <summary>What an exactly-once request is told where the session may not use a journal.</summary>
@@ -178,24 +178,4 @@ internal sealed class Journal(TimeSpan retention, TimeProvider clock)
     private static NpgsqlParameter<Guid> Uuid(Guid value) => new() { TypedValue = value };
 
     private static NpgsqlParameter<string> Text(string value) => new() { TypedValue = value };
-}
-
-/// <summary>What a claim was answered with.</summary>
-/// <param name="Claimed">Where the claim is, for its end; null where there is a record.</param>
-/// <param name="RecordedHash">Of the request that was recorded.</param>
-/// <param name="RecordedAnswer">Its answer's body; null where the claiming transaction was ended from within.</param>
-internal sealed record ActivityClaim(string? Claimed, byte[]? RecordedHash, byte[]? RecordedAnswer)
-{
-    /// <summary>Reads the one value of <see cref="Journal.Claim"/>.</summary>
-    public static async Task<ActivityClaim> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
-    {
-        await reader.ReadAsync(cancellation);
-        var answer = reader.GetString(0);
-        var colon = answer.IndexOf(':');
-        if (colon < 0)
-            return new ActivityClaim(answer, null, null);
-        var recorded = answer.AsSpan(colon + 1);
-        return new ActivityClaim(
-            null, Convert.FromHexString(answer.AsSpan(0, colon)), recorded.IsEmpty ? null : Convert.FromHexString(recorded));
-    }
 }

@@ -1,4 +1,4 @@
--- The journal of the gateway, version 1: where a write is recorded under its activity's ID, in the transaction of its
+-- The journal of the gateway, version 2: where a write is recorded under its activity's ID, in the transaction of its
 -- effect. One statement, and safe to run again.
 --
 -- Callers' SQL runs as the gateway's role, so nothing here may rest on that role. The tables are the owner's, who can't
@@ -83,16 +83,21 @@ BEGIN
     END
     $function$;
 
-    -- Takes the activity for this transaction, and returns where the claim is; or returns the record, its hash and its answer
-    -- in hexadecimal digits with a colon between them. Fails with 55P03 where another transaction has the activity that is
-    -- still open after a moment. The unique key decides, and nothing that was looked up before.
+    -- Of version 1.
+    DROP FUNCTION IF EXISTS
+        gateway_journal.claim(uuid, text, text, text, bytea, int),
+        gateway_journal.proceed(text),
+        gateway_journal.find(uuid, text, text, text);
+
+    -- Takes the activity for this transaction, tags the session with what it runs, and returns where the claim is. Fails with
+    -- GJ001 where there is a record, so that PostgreSQL skips what stands behind it in the round trip; and with 55P03 where
+    -- another transaction has the activity that is still open after a moment. The unique key decides, and nothing that was
+    -- looked up before.
     CREATE OR REPLACE FUNCTION gateway_journal.claim(
-        session_proof uuid, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int) RETURNS text
+        session_proof uuid, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text) RETURNS tid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $function$
     DECLARE
         claim tid;
-        recorded text;
-        setting text;
     BEGIN
         LOOP
             INSERT INTO gateway_journal_records.activity AS a (caller, connection, activity_id, request_hash, expires_at)
@@ -101,49 +106,35 @@ BEGIN
             ON CONFLICT DO NOTHING
             RETURNING a.ctid INTO claim;
             IF FOUND THEN
-                -- The role may have been given another default, by SQL of its own. Assigned, since PERFORM takes a query.
-                setting := set_config('gateway_journal.recorded', 'no', true);
+                -- Assigned, since PERFORM takes a query.
+                tag := set_config('application_name', tag, true);
                 RETURN claim;
             END IF;
             PERFORM FROM gateway_journal_records.session s WHERE s.pid = pg_backend_pid() AND s.proof = session_proof;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'only the gateway may claim an activity' USING ERRCODE = 'GJ003';
             END IF;
-            SELECT encode(a.request_hash, 'hex') || ':' || coalesce(encode(a.answer, 'hex'), '') INTO recorded
-              FROM gateway_journal_records.activity a
-             WHERE a.caller = of_caller AND a.connection = of_connection AND a.activity_id = of_activity;
+            PERFORM FROM gateway_journal_records.activity a
+              WHERE a.caller = of_caller AND a.connection = of_connection AND a.activity_id = of_activity;
             IF FOUND THEN
-                setting := set_config('gateway_journal.recorded', 'yes', true);
-                RETURN recorded;
+                RAISE EXCEPTION 'the activity is recorded' USING ERRCODE = 'GJ001';
             END IF;
             -- It was purged between the two.
         END LOOP;
     END
     $function$;
 
-    -- Stands between claim and the statements in one round trip: fails with GJ001 where there is a record, so that PostgreSQL
-    -- skips them. Else it tags the session with what it runs.
-    CREATE OR REPLACE FUNCTION gateway_journal.proceed(tag text) RETURNS text
-    LANGUAGE plpgsql AS $function$
-    BEGIN
-        IF pg_catalog.current_setting('gateway_journal.recorded', true) OPERATOR(pg_catalog.=) 'yes' THEN
-            RAISE EXCEPTION 'the activity is recorded' USING ERRCODE = 'GJ001';
-        END IF;
-        RETURN pg_catalog.set_config('application_name', tag, true);
-    END
-    $function$;
-
-    -- The record of an activity; nulls where there is none.
-    CREATE OR REPLACE FUNCTION gateway_journal.find(
+    -- The record of an activity; nulls where there is none, and for the answer where the claiming transaction was ended from within.
+    CREATE OR REPLACE FUNCTION gateway_journal.recorded(
         session_proof uuid, of_caller text, of_connection text, of_activity text,
-        OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
+        OUT request_hash bytea, OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     BEGIN
         PERFORM FROM gateway_journal_records.session s WHERE s.pid = pg_backend_pid() AND s.proof = session_proof;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'only the gateway may look into the journal' USING ERRCODE = 'GJ003';
         END IF;
-        SELECT a.answer, a.recorded_at, a.expires_at INTO answer, recorded_at, expires_at
+        SELECT a.request_hash, a.answer, a.recorded_at, a.expires_at INTO request_hash, answer, recorded_at, expires_at
           FROM gateway_journal_records.activity a
          WHERE a.caller = of_caller AND a.connection = of_connection AND a.activity_id = of_activity;
     END
@@ -215,7 +206,7 @@ BEGIN
     END
     $function$;
 
-    INSERT INTO gateway_journal_records.version (version) VALUES (1) ON CONFLICT DO NOTHING;
+    INSERT INTO gateway_journal_records.version (version) VALUES (2) ON CONFLICT DO NOTHING;
 
     -- A caller's SQL may have changed the role when the answer is recorded and the session cleaned; the proof is what
     -- protects those two.
@@ -232,9 +223,8 @@ BEGIN
     GRANT EXECUTE ON FUNCTION gateway_journal.finish(uuid, tid, bytea), gateway_journal.clean() TO PUBLIC;
     GRANT EXECUTE ON FUNCTION
         gateway_journal.enter(uuid),
-        gateway_journal.find(uuid, text, text, text),
-        gateway_journal.claim(uuid, text, text, text, bytea, int),
-        gateway_journal.proceed(text),
+        gateway_journal.recorded(uuid, text, text, text),
+        gateway_journal.claim(uuid, text, text, text, bytea, int, text),
         gateway_journal.purge(uuid, int)
     TO "{role}";
 

@@ -51,7 +51,7 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
                 BEGIN
                     PERFORM gateway_journal.enter(own);
                     PERFORM gateway_journal.finish(own,
-                        gateway_journal.claim(own, 'local', 'victims', 'forged', '\x00', 1000), '{"forged": true}');
+                        gateway_journal.claim(own, 'local', 'victims', 'forged', '\x00', 1000, 'tag'), '{"forged": true}');
                     RETURN 'forged';
                 END
             $$;

@@ -27,7 +27,6 @@ public sealed class HostileStateTests(HostileDatabase database) : IClassFixture<
     [InlineData("SET standard_conforming_strings = off")]
     [InlineData("SET search_path = ''")]
     [InlineData("SET application_name = 'forged'")]
-    [InlineData("SET gateway_journal.recorded = 'yes'")]
     [InlineData("SET plan_cache_mode = force_generic_plan")]
     [InlineData("SET enable_tidscan = off")]
     [InlineData("SET transform_null_equals = on")]

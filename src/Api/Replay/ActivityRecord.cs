@@ -1,0 +1,22 @@
+using Npgsql;
+
+namespace Gateway.Api.Replay;
+
+/// <summary>What the journal holds of an activity.</summary>
+/// <param name="RequestHash">Of the request that was recorded.</param>
+/// <param name="Answer">Its answer's body; null where the claiming transaction was ended from within.</param>
+/// <param name="RecordedAt">When.</param>
+/// <param name="ExpiresAt">From when on it may be deleted.</param>
+internal sealed record ActivityRecord(byte[] RequestHash, byte[]? Answer, DateTimeOffset RecordedAt, DateTimeOffset ExpiresAt)
+{
+    /// <summary>Reads the one row of <see cref="Journal.Find"/>; null where there is no record.</summary>
+    public static async Task<ActivityRecord?> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
+    {
+        await reader.ReadAsync(cancellation);
+        return reader.IsDBNull(0) ? null : new ActivityRecord(
+            reader.GetFieldValue<byte[]>(0),
+            reader.IsDBNull(1) ? null : reader.GetFieldValue<byte[]>(1),
+            reader.GetFieldValue<DateTimeOffset>(2),
+            reader.GetFieldValue<DateTimeOffset>(3));
+    }
+}

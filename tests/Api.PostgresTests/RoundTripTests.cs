@@ -1,0 +1,64 @@
+using System.Net;
+using Gateway.Api.PostgresTests.Faults;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>
+/// How often a request waits for the server, as a proxy between the two counts it: each time costs both sides, and the network,
+/// more than most statements do.
+/// </summary>
+public sealed class RoundTripTests(GatewayFixture database)
+{
+    private const string Read = "SELECT id FROM users WHERE id >= $1";
+    private const string Write = "UPDATE users SET email = email WHERE id = $1 RETURNING id";
+
+    [Theory]
+    [InlineData("query", "", 1)]
+    [InlineData("query", """, "maxRows": 1""", 1)]
+    [InlineData("execute", "", 2)]
+    [InlineData("execute", """, "delivery": "at-least-once" """, 2)]
+    public async Task Statement_WaitsForTheServerAsOftenAsItMust(string endpoint, string fields, int expected)
+    {
+        var sql = endpoint == "query" ? Read : Write;
+        Assert.Equal(expected, await CountAsync(
+            endpoint, call => $$"""{"activityId": "trips/{{Guid.NewGuid()}}", "sql": "{{sql}}", "parameters": [{{(call % 3) + 1}}]{{fields}}}"""));
+    }
+
+    [Theory]
+    [InlineData(Read, """, "readOnly": true""", 1)]
+    [InlineData(Write, "", 2)]
+    [InlineData(Write, """, "delivery": "at-least-once" """, 2)]
+    public async Task Transaction_TakesAsManyAsOneStatementDoes(string sql, string fields, int expected)
+    {
+        var statement = $$"""{"sql": "{{sql}}", "parameters": [1]}""";
+        Assert.Equal(expected, await CountAsync(
+            "transaction", _ => $$"""{"activityId": "trips/{{Guid.NewGuid()}}", "statements": [{{statement}}, {{statement}}, {{statement}}]{{fields}}}"""));
+    }
+
+    [Theory]
+    [InlineData("", 2)]
+    [InlineData(""", "attempt": 1""", 2)]
+    [InlineData(""", "attempt": 2""", 1)]
+    public async Task Replay_OfARequestThatSaysItIsOneTakesOne(string fields, int expected)
+    {
+        var body = $$"""{"activityId": "trips/{{Guid.NewGuid()}}", "sql": "{{Write}}", "parameters": [1]{{fields}}}""";
+        (await database.Client.PostAsync("execute", body)).Expect(HttpStatusCode.OK);
+
+        Assert.Equal(expected, await CountAsync("execute", _ => body));
+    }
+
+    /// <summary>The least of some: now and then the gateway asks on its own account whether the server is there.</summary>
+    private async Task<long> CountAsync(string endpoint, Func<int, string> body)
+    {
+        await using var proxy = FaultProxy.Start(database.Dsn);
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={proxy.Dsn}");
+        var least = long.MaxValue;
+        for (var call = 0; call < 6; call++)
+        {
+            var before = proxy.RoundTrips;
+            (await gateway.Client.PostAsync(endpoint, body(call))).Expect(HttpStatusCode.OK);
+            least = Math.Min(least, proxy.RoundTrips - before);
+        }
+        return least;
+    }
+}
