@@ -1,0 +1,37 @@
+using Serilog.Core;
+using Serilog.Events;
+using Serilog.Formatting;
+
+namespace Gateway.Api.Telemetry;
+
+/// <summary>
+/// Events as lines, each by one write: several processes may write to the same pipe. It has one line's memory for all of them,
+/// where Serilog.Sinks.Console makes strings of each.
+/// </summary>
+internal sealed class LineOutput(ITextFormatter formatter, Stream output) : ILogEventSink, IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly MemoryStream _line = new();
+    private StreamWriter? _text;
+
+    public void Emit(LogEvent logEvent)
+    {
+        lock (_lock)
+        {
+            _text ??= new StreamWriter(_line);
+            _line.SetLength(0);
+            try
+            {
+                formatter.Format(logEvent, _text);
+            }
+            finally
+            {
+                // What is left of one that can't be written must not stand before the next.
+                _text.Flush();
+            }
+            output.Write(_line.GetBuffer().AsSpan(0, (int)_line.Length));
+        }
+    }
+
+    public void Dispose() => _line.Dispose();
+}
