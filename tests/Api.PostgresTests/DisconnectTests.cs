@@ -156,7 +156,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
             await Task.Delay(20);
         }
         Assert.Equal([], gateway.Output.Split('\n')
-            .Where(line => line.Contains("\"Level\":\"Error\"", StringComparison.Ordinal))
+            .Where(line => line.Contains("\"@l\":\"Error\"", StringComparison.Ordinal))
             .Select(line => line[..Math.Min(line.Length, 500)]));
     }
 
@@ -268,6 +268,6 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
     [GeneratedRegex(@"listens on (?:(http://[^\s,]+)(?:, )?)+")]
     private static partial Regex Listening();
 
-    [GeneratedRegex(@"""RenderedMessage"":""\S*POST\S* \S*/v1/query")]
+    [GeneratedRegex(@"""Route"":""/v1/query""")]
     private static partial Regex OverLine();
 }

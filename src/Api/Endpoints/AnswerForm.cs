@@ -24,6 +24,11 @@ internal static class AnswerForms
     /// <summary>What the caller likes best of what there is; JSON, where it names none of it.</summary>
     public static AnswerForm Choose(HttpRequest request)
     {
+        // Nearly all of them say that, and it takes no reading of a list.
+        var accept = request.Headers.Accept;
+        if (accept.Count == 0 || (accept.Count == 1 && accept[0] is "*/*" or "application/json"))
+            return AnswerForm.Json;
+
         foreach (var accepted in request.GetTypedHeaders().Accept.OrderByDescending(type => type.Quality ?? 1))
         {
             if (accepted.Quality == 0)

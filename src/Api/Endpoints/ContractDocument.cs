@@ -5,6 +5,7 @@ using Gateway.Contracts;
 using Microsoft.OpenApi;
 using Swashbuckle.AspNetCore.Swagger;
 using Swashbuckle.AspNetCore.SwaggerGen;
+using Swashbuckle.AspNetCore.SwaggerUI;
 
 namespace Gateway.Api.Endpoints;
 
@@ -16,6 +17,8 @@ internal static class ContractDocument
 {
     /// <summary>The document's name within Swashbuckle; no address shows it.</summary>
     public const string Name = "v1";
+
+    private const string SwaggerPrefix = "swagger";
 
     public static void AddContractDocument(this IServiceCollection services)
     {
@@ -43,18 +46,8 @@ internal static class ContractDocument
             .ExcludeFromDescription();
         gateway.MapGet("/openapi.yaml", (ContractText text) => TypedResults.Bytes(text.Yaml, "application/yaml"))
             .ExcludeFromDescription();
-        gateway.UseSwaggerUI(ui =>
-        {
-            ui.RoutePrefix = "swagger";
-            // Relative, so that it holds behind a proxy's prefix too.
-            ui.SwaggerEndpoint("../openapi.json", ContractDocumentTexts.Info.Title);
-            ui.DocumentTitle = ContractDocumentTexts.Info.Title;
-            ui.EnableTryItOutByDefault();
-            ui.DisplayRequestDuration();
-            ui.DisplayOperationId();
-            // A badge would send the document's address to a host outside.
-            ui.EnableValidator(null);
-        });
+        // It would look at every request.
+        gateway.UseWhen(http => http.Request.Path.StartsWithSegments($"/{SwaggerPrefix}"), swagger => swagger.UseSwaggerUI(Show));
     }
 
     /// <summary>
@@ -93,6 +86,19 @@ internal static class ContractDocument
         // Endpoints can be described from here on; otherwise it would take a start.
         gateway.UseEndpoints(_ => { });
         return gateway;
+    }
+
+    private static void Show(SwaggerUIOptions ui)
+    {
+        ui.RoutePrefix = SwaggerPrefix;
+        // Relative, so that it holds behind a proxy's prefix too.
+        ui.SwaggerEndpoint("../openapi.json", ContractDocumentTexts.Info.Title);
+        ui.DocumentTitle = ContractDocumentTexts.Info.Title;
+        ui.EnableTryItOutByDefault();
+        ui.DisplayRequestDuration();
+        ui.DisplayOperationId();
+        // A badge would send the document's address to a host outside.
+        ui.EnableValidator(null);
     }
 }
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Serilog;
-using Serilog.Formatting.Json;
 
 namespace Gateway.Api.Telemetry;
 
@@ -12,11 +11,13 @@ internal static class GatewayLogging
 
     public static void AddGatewayLogging(this WebApplicationBuilder builder)
     {
-        var logger = new LoggerConfiguration().ReadFrom.Configuration(builder.Configuration);
-        logger = Console.IsOutputRedirected
-            ? logger.WriteTo.Console(new JsonFormatter(renderMessage: true, formatProvider: CultureInfo.InvariantCulture))
-            : logger.WriteTo.Console(outputTemplate: TerminalLine, formatProvider: CultureInfo.InvariantCulture);
+        var settings = new LoggerConfiguration().ReadFrom.Configuration(builder.Configuration);
+        settings = Console.IsOutputRedirected
+            ? settings.WriteTo.Sink(new LineOutput(new CompactJson(), Console.OpenStandardOutput()))
+            : settings.WriteTo.Console(outputTemplate: TerminalLine, formatProvider: CultureInfo.InvariantCulture);
+        var log = settings.CreateLogger();
         builder.Logging.ClearProviders();
-        builder.Logging.AddSerilog(logger.CreateLogger(), dispose: true);
+        builder.Logging.AddSerilog(log, dispose: true);
+        builder.Services.AddSingleton<Serilog.ILogger>(log);
     }
 }

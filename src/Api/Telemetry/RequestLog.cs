@@ -1,8 +1,24 @@
+using System.Diagnostics;
+using Serilog.Events;
+using Serilog.Parsing;
+
 namespace Gateway.Api.Telemetry;
 
 /// <summary>One line in the log for each request, with what its record holds; never SQL, never a value.</summary>
-internal sealed partial class RequestLog(RequestDelegate next, TimeProvider clock, ILogger<RequestLog> log)
+/// <remarks>Straight to Serilog: whatever lies between would cost each request more than the line itself.</remarks>
+internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Serilog.ILogger log)
 {
+    private static readonly MessageTemplate Answered = Parse(
+        "{Method} {Route} {Status} connection={Connection} activity={ActivityId} rows={Rows} in {Elapsed} ms");
+
+    private static readonly MessageTemplate Failed = Parse(
+        "{Method} {Route} {Status} {Code} connection={Connection} activity={ActivityId} in {Elapsed} ms");
+
+    private static readonly MessageTemplate CallerLeft = Parse(
+        "{Method} {Route}: the caller left; connection={Connection} activity={ActivityId} after {Elapsed} ms");
+
+    private static readonly MessageTemplate Probed = Parse("{Route} {Status}");
+
     public async Task InvokeAsync(HttpContext http)
     {
         var record = new RequestRecord(clock);
@@ -13,30 +29,44 @@ internal sealed partial class RequestLog(RequestDelegate next, TimeProvider cloc
         }
         finally
         {
-            // The route and not the path: a path holds whatever the caller put there.
-            var route = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "(none)";
-            if (record.CallerLeft)
-                CallerLeft(http.Request.Method, route, record.Connection, record.ActivityId, record.Elapsed.TotalMilliseconds);
-            else if (route.StartsWith("/healthz", StringComparison.Ordinal))
-                Probed(route, http.Response.StatusCode);
-            else
-            {
-                Answered(
-                    http.Request.Method, route, http.Response.StatusCode, record.Code, record.Connection,
-                    record.ActivityId, record.Attempt, record.Rows, record.Elapsed.TotalMilliseconds);
-            }
+            Write(http, record);
         }
     }
 
-    [LoggerMessage(1, LogLevel.Information,
-        "{Method} {Route} {Status} {Code} connection={Connection} activity={ActivityId} attempt={Attempt} rows={Rows} in {Elapsed:0.0} ms")]
-    private partial void Answered(
-        string method, string route, int status, string? code, string? connection, string? activityId, int? attempt,
-        long? rows, double elapsed);
+    private void Write(HttpContext http, RequestRecord record)
+    {
+        // The route and not the path: a path holds whatever the caller put there.
+        var route = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "(none)";
+        var isProbe = !record.CallerLeft && route.StartsWith("/healthz", StringComparison.Ordinal);
+        var level = isProbe || record.CallerLeft ? LogEventLevel.Debug : LogEventLevel.Information;
+        if (!log.IsEnabled(level))
+            return;
 
-    [LoggerMessage(2, LogLevel.Debug, "{Method} {Route}: the caller left; connection={Connection} activity={ActivityId} after {Elapsed:0.0} ms")]
-    private partial void CallerLeft(string method, string route, string? connection, string? activityId, double elapsed);
+        var template = record.CallerLeft ? CallerLeft : isProbe ? Probed : record.Code is null ? Answered : Failed;
+        var trace = Activity.Current;
+        var line = new LogEvent(
+            clock.GetLocalNow(), level, exception: null, template, [], trace?.TraceId ?? default, trace?.SpanId ?? default);
+        Add(line, "Route", route);
+        if (!record.CallerLeft)
+            Add(line, "Status", http.Response.StatusCode);
+        if (!isProbe)
+        {
+            Add(line, "Method", http.Request.Method);
+            Add(line, "Connection", record.Connection);
+            Add(line, "ActivityId", record.ActivityId);
+            Add(line, "Elapsed", Math.Round(record.Elapsed.TotalMilliseconds, 3));
+            if (template == Answered)
+                Add(line, "Rows", record.Rows);
+            if (template == Failed)
+                Add(line, "Code", record.Code);
+            if (record.Attempt is { } attempt)
+                Add(line, "Attempt", attempt);
+        }
+        log.Write(line);
+    }
 
-    [LoggerMessage(3, LogLevel.Debug, "{Route} {Status}")]
-    private partial void Probed(string route, int status);
+    private static void Add(LogEvent line, string name, object? value) =>
+        line.AddOrUpdateProperty(new LogEventProperty(name, new ScalarValue(value)));
+
+    private static MessageTemplate Parse(string template) => new MessageTemplateParser().Parse(template);
 }

@@ -1,0 +1,55 @@
+using Gateway.Api.Telemetry;
+using Microsoft.AspNetCore.Http;
+
+namespace Gateway.Api.Tests.Telemetry;
+
+public sealed class ServerTimingTests
+{
+    private readonly Clock _clock = new();
+
+    [Fact]
+    public void Stages_AreMillisecondsInTheirOrder()
+    {
+        var record = new RequestRecord(_clock);
+        Spend(record, Stage.Queue, 1002);
+        Spend(record, Stage.Execute, 50);
+        Spend(record, Stage.Execute, 12_345_678);
+        Spend(record, Stage.Answer, 999_999);
+
+        Assert.Equal("read;dur=1.002, queue;dur=0.050, execute;dur=13345.677, total;dur=13346.729", Header(record));
+    }
+
+    [Fact]
+    public void LongestTimes_AreWrittenWhole()
+    {
+        var record = new RequestRecord(_clock);
+        foreach (var stage in Enum.GetValues<Stage>().Append(Stage.Read))
+            Spend(record, stage, (long)TimeSpan.FromDays(10_000).TotalMicroseconds);
+
+        Assert.Equal(7, Header(record).Split(", ").Length);
+        Assert.EndsWith("total;dur=6048000000000.000", Header(record));
+    }
+
+    /// <summary>Spends so many microseconds in the stage that is on, and goes on to the next.</summary>
+    private void Spend(RequestRecord record, Stage next, long microseconds)
+    {
+        _clock.Now += microseconds;
+        record.Enter(next);
+    }
+
+    private static string Header(RequestRecord record)
+    {
+        var http = new DefaultHttpContext();
+        record.WriteHeaders(http.Response);
+        return http.Response.Headers["Server-Timing"].ToString();
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        public long Now { get; set; }
+
+        public override long TimestampFrequency => 1_000_000;
+
+        public override long GetTimestamp() => Now;
+    }
+}
