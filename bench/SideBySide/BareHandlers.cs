@@ -1,0 +1,67 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Npgsql;
+
+namespace Gateway.SideBySide;
+
+/// <summary>The works, as they are written by hand.</summary>
+internal static class BareHandlers
+{
+    public static IEnumerable<(string Path, Func<HttpContext, NpgsqlDataSource, Task> Answer)> All =>
+    [
+        (Path(Work.PointSelect), (http, database) => ReadAsync(http, database, Accounts.PointSelect)),
+        (Path(Work.Page), (http, database) => ReadAsync(http, database, Accounts.PageSelect)),
+        (Path(Work.Update), UpdateAsync),
+    ];
+
+    private static async Task ReadAsync(HttpContext http, NpgsqlDataSource database, string sql)
+    {
+        var call = await ReadCallAsync(http);
+        await using var command = database.CreateCommand(sql);
+        AddParameters(command, call.Parameters);
+        await using var reader = await command.ExecuteReaderAsync(http.RequestAborted);
+        var rows = new List<Account>();
+        while (await reader.ReadAsync(http.RequestAborted))
+            rows.Add(Account.Of(reader));
+        await WriteAsync(http, new Rows<Account>(rows));
+    }
+
+    private static async Task UpdateAsync(HttpContext http, NpgsqlDataSource database)
+    {
+        var call = await ReadCallAsync(http);
+        await using var command = database.CreateCommand(Accounts.Update);
+        AddParameters(command, call.Parameters);
+        var balance = (int)(await command.ExecuteScalarAsync(http.RequestAborted))!;
+        await WriteAsync(http, new Rows<Balance>([new(balance)]));
+    }
+
+    private static string Path(Work work) => $"/{work.Name}";
+
+    private static async Task<Call> ReadCallAsync(HttpContext http) =>
+        (await JsonSerializer.DeserializeAsync<Call>(http.Request.Body, JsonSerializerOptions.Web, http.RequestAborted))!;
+
+    private static void AddParameters(NpgsqlCommand command, params IEnumerable<int> parameters)
+    {
+        foreach (var parameter in parameters)
+            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = parameter });
+    }
+
+    private static async Task WriteAsync<TRow>(HttpContext http, Rows<TRow> answer)
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(answer, JsonSerializerOptions.Web);
+        http.Response.ContentType = "application/json; charset=utf-8";
+        http.Response.ContentLength = body.Length;
+        await http.Response.Body.WriteAsync(body, http.RequestAborted);
+    }
+
+    private sealed record Call(int[] Parameters);
+
+    private sealed record Rows<TRow>([property: System.Text.Json.Serialization.JsonPropertyName("rows")] IReadOnlyList<TRow> All);
+
+    private sealed record Account(int Aid, int Bid, int Abalance, string Filler)
+    {
+        public static Account Of(NpgsqlDataReader row) => new(row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetString(3));
+    }
+
+    private sealed record Balance(int Abalance);
+}

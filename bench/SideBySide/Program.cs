@@ -1,0 +1,61 @@
+using Gateway.LocalPostgres;
+using Npgsql;
+
+namespace Gateway.SideBySide;
+
+/// <summary>
+/// Measures the gateway beside what people would pick instead, on one PostgreSQL, in turns, so that what else the machine
+/// does hits all of them alike.
+/// </summary>
+internal static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        if (args is [BareServer.Argument, .. var rest])
+        {
+            await BareServer.ServeAsync(rest, BareHandlers.All);
+            return 0;
+        }
+
+        // The first two are folders that the script knows: of the programs in other languages, and of the gateway.
+        return await BenchRun.RunAsync(ct => RunAsync(args[0], args[1], SideBySideOptions.Parse(args[2..]), ct));
+    }
+
+    private static async Task RunAsync(string programs, string gateway, SideBySideOptions options, CancellationToken ct)
+    {
+        // The accounts fit into memory. What is vacuumed, or written by a checkpoint, in the midst is measured too.
+        await using var postgres = await LocalPostgresServer.StartTemporaryAsync(
+            options.Run.ServerSettings(
+                ("max_connections", "500"), ("shared_buffers", "1GB"), ("autovacuum", "off"),
+                ("checkpoint_timeout", "1h"), ("max_wal_size", "16GB")),
+            Console.Error.WriteLine,
+            ct);
+        await using var connection = new NpgsqlConnection(Database.ConnectionString(postgres));
+        await connection.OpenAsync(ct);
+        var machine = Machine.Describe(connection.PostgreSqlVersion.ToString());
+        await Accounts.CreateAsync(connection);
+
+        var temporary = Directory.CreateTempSubdirectory("gateway-bench-");
+        var peers = new List<Peer>();
+        try
+        {
+            var wrk = new Wrk(Path.Combine(programs, "wrk", "requests.lua"), temporary.FullName);
+            var ground = new Ground(postgres, new GatewayServer(gateway), wrk, programs, temporary.FullName);
+            foreach (var kind in options.Peers)
+                peers.Add(await kind.StartAsync(ground, ct));
+
+            var contest = new Contest(options, peers, connection);
+            var turns = await contest.RunAsync(ct);
+            var report = Report.Write(options, machine, contest, turns);
+            Console.Out.Write($"\n{report}");
+            if (options.Run.Results is { } file)
+                await File.WriteAllTextAsync(file, report, ct);
+        }
+        finally
+        {
+            foreach (var peer in peers)
+                await peer.DisposeAsync();
+            temporary.Delete(recursive: true);
+        }
+    }
+}
