@@ -56,6 +56,19 @@ internal sealed class ServerProcess : IAsyncDisposable
         Func<int, IReadOnlyDictionary<string, string>> environment,
         CancellationToken ct) => Start(command, environment).ListeningAsync(ct);
 
+    /// <summary>Starts one that has been told its port otherwise, and waits until it listens.</summary>
+    /// <exception cref="InvalidOperationException">It does not listen.</exception>
+    public static Task<ServerProcess> StartAsync(int port, IReadOnlyList<string> command, CancellationToken ct) =>
+        new ServerProcess(port, command, new Dictionary<string, string>()).ListeningAsync(ct);
+
+    /// <summary>One that nobody listens on just now.</summary>
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
     /// <summary>Waits until it listens; where it does not, it is ended.</summary>
     /// <exception cref="InvalidOperationException">It does not listen.</exception>
     public async Task<ServerProcess> ListeningAsync(CancellationToken ct)
@@ -88,13 +101,6 @@ internal sealed class ServerProcess : IAsyncDisposable
             _keeper.Kill(entireProcessTree: true);
         }
         _keeper.Dispose();
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static async Task<bool> ListensAsync(int port)

@@ -15,6 +15,9 @@ internal sealed record Contestant(
     /// <summary>What has to be there before it is driven; the effect of making it.</summary>
     public Func<CancellationToken, Task<Effect>>? PrepareAsync { get; init; }
 
+    /// <summary>Whether it has sessions of its own, which are idle while others have their turns.</summary>
+    public bool KeepsSessions { get; init; }
+
     /// <summary>Of each right answer.</summary>
     public Effect Effect { get; init; }
 

@@ -19,6 +19,12 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     private const string Query = "/v1/query";
     private const string Execute = "/v1/execute";
 
+    /// <summary>Of a stream: its columns before the rows, and its end after them.</summary>
+    private const int LinesAround = 2;
+
+    /// <summary>For a stream on a busy machine.</summary>
+    private const int TimeoutMs = 60_000;
+
     private const string FreshActivity = $"bench/{FreshId}";
 
     public static async Task<Peer> StartAsync(Ground ground, CancellationToken ct)
@@ -37,11 +43,19 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
             return [Updating(ExactlyOnce, FreshActivity), Updating(AtLeastOnce, FreshActivity, "at-least-once")];
         if (work == Work.Replay)
             return [Updating(FirstRun, FreshActivity), Replaying()];
+        if (work == Work.Transaction)
+            return [Of(ExactlyOnce, "/v1/transaction", (_, account) => TransactionBody(account), RowsRead) with { Effect = new(1, 1) }];
+        if (work == Work.Stream)
+            return [Streaming(Plain, Query, StreamBody(), LinesAround + Accounts.Rows)];
         return [];
     }
 
+    /// <summary>Of a query.</summary>
     public static string Body(string sql, params int[] parameters) => JsonSerializer.Serialize(
         new { activityId = FreshActivity, sql, parameters });
+
+    private static string StreamBody() => JsonSerializer.Serialize(
+        new { activityId = FreshActivity, sql = Accounts.StreamSelect, timeoutMs = TimeoutMs });
 
     private Contestant Updating(string name, string activity, string delivery = "exactly-once") =>
         Of(name, Execute, (_, account) => UpdateBody(activity, account, delivery), Rows) with { Effect = new(1, 0) };
@@ -49,9 +63,20 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     private static string UpdateBody(string activityId, int account, string delivery = "exactly-once") =>
         JsonSerializer.Serialize(new { activityId, sql = Accounts.Update, parameters = new[] { 1, account }, delivery });
 
+    private static string TransactionBody(int account) => JsonSerializer.Serialize(new
+    {
+        activityId = FreshActivity,
+        statements = new object[]
+        {
+            new { sql = Accounts.Update, parameters = new[] { 1, account } },
+            new { sql = Accounts.SelectBalance, parameters = new[] { account } },
+            new { sql = Accounts.InsertHistory, parameters = new[] { account, 1 } },
+        },
+    });
+
     private Contestant Replaying()
     {
-        return Of(Replayed, Execute, Recorded, Rows) with { PrepareAsync = RecordAsync, AskAsync = null };
+        return Of(Replayed, Execute, Recorded, Rows) with { PrepareAsync = RecordAsync, AskAsync = null, KeepsSessions = false };
 
         static string Recorded(int number, int account) => UpdateBody(
             string.Create(CultureInfo.InvariantCulture, $"done/{number:x16}"), account);
@@ -68,4 +93,7 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     }
 
     private static JsonNode? Rows(JsonNode answer) => answer["rows"];
+
+    /// <summary>Those of a transaction's SELECT.</summary>
+    private static JsonNode? RowsRead(JsonNode answer) => answer["results"]?[1]?["rows"];
 }

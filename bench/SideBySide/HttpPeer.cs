@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -40,9 +41,30 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
                 return rows(JsonNode.Parse(answer)!)?.AsArray()
                     ?? throw new InvalidOperationException($"{name} answers {answer}.");
             },
+            KeepsSessions = true,
             LeavesRequestsBehind = true,
         };
     }
+
+    /// <summary>A contestant that writes all accounts as NDJSON, again and again.</summary>
+    /// <param name="name">The contestant's.</param>
+    /// <param name="path">Where it is asked to.</param>
+    /// <param name="body">Of the request.</param>
+    /// <param name="lines">Of a right answer.</param>
+    protected Contestant Streaming(string name, string path, string body, long lines) =>
+        new(name, this, (_, duration, ct) => Own.MeasureAsync(async () =>
+        {
+            var (rows, begun) = (0L, Stopwatch.GetTimestamp());
+            do
+            {
+                var answer = await StreamedAnswerReader.ReadAsync(Server.Port, path, "application/x-ndjson", body, ct);
+                if (answer.Status != 200 || answer.Lines != lines)
+                    throw new InvalidOperationException($"{name} streams {answer.Lines} lines with the status {answer.Status}, the last: {answer.End}");
+                rows += Accounts.Rows;
+            }
+            while (Stopwatch.GetElapsedTime(begun) < duration);
+            return new LoadResult(rows, 0, Stopwatch.GetElapsedTime(begun).TotalSeconds, double.NaN, double.NaN);
+        }));
 
     /// <summary>
     /// As what a server takes part that has the statements written down, each at a path of its work's name, and takes
@@ -56,6 +78,8 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
             return [Taking("1,", new Effect(1, 0))];
         if (work == Work.Transaction)
             return [Taking("1,", new Effect(1, 1))];
+        if (work == Work.Stream)
+            return [Streaming(name, $"/{work.Name}", "{}", Accounts.Rows)];
         return [];
 
         Contestant Taking(string first, Effect effect) => Of(

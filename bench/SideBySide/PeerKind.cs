@@ -14,14 +14,28 @@ internal sealed record Ground(
 /// <summary>A kind of peer.</summary>
 /// <param name="Name">In commands.</param>
 /// <param name="Description">For people.</param>
+/// <param name="Requirements">Of the machine.</param>
 /// <param name="StartAsync">Starts one.</param>
-internal sealed record PeerKind(string Name, string Description, Func<Ground, CancellationToken, Task<Peer>> StartAsync)
+internal sealed record PeerKind(
+    string Name, string Description, IReadOnlyList<Requirement> Requirements, Func<Ground, CancellationToken, Task<Peer>> StartAsync)
 {
+    public static readonly PeerKind Gateway = new("gateway", GatewayPeer.Description, [], GatewayPeer.StartAsync);
+
+    private static readonly Requirement Fastify = Requirement.Node(Requirement.Fastify);
+
     /// <summary>The first is what the others are compared with.</summary>
     public static IReadOnlyList<PeerKind> All { get; } =
     [
-        new("gateway", GatewayPeer.Description, GatewayPeer.StartAsync),
-        new("bare", BarePeer.Description, BarePeer.StartAsync),
-        new("pgbench", PgbenchPeer.Description, PgbenchPeer.StartAsync),
+        Gateway,
+        new("bare", BarePeer.Description, [], BarePeer.StartAsync),
+        new("fastify-pg", FastifyPeer.PgDescription, [Fastify], FastifyPeer.StartPgAsync),
+        new("fastify-postgres", FastifyPeer.PostgresDescription, [Fastify], FastifyPeer.StartPostgresAsync),
+        new("postgraphile", PostGraphilePeer.Description, [Node("postgraphile")], PostGraphilePeer.StartAsync),
+        new("psycopg2", PsycopgPeer.Description, [Requirement.Psycopg], PsycopgPeer.StartAsync),
+        new("pgbouncer", PsycopgPeer.BouncedDescription, [Requirement.Psycopg, Requirement.PgBouncer], PsycopgPeer.StartBouncedAsync),
+        new("pgbench", PgbenchPeer.Description, [], PgbenchPeer.StartAsync),
+        new("dbos", DbosPeer.Description, [Node("dbos")], DbosPeer.StartAsync),
     ];
+
+    private static Requirement Node(string folder) => Requirement.Node(programs => Path.Combine(programs, folder));
 }

@@ -21,8 +21,10 @@ internal static class Program
         return await BenchRun.RunAsync(ct => RunAsync(args[0], args[1], SideBySideOptions.Parse(args[2..]), ct));
     }
 
-    private static async Task RunAsync(string programs, string gateway, SideBySideOptions options, CancellationToken ct)
+    private static async Task RunAsync(string programs, string published, SideBySideOptions options, CancellationToken ct)
     {
+        await Requirement.RequireAsync(
+            options.Peers.SelectMany(peer => peer.Requirements).Prepend(Requirement.Wrk), programs, ct);
         // The accounts fit into memory. What is vacuumed, or written by a checkpoint, in the midst is measured too.
         await using var postgres = await LocalPostgresServer.StartTemporaryAsync(
             options.Run.ServerSettings(
@@ -40,13 +42,14 @@ internal static class Program
         try
         {
             var wrk = new Wrk(Path.Combine(programs, "wrk", "requests.lua"), temporary.FullName);
-            var ground = new Ground(postgres, new GatewayServer(gateway), wrk, programs, temporary.FullName);
+            var ground = new Ground(postgres, new GatewayServer(published), wrk, programs, temporary.FullName);
             foreach (var kind in options.Peers)
                 peers.Add(await kind.StartAsync(ground, ct));
 
+            var starts = await MeasureStartsAsync(options, ground, ct);
             var contest = new Contest(options, peers, connection);
             var turns = await contest.RunAsync(ct);
-            var report = Report.Write(options, machine, contest, turns);
+            var report = Report.Write(options, machine, contest, turns, starts);
             Console.Out.Write($"\n{report}");
             if (options.Run.Results is { } file)
                 await File.WriteAllTextAsync(file, report, ct);
@@ -57,5 +60,18 @@ internal static class Program
                 await peer.DisposeAsync();
             temporary.Delete(recursive: true);
         }
+    }
+
+    /// <summary>While nobody else is at work.</summary>
+    private static async Task<IReadOnlyList<StartSample>> MeasureStartsAsync(
+        SideBySideOptions options, Ground ground, CancellationToken ct)
+    {
+        var starts = new List<StartSample>();
+        while (starts.Count < options.Run.Rounds && options.Works.Contains(Work.Start) && options.Peers.Contains(PeerKind.Gateway))
+        {
+            Console.Error.WriteLine($"start {starts.Count + 1} of {options.Run.Rounds}");
+            starts.Add(await StartTrial.MeasureAsync(ground.Gateway, ground.Postgres, ct));
+        }
+        return starts;
     }
 }

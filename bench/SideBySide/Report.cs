@@ -7,7 +7,8 @@ namespace Gateway.SideBySide;
 internal static class Report
 {
     public static string Write(
-        SideBySideOptions options, IReadOnlyList<string> machine, Contest contest, ILookup<Seat, Turn> turns)
+        SideBySideOptions options, IReadOnlyList<string> machine, Contest contest, ILookup<Seat, Turn> turns,
+        IReadOnlyList<StartSample> starts)
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"""
@@ -17,16 +18,17 @@ internal static class Report
 
             {string.Join("; ", machine)}.
 
+            {Goals.Of(turns, starts)}
 
             """);
         foreach (var work in options.Works.Where(work => work.IsLoad))
         {
             text.Append(CultureInfo.InvariantCulture, $"## {work.Title}\n\n{work.Statement}\n\n");
-            foreach (var clients in options.Clients)
+            foreach (var clients in work.Clients(options.Clients))
             {
                 text.Append(CultureInfo.InvariantCulture, $"### {clients} {(clients == 1 ? "client" : "clients")}\n\n");
                 text.Append(ComparisonTable.Of(
-                    Turn.Figures, contest.Names(work), contestant => [.. turns[new Seat(work, clients, contestant)]]));
+                    work == Work.Stream ? Turn.StreamFigures : Turn.Figures, contest.Names(work), contestant => [.. turns[new Seat(work, clients, contestant)]]));
                 text.Append('\n');
             }
         }

@@ -8,8 +8,19 @@ internal sealed record Turn(Sample Sample, double PeakMemory)
     public static IReadOnlyList<Figure<Turn>> Figures { get; } =
     [
         .. Sample.Figures("own CPU, µs").Select(figure => new Figure<Turn>(figure.Name, figure.Format, turn => figure.Of(turn.Sample))),
-        new("peak memory, MiB", "0", turn => turn.PeakMemory),
+        PeakMemoryFigure,
     ];
+
+    /// <summary>Where what is asked for are rows.</summary>
+    public static IReadOnlyList<Figure<Turn>> StreamFigures { get; } =
+    [
+        new("rows/s", "0", turn => turn.Sample.Rate),
+        new("own CPU, µs", "0.00", turn => turn.Sample.OwnTime),
+        new("PostgreSQL's CPU, µs", "0.00", turn => turn.Sample.PostgresTime),
+        PeakMemoryFigure,
+    ];
+
+    private static Figure<Turn> PeakMemoryFigure => new("peak memory, MiB", "0", turn => turn.PeakMemory);
 }
 
 /// <summary>Whose turn it was.</summary>

@@ -19,6 +19,9 @@ internal sealed record Work(string Name, string Title, string Statement)
 
     public static IReadOnlyList<Work> All { get; } = [PointSelect, Page, Update, Transaction, Replay, Stream, Start];
 
-    /// <summary>Those that are driven by many clients at a time, in turns.</summary>
-    public bool IsLoad => this != Stream && this != Start;
+    /// <summary>Whether it is done again and again for a time, by contestants in turns.</summary>
+    public bool IsLoad => this != Start;
+
+    /// <summary>How many ask at a time, in one turn and another.</summary>
+    public IReadOnlyList<int> Clients(IReadOnlyList<int> chosen) => this == Stream ? [1] : chosen;
 }

@@ -57,7 +57,7 @@ internal static class Program
         await using (var gateway = await new GatewayServer().StartAsync(postgres, ct))
         {
             await using var bare = await BareServer.StartAsync(postgres, ct);
-            await using var fastify = await StreamContestant.StartFastifyAsync(fastifyFolder, postgres, ct);
+            await using var fastify = await FastifyServer.StartAsync(fastifyFolder, FastifyServer.Pg, postgres, ct);
             await Proof.RequireRowsAsync(await StreamRows.ReadFirstPageAsync(connection, ct), gateway, bare, ct);
 
             streams = await MeasureStreamsAsync(
