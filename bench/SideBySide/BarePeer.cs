@@ -3,8 +3,10 @@ namespace Gateway.SideBySide;
 /// <summary>What a server of one's own costs that promises nothing, in the gateway's own language.</summary>
 internal sealed class BarePeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
-    public const string Description =
-        "`bare`: handlers of ASP.NET Core and Npgsql, each for its own statement: no budget, no log, no identity of a request.";
+    public const string Description = """
+        - `bare`: handlers of ASP.NET Core and Npgsql, each for its own statement, in a runtime that is set up as the
+          gateway's. No budget, no log, no identity of a request; what is written may be written twice.
+        """;
 
     public const string Name = "bare";
 

@@ -17,6 +17,9 @@ internal sealed class Contest
     private readonly IReadOnlyList<(Work Work, IReadOnlyList<Contestant> Contestants)> _works;
     private readonly int _postmaster;
 
+    /// <summary>Answers a second that were last seen.</summary>
+    private readonly Dictionary<(Work Work, string Contestant), double> _rates = [];
+
     /// <summary>What right answers have done, and what requests may have done besides that nobody waited for.</summary>
     private Effect _certain, _possible;
 
@@ -49,7 +52,7 @@ internal sealed class Contest
                     // Each begins in its turn: the first meets what the last has left.
                     var first = round % contestants.Count;
                     foreach (var contestant in contestants.Skip(first).Concat(contestants.Take(first)))
-                        turns.Add((new Seat(work, clients, contestant.Name), await TakeTurnAsync(contestant, clients, ct)));
+                        turns.Add((new Seat(work, clients, contestant.Name), await TakeTurnAsync(work, contestant, clients, ct)));
                 }
             }
         }
@@ -72,20 +75,37 @@ internal sealed class Contest
                 if (contestant.PrepareAsync is { } prepare)
                     _certain += await prepare(ct);
                 await ProveRowsAsync(work, contestant, ct);
-                await RunAsync(contestant, Load.Connections, warm.Add(contestant.Server) ? ServerWarmUp : WorkWarmUp, ct);
+                if (contestant.Server is { } server)
+                    await RunAsync(contestant, Load.Connections, warm.Add(server) ? ServerWarmUp : WorkWarmUp, ct);
             }
         }
     }
 
-    private async Task<Turn> TakeTurnAsync(Contestant contestant, int clients, CancellationToken ct)
+    private async Task<Turn> TakeTurnAsync(Work work, Contestant contestant, int clients, CancellationToken ct)
     {
-        await SettleAsync(contestant, ct);
+        await SettleAsync(contestant, Settling, ct);
         var postgres = ProcessorTime.OfTree(_postmaster);
-        // One client's latencies vary less, and the time is better spent where many ask.
-        var seconds = clients == 1 ? Math.Ceiling(_options.Run.Seconds / 2) : _options.Run.Seconds;
-        var stretch = await RunAsync(contestant, clients, TimeSpan.FromSeconds(seconds), ct);
+        var stretch = await RunAsync(contestant, clients, DurationOf(work, contestant, clients), ct);
         var spent = ProcessorTime.OfTree(_postmaster) - postgres;
-        return new Turn(Sample.Of(stretch.Load, stretch.OwnSeconds, spent), stretch.PeakMemory);
+        var turn = new Turn(Sample.Of(stretch.Load, stretch.OwnSeconds, spent), stretch.PeakMemory);
+        _rates[(work, contestant.Name)] = turn.Sample.Rate;
+        // Who has left has left requests behind, in the line for a session, which are still worked on. This one is the last in it.
+        if (contestant.LeavesRequestsBehind)
+            await SettleAsync(contestant, 1, ct);
+        return turn;
+    }
+
+    /// <summary>
+    /// As chosen at the usual number of clients, and half of that at others. More where a client would not see two of its
+    /// requests answered in it.
+    /// </summary>
+    private TimeSpan DurationOf(Work work, Contestant contestant, int clients)
+    {
+        var chosen = clients == Load.Connections ? _options.Run.Seconds : Math.Ceiling(_options.Run.Seconds / 2);
+        var two = contestant.LeavesRequestsBehind && _rates.TryGetValue((work, contestant.Name), out var rate)
+            ? Math.Ceiling(2 * clients / rate)
+            : 0;
+        return TimeSpan.FromSeconds(Math.Max(chosen, two));
     }
 
     private async Task<Stretch> RunAsync(Contestant contestant, int clients, TimeSpan duration, CancellationToken ct)
@@ -98,15 +118,15 @@ internal sealed class Contest
         return stretch;
     }
 
-    private async Task SettleAsync(Contestant contestant, CancellationToken ct)
+    private async Task SettleAsync(Contestant contestant, int questions, CancellationToken ct)
     {
         if (contestant is not { KeepsSessions: true, AskAsync: { } ask })
             return;
         await Parallel.ForEachAsync(
-            Accounts.Keys.Take(Settling),
+            Accounts.Keys.Take(questions),
             new ParallelOptions { MaxDegreeOfParallelism = Load.Connections, CancellationToken = ct },
             async (account, stopping) => await ask(account, stopping));
-        _certain += contestant.Effect * Settling;
+        _certain += contestant.Effect * questions;
     }
 
     /// <summary>Shows that a contestant answers with what PostgreSQL holds: else its figures are of nothing.</summary>

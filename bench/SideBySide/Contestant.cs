@@ -4,10 +4,10 @@ namespace Gateway.SideBySide;
 
 /// <summary>One that takes part in a work.</summary>
 /// <param name="Name">For people.</param>
-/// <param name="Server">What it has in common with contestants of other works, once that has been warmed up.</param>
+/// <param name="Server">What has to be warm, and serves contestants of other works too; null where there is nothing to warm.</param>
 /// <param name="RunAsync">Has so many clients drive it for a time.</param>
 internal sealed record Contestant(
-    string Name, object Server, Func<int, TimeSpan, CancellationToken, Task<Stretch>> RunAsync)
+    string Name, object? Server, Func<int, TimeSpan, CancellationToken, Task<Stretch>> RunAsync)
 {
     /// <summary>Answers once, for an account, with its row or rows; null where it can't give them.</summary>
     public Func<int, CancellationToken, Task<JsonArray>>? AskAsync { get; init; }

@@ -9,10 +9,11 @@ namespace Gateway.SideBySide;
 /// <summary>Exactly-once by a workflow engine that lives in the worker and in PostgreSQL.</summary>
 internal sealed class DbosPeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
-    public const string Description =
-        "`DBOS`: a server of Node.js that runs each request as a workflow of one transaction step, by "
-        + "`@dbos-inc/postgres-datasource`; and `DBOS, steps alone`: such steps without HTTP, many in one workflow for each "
-        + "client, so that neither a workflow's begin and end nor a caller's work is measured. A request is a step here.";
+    public const string Description = """
+        - `DBOS`: a server of Node.js that runs each request as a workflow of one transaction step, by
+          `@dbos-inc/postgres-datasource`. `steps alone` are such steps without HTTP, many in one workflow for each client, so
+          that neither a workflow's begin and end nor a caller's work is measured. A request is a step here.
+        """;
 
     public const string Steps = "DBOS, steps alone";
 

@@ -3,11 +3,13 @@ namespace Gateway.SideBySide;
 /// <summary>What a team writes in an afternoon that has Node.js.</summary>
 internal sealed class FastifyPeer(string name, ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
-    public const string PgDescription =
-        "`Fastify + pg`: a server of Node.js, one process, with a path for each statement, by `pool.query`.";
+    public const string PgDescription = """
+        - `Fastify + pg`: the same in Node.js, by `pool.query` and pg-query-stream. One process.
+        """;
 
-    public const string PostgresDescription =
-        "`Fastify + postgres`: the same by the driver `postgres`, which prepares each statement once in a session.";
+    public const string PostgresDescription = """
+        - `Fastify + postgres`: the same by the driver `postgres`, which prepares each statement once in a session.
+        """;
 
     public const string Pg = "Fastify + pg";
     public const string Postgres = "Fastify + postgres";

@@ -7,8 +7,11 @@ namespace Gateway.SideBySide;
 /// <summary>The gateway, published ReadyToRun, with its defaults.</summary>
 internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
-    public const string Description =
-        "`gateway`: as it is published, ReadyToRun, with its defaults: a journal, limits, deadlines, a line of log a request.";
+    public const string Description = """
+        - `gateway`: as it is published, ReadyToRun, with its defaults: a journal, limits, deadlines, a line of log for each
+          request. `exactly-once` with an activity ID of its own for each request; `at-least-once` records nothing; `replay`
+          asks for activities that have been recorded.
+        """;
 
     public const string Plain = "gateway";
     public const string ExactlyOnce = "gateway, exactly-once";

@@ -5,14 +5,18 @@ namespace Gateway.SideBySide;
 /// <summary>PostgreSQL's own benchmark, which speaks the protocol in C and has no HTTP: what the server can give at most.</summary>
 internal sealed class PgbenchPeer(string program, Ground ground) : Peer
 {
-    public const string Description =
-        "`pgbench`: PostgreSQL's own client for benchmarks, `-M prepared` and `-M extended`, two threads, no HTTP. What its sessions"
-        + " cost to open is in its CPU.";
+    public const string Description = """
+        - `pgbench`: PostgreSQL's own benchmark, in C and without HTTP, in two threads: what the server can give at most. Its
+          CPU, and PostgreSQL's, have in them what it costs to open its sessions.
+        """;
 
     public const string Prepared = "pgbench -M prepared";
     private const string Extended = "pgbench -M extended";
 
     private const string Account = ":account";
+
+    /// <summary>Sessions, with a login each.</summary>
+    private const int OpenedPerSecond = 128;
 
     /// <summary>A latency of so many is written down.</summary>
     private const double Sampled = 0.1;
@@ -56,13 +60,24 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
             return [Of(Prepared, "prepared"), Of(Extended, "extended")];
 
             Contestant Of(string name, string mode) =>
-                new(name, this, (clients, duration, ct) => RunAsync(script, mode, clients, duration, ct)) { Effect = effect };
+                new(name, Server: null, (clients, duration, ct) => RunAsync(script, mode, clients, duration, ct)) { Effect = effect };
         }
     }
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
+    /// <summary>Its time begins before its sessions are open, and may end before that.</summary>
     private async Task<Stretch> RunAsync(string script, string mode, int clients, TimeSpan duration, CancellationToken ct)
+    {
+        for (var opening = clients / OpenedPerSecond; ; opening = 2 * opening + 1)
+        {
+            if (await TryRunAsync(script, mode, clients, duration + TimeSpan.FromSeconds(opening), ct) is { } stretch)
+                return stretch;
+        }
+    }
+
+    /// <returns>Null where no session was opened in time.</returns>
+    private async Task<Stretch?> TryRunAsync(string script, string mode, int clients, TimeSpan duration, CancellationToken ct)
     {
         var folder = Directory.CreateDirectory(Path.Combine(ground.Temporary, "pgbench"));
         try
@@ -77,13 +92,15 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
                 ],
                 duration, ct, ("PGPASSWORD", postgres.Password));
             var requests = Number(run.Output, "number of transactions actually processed: ");
+            if (requests == 0)
+                return null;
             var rate = Number(run.Output, "tps = ");
             // The third field, in microseconds.
             var latencies = folder.EnumerateFiles().SelectMany(file => File.ReadLines(file.FullName))
                 .Select(line => long.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture)).Order().ToArray();
             var load = new LoadResult(
                 (long)requests, 0, requests / rate,
-                Statistics.Percentile(latencies, 0.5), Statistics.Percentile(latencies, 0.99));
+                Percentile(latencies, 0.5), Percentile(latencies, 0.99));
             return new Stretch(load, run.OwnSeconds, run.PeakMemory);
         }
         finally
@@ -93,6 +110,10 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
 
         static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
     }
+
+    /// <summary>NaN where none has been written down: there were few.</summary>
+    private static double Percentile(long[] latencies, double share) =>
+        latencies.Length == 0 ? double.NaN : Statistics.Percentile(latencies, share);
 
     private static double Number(string output, string name)
     {

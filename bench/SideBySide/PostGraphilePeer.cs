@@ -8,8 +8,10 @@ namespace Gateway.SideBySide;
 /// <summary>What there is without writing anything: an API that is generated from the tables.</summary>
 internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
-    public const string Description =
-        "`PostGraphile`: GraphQL that is generated from the tables, by version 4, since 5 needs a newer Node.js. The update is a function.";
+    public const string Description = """
+        - `PostGraphile`: GraphQL that is generated from the tables, by version 4, since 5 wants Node.js 22. Its update is a
+          function, since what it generates can't add.
+        """;
 
     private const string Name = "PostGraphile";
     private const string Endpoint = "/graphql";

@@ -49,10 +49,7 @@ internal static class Program
             var starts = await MeasureStartsAsync(options, ground, ct);
             var contest = new Contest(options, peers, connection);
             var turns = await contest.RunAsync(ct);
-            var report = Report.Write(options, machine, contest, turns, starts);
-            Console.Out.Write($"\n{report}");
-            if (options.Run.Results is { } file)
-                await File.WriteAllTextAsync(file, report, ct);
+            await WriteAsync(options, turns, contest, picture => Report.Write(options, machine, contest, turns, starts, picture), ct);
         }
         finally
         {
@@ -73,5 +70,16 @@ internal static class Program
             starts.Add(await StartTrial.MeasureAsync(ground.Gateway, ground.Postgres, ct));
         }
         return starts;
+    }
+
+    private static async Task WriteAsync(
+        SideBySideOptions options, ILookup<Seat, Turn> turns, Contest contest, Func<string?, string> page, CancellationToken ct)
+    {
+        Console.Out.Write($"\n{page(null)}");
+        if (options.Run.Results is not { } file)
+            return;
+        var picture = Path.ChangeExtension(file, ".svg");
+        await File.WriteAllTextAsync(picture, Plot.Write(contest.Names, turns, options.Works, options.Clients), ct);
+        await File.WriteAllTextAsync(file, page(Path.GetFileName(picture)), ct);
     }
 }

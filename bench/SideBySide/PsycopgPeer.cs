@@ -7,13 +7,15 @@ namespace Gateway.SideBySide;
 /// <summary>What activities do that hold the DSN themselves: a connection each. With PgBouncer between or without.</summary>
 internal sealed class PsycopgPeer : Peer
 {
-    public const string Description =
-        "`psycopg2`: a program of Python, with a thread for each client, in which each activity connects, runs its statement, "
-        + "commits and closes, as it does that has the DSN. The program and its time are its own; there is no HTTP.";
+    public const string Description = """
+        - `psycopg2`: what an activity does that has the DSN itself: it connects, runs its statement, commits and closes, each
+          time, in a thread of Python for each client. There is no HTTP; the program is its own CPU. A login is by SCRAM.
+        """;
 
-    public const string BouncedDescription =
-        "`psycopg2 via PgBouncer`: the same with PgBouncer between, which has 16 sessions and hands them out by transaction. "
-        + "A login to it is by SCRAM, as one to PostgreSQL is.";
+    public const string BouncedDescription = """
+        - `psycopg2 via PgBouncer`: the same by PgBouncer, by SCRAM too, which hands out 16 sessions by transaction. PgBouncer's
+          CPU is its own too.
+        """;
 
     public const string Direct = "psycopg2";
 
@@ -52,7 +54,7 @@ internal sealed class PsycopgPeer : Peer
         return [];
 
         Contestant Of(Effect effect) => new(
-            _name, this, (clients, duration, ct) => _own.MeasureAsync(() => RunAsync(work, clients, duration, ct)))
+            _name, Server: null, (clients, duration, ct) => _own.MeasureAsync(() => RunAsync(work, clients, duration, ct)))
         {
             AskAsync = (account, ct) => AskAsync(work, account, ct),
             Effect = effect,

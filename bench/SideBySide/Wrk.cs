@@ -10,7 +10,7 @@ namespace Gateway.SideBySide;
 internal sealed class Wrk(string script, string folder)
 {
     /// <summary>More than a request takes, however many there are before it.</summary>
-    private const int TimeoutSeconds = 10;
+    private const int TimeoutSeconds = 30;
 
     private int _files;
 
