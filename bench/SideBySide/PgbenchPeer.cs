@@ -16,7 +16,7 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
     private const string Account = ":account";
 
     /// <summary>Sessions, with a login each.</summary>
-    private const int OpenedPerSecond = 128;
+    private const int OpenedPerSecond = 100;
 
     /// <summary>A latency of so many is written down.</summary>
     private const double Sampled = 0.1;

@@ -79,7 +79,8 @@ internal static class Plot
             var color = index == 0 ? Own : OxyColor.Parse(LineColors[(index - 1) % LineColors.Length]);
             var line = new LineSeries
             {
-                Title = name, Color = color, StrokeThickness = index == 0 ? 4 : 2, MarkerType = MarkerType.Circle, MarkerSize = 4, MarkerFill = color,
+                // The spaces are for letters that are wider than was reckoned.
+                Title = $"{name}\u00a0\u00a0\u00a0\u00a0", Color = color, StrokeThickness = index == 0 ? 4 : 2, MarkerType = MarkerType.Circle, MarkerSize = 4, MarkerFill = color,
             };
             foreach (var number in clients)
                 line.Points.Add(new DataPoint(number, Statistics.Median(turns[new Seat(work, number, name)].Select(turn => turn.Sample.Rate))));
