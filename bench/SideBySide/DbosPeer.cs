@@ -42,7 +42,7 @@ internal sealed class DbosPeer(ServerProcess server, Wrk wrk) : HttpPeer(server,
             return [];
         var workflows = Of(
             Workflows, "/", (_, account) => $$"""{"activityId":"bench/{{FreshId}}","parameters":[1,{{account}}]}""",
-            answer => new JsonArray(answer.DeepClone())) with { Effect = new Effect(1, 0) };
+            answer => new JsonArray(answer.DeepClone()), new Effect(1, 0));
         return
         [
             workflows,

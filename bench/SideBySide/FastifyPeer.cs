@@ -22,5 +22,6 @@ internal sealed class FastifyPeer(string name, ServerProcess server, Wrk wrk) : 
     public override IEnumerable<Contestant> Contestants(Work work) => WithStatementsOfItsOwn(name, work);
 
     private static async Task<Peer> StartAsync(Ground ground, string name, string driver, CancellationToken ct) =>
-        new FastifyPeer(name, await FastifyServer.StartAsync(Requirement.Fastify(ground.Programs), driver, ground.Postgres, ct), ground.Wrk);
+        new FastifyPeer(
+            name, await FastifyServer.StartAsync(Requirement.Fastify(ground.Programs), driver, ground.Postgres, ct), ground.Wrk);
 }

@@ -47,7 +47,7 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
         if (work == Work.Replay)
             return [Updating(FirstRun, FreshActivity), Replaying()];
         if (work == Work.Transaction)
-            return [Of(ExactlyOnce, "/v1/transaction", (_, account) => TransactionBody(account), RowsRead) with { Effect = new(1, 1) }];
+            return [Of(ExactlyOnce, "/v1/transaction", (_, account) => TransactionBody(account), RowsRead, new Effect(1, 1))];
         if (work == Work.Stream)
             return [Streaming(Plain, Query, StreamBody(), LinesAround + Accounts.Rows)];
         return [];
@@ -61,7 +61,7 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
         new { activityId = FreshActivity, sql = Accounts.StreamSelect, timeoutMs = TimeoutMs });
 
     private Contestant Updating(string name, string activity, string delivery = "exactly-once") =>
-        Of(name, Execute, (_, account) => UpdateBody(activity, account, delivery), Rows) with { Effect = new(1, 0) };
+        Of(name, Execute, (_, account) => UpdateBody(activity, account, delivery), Rows, new Effect(1, 0));
 
     private static string UpdateBody(string activityId, int account, string delivery = "exactly-once") =>
         JsonSerializer.Serialize(new { activityId, sql = Accounts.Update, parameters = new[] { 1, account }, delivery });

@@ -71,7 +71,8 @@ internal sealed class Goals
     }
 
     private void AtLeast(double goal, string what, double[] own, double[] others) => Add(
-        what, string.Create(CultureInfo.InvariantCulture, $"× {goal:0.00} at least"), "× 0.00", "", Ratios(own, others), seen => seen >= goal);
+        what, string.Create(CultureInfo.InvariantCulture, $"× {goal:0.00} at least"), "× 0.00", "",
+        Ratios(own, others), seen => seen >= goal);
 
     private void AtMost(double goal, string what, double[] ratios) => Add(
         what, string.Create(CultureInfo.InvariantCulture, $"× {goal:0.00} at most"), "× 0.00", "", ratios, seen => seen <= goal);

@@ -29,7 +29,9 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
     /// <param name="path">Where they are posted to.</param>
     /// <param name="body">For an account; its number among the requests comes first.</param>
     /// <param name="rows">Of an answer.</param>
-    protected Contestant Of(string name, string path, Func<int, int, string> body, Func<JsonNode, JsonNode?> rows)
+    /// <param name="effect">Of a right answer.</param>
+    protected Contestant Of(
+        string name, string path, Func<int, int, string> body, Func<JsonNode, JsonNode?> rows, Effect effect = default)
     {
         var file = wrk.Write(Accounts.Keys.Select((account, number) => body(number, account)));
         return new Contestant(name, this, (clients, duration, ct) => Own.MeasureAsync(
@@ -42,6 +44,7 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
                     ?? throw new InvalidOperationException($"{name} answers {answer}.");
             },
             KeepsSessions = true,
+            Effect = effect,
             LeavesRequestsBehind = true,
         };
     }
@@ -59,7 +62,10 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
             {
                 var answer = await StreamedAnswerReader.ReadAsync(Server.Port, path, "application/x-ndjson", body, ct);
                 if (answer.Status != 200 || answer.Lines != lines)
-                    throw new InvalidOperationException($"{name} streams {answer.Lines} lines with the status {answer.Status}, the last: {answer.End}");
+                {
+                    throw new InvalidOperationException(
+                        $"{name} streams {answer.Lines} lines with the status {answer.Status}, the last: {answer.End}");
+                }
                 rows += Accounts.Rows;
             }
             while (Stopwatch.GetElapsedTime(begun) < duration);
@@ -73,7 +79,7 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
     protected IEnumerable<Contestant> WithStatementsOfItsOwn(string name, Work work)
     {
         if (work == Work.PointSelect || work == Work.Page)
-            return [Taking("", new Effect(0, 0))];
+            return [Taking("", default)];
         if (work == Work.Update)
             return [Taking("1,", new Effect(1, 0))];
         if (work == Work.Transaction)
@@ -85,7 +91,7 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
         Contestant Taking(string first, Effect effect) => Of(
             name, $"/{work.Name}",
             (_, account) => string.Create(CultureInfo.InvariantCulture, $$"""{"parameters":[{{first}}{{account}}]}"""),
-            answer => answer["rows"]) with { Effect = effect };
+            answer => answer["rows"], effect);
     }
 
     /// <exception cref="InvalidOperationException">It was refused.</exception>

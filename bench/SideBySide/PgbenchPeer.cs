@@ -36,9 +36,9 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
     public override IEnumerable<Contestant> Contestants(Work work)
     {
         if (work == Work.PointSelect)
-            return Both([Accounts.ForPgbench(Accounts.PointSelect, Account)], new Effect(0, 0));
+            return Both([Accounts.ForPgbench(Accounts.PointSelect, Account)], default);
         if (work == Work.Page)
-            return Both([Accounts.ForPgbench(Accounts.PageSelect, Account)], new Effect(0, 0));
+            return Both([Accounts.ForPgbench(Accounts.PageSelect, Account)], default);
         if (work == Work.Update)
             return Both([Accounts.ForPgbench(Accounts.Update, "1", Account)], new Effect(1, 0));
         if (work == Work.Transaction)

@@ -49,23 +49,41 @@ internal static class Plot
             [.. turns[new Seat(work, clients, name)]], first, turn => turn.Sample.Rate))).ToArray();
         // A logarithm has no zero for a bar to begin at.
         var least = ratios.Min() / 2;
-        var bars = new BarSeries { BaseValue = least, LabelFormatString = "{0:0.00}", LabelPlacement = LabelPlacement.Outside, LabelMargin = 8 };
+        var bars = new BarSeries
+        {
+            BaseValue = least,
+            LabelFormatString = "{0:0.00}",
+            LabelPlacement = LabelPlacement.Outside,
+            LabelMargin = 8,
+        };
         foreach (var (name, ratio) in names.Zip(ratios))
-            bars.Items.Add(new BarItem(ratio) { Color = name.StartsWith(PeerKind.Gateway.Name, StringComparison.Ordinal) ? Own : Others });
+        {
+            var isOwn = name.StartsWith(PeerKind.Gateway.Name, StringComparison.Ordinal);
+            bars.Items.Add(new BarItem(ratio) { Color = isOwn ? Own : Others });
+        }
 
         var unit = work == Work.Stream ? "rows/s" : "requests/s";
         var panel = NewPanel(string.Create(
-            CultureInfo.InvariantCulture, $"{work.Title}, {clients} {(clients == 1 ? "client" : "clients")}: {unit}, the gateway's = 1"), LeftOfBars, 20);
+            CultureInfo.InvariantCulture,
+            $"{work.Title}, {clients} {(clients == 1 ? "client" : "clients")}: {unit}, the gateway's = 1"), LeftOfBars, 20);
         panel.Series.Add(bars);
         panel.Axes.Add(new CategoryAxis
         {
-            Position = AxisPosition.Left, ItemsSource = names, StartPosition = 1, EndPosition = 0, TickStyle = TickStyle.None, GapWidth = 0.4,
+            Position = AxisPosition.Left,
+            ItemsSource = names,
+            StartPosition = 1,
+            EndPosition = 0,
+            TickStyle = TickStyle.None,
+            GapWidth = 0.4,
         });
         panel.Axes.Add(new LogarithmicAxis
         {
             // To the right there is room for a label.
-            Position = AxisPosition.Bottom, Minimum = least, Maximum = ratios.Max() * Math.Pow(ratios.Max() / least, 0.15),
-            MinorTickSize = 0, StringFormat = "0.###",
+            Position = AxisPosition.Bottom,
+            Minimum = least,
+            Maximum = ratios.Max() * Math.Pow(ratios.Max() / least, 0.15),
+            MinorTickSize = 0,
+            StringFormat = "0.###",
         });
         panel.Annotations.Add(new LineAnnotation { Type = LineAnnotationType.Vertical, X = 1, Color = Own, LineStyle = LineStyle.Dash });
         return panel;
@@ -80,20 +98,45 @@ internal static class Plot
             var line = new LineSeries
             {
                 // The spaces are for letters that are wider than was reckoned.
-                Title = $"{name}\u00a0\u00a0\u00a0\u00a0", Color = color, StrokeThickness = index == 0 ? 4 : 2, MarkerType = MarkerType.Circle, MarkerSize = 4, MarkerFill = color,
+                Title = $"{name}\u00a0\u00a0\u00a0\u00a0",
+                Color = color,
+                StrokeThickness = index == 0 ? 4 : 2,
+                MarkerType = MarkerType.Circle,
+                MarkerSize = 4,
+                MarkerFill = color,
             };
             foreach (var number in clients)
-                line.Points.Add(new DataPoint(number, Statistics.Median(turns[new Seat(work, number, name)].Select(turn => turn.Sample.Rate))));
+            {
+                var rates = turns[new Seat(work, number, name)].Select(turn => turn.Sample.Rate);
+                line.Points.Add(new DataPoint(number, Statistics.Median(rates)));
+            }
             panel.Series.Add(line);
         }
         panel.Axes.Add(new LogarithmicAxis
         {
-            Position = AxisPosition.Bottom, Base = 4, Title = "clients", Minimum = clients[0] * 0.8, Maximum = clients[^1] * 1.25, MinorTickSize = 0,
+            Position = AxisPosition.Bottom,
+            Base = 4,
+            Title = "clients",
+            Minimum = clients[0] * 0.8,
+            Maximum = clients[^1] * 1.25,
+            MinorTickSize = 0,
         });
-        panel.Axes.Add(new LogarithmicAxis { Position = AxisPosition.Left, MajorGridlineStyle = LineStyle.Dot, MinorTickSize = 0, StringFormat = "0", MaximumPadding = 0.05 });
+        panel.Axes.Add(new LogarithmicAxis
+        {
+            Position = AxisPosition.Left,
+            MajorGridlineStyle = LineStyle.Dot,
+            MinorTickSize = 0,
+            StringFormat = "0",
+            MaximumPadding = 0.05,
+        });
         panel.Legends.Add(new Legend
         {
-            LegendPlacement = LegendPlacement.Outside, LegendPosition = LegendPosition.RightTop, LegendLineSpacing = 6, LegendMargin = 8, LegendPadding = 30, LegendFontSize = 10,
+            LegendPlacement = LegendPlacement.Outside,
+            LegendPosition = LegendPosition.RightTop,
+            LegendLineSpacing = 6,
+            LegendMargin = 8,
+            LegendPadding = 30,
+            LegendFontSize = 10,
         });
         return panel;
     }
@@ -111,17 +154,24 @@ internal static class Plot
 
     private static string Arrange(List<PlotModel> panels)
     {
-        var exporter = new SvgExporter { Width = Width, Height = Height, IsDocument = false, UseVerticalTextAlignmentWorkaround = true };
+        var exporter = new SvgExporter
+        {
+            Width = Width,
+            Height = Height,
+            IsDocument = false,
+            UseVerticalTextAlignmentWorkaround = true,
+        };
         var rows = (panels.Count + Columns - 1) / Columns;
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Columns * Width} {rows * Height}">""");
-        text.Append('\n');
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Columns * Width} {rows * Height}\">\n");
         foreach (var (index, panel) in panels.Index())
         {
             var svg = exporter.ExportToString(panel);
-            // Names within a panel are the page's.
-            svg = svg.Replace("clipPath", string.Create(CultureInfo.InvariantCulture, $"panel-{index}-"), StringComparison.Ordinal)
-                .Replace($"<panel-{index}- ", "<clipPath ", StringComparison.Ordinal).Replace($"</panel-{index}->", "</clipPath>", StringComparison.Ordinal);
+            // A panel's names are the whole file's.
+            svg = svg.Replace("id=\"clipPath", $"id=\"panel-{index}-", StringComparison.Ordinal)
+                .Replace("#clipPath", $"#panel-{index}-", StringComparison.Ordinal);
             // The declaration may only be a file's first line.
             svg = svg[svg.IndexOf("<svg", StringComparison.Ordinal)..];
             text.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate({index % Columns * Width},{index / Columns * Height})\">\n{svg}</g>\n");

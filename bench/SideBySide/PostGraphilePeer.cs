@@ -57,8 +57,8 @@ internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer
         {
             return [Of(
                 Name, Endpoint, (_, account) => Body(Update, new { delta = 1, account }),
-                answer => new JsonArray(new JsonObject { ["abalance"] = answer["data"]?["addToAccount"]?["integer"]?.DeepClone() }))
-                with { Effect = new Effect(1, 0) }];
+                answer => new JsonArray(new JsonObject { ["abalance"] = answer["data"]?["addToAccount"]?["integer"]?.DeepClone() }),
+                new Effect(1, 0))];
         }
         return [];
     }

@@ -46,7 +46,7 @@ internal sealed class PsycopgPeer : Peer
     public override IEnumerable<Contestant> Contestants(Work work)
     {
         if (work == Work.PointSelect || work == Work.Page)
-            return [Of(new Effect(0, 0))];
+            return [Of(default)];
         if (work == Work.Update)
             return [Of(new Effect(1, 0))];
         if (work == Work.Transaction)

@@ -46,7 +46,8 @@ internal static class Report
             {
                 text.Append(CultureInfo.InvariantCulture, $"### {clients} {(clients == 1 ? "client" : "clients")}\n\n");
                 text.Append(ComparisonTable.Of(
-                    work == Work.Stream ? Turn.StreamFigures : Turn.Figures, contest.Names(work), contestant => [.. turns[new Seat(work, clients, contestant)]]));
+                    work == Work.Stream ? Turn.StreamFigures : Turn.Figures, contest.Names(work),
+                    contestant => [.. turns[new Seat(work, clients, contestant)]]));
                 text.Append('\n');
             }
         }

@@ -11,7 +11,8 @@ internal sealed record Work(string Name, string Title, string Statement)
     public static readonly Work Update = new("update", "UPDATE … RETURNING", $"`{Accounts.Update}`");
 
     public static readonly Work Transaction = new(
-        "transaction", "A transaction of three statements", $"`{Accounts.Update}`, then `{Accounts.SelectBalance}`, then\n`{Accounts.InsertHistory}`");
+        "transaction", "A transaction of three statements",
+        $"`{Accounts.Update}`, then\n`{Accounts.SelectBalance}`, then\n`{Accounts.InsertHistory}`");
 
     public static readonly Work Replay = new("replay", "A recorded answer, asked for again", $"`{Accounts.Update}`, once");
     public static readonly Work Stream = new("stream", "A million rows, streamed", $"`{Accounts.StreamSelect}`");
