@@ -18,20 +18,32 @@ internal static class BareServer
     /// <summary>The environment's variable that has Npgsql's connection string.</summary>
     private const string ConnectionVariable = "BARE_CONNECTION";
 
-    public static async Task ServeAsync(string[] args, Func<HttpContext, NpgsqlDataSource, Task> answer)
+    /// <param name="args">The server's.</param>
+    /// <param name="handlers">What answers to a POST of each path.</param>
+    public static async Task ServeAsync(
+        string[] args, params IEnumerable<(string Path, Func<HttpContext, NpgsqlDataSource, Task> Answer)> handlers)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
         builder.Logging.ClearProviders();
         await using var database = NpgsqlDataSource.Create(Environment.GetEnvironmentVariable(ConnectionVariable)!);
         await using var server = builder.Build();
-        server.MapPost("/", http => answer(http, database));
+        foreach (var (path, answer) in handlers)
+            server.MapPost(path, http => answer(http, database));
         await server.RunAsync();
     }
 
     /// <summary>Starts this program as one.</summary>
-    public static Task<ServerProcess> StartAsync(LocalPostgresServer postgres, CancellationToken ct) =>
+    /// <param name="postgres">Its database's.</param>
+    /// <param name="ct">Ends the start.</param>
+    /// <param name="runtimeConfiguration">What the runtime is told instead of what this program's own is.</param>
+    public static Task<ServerProcess> StartAsync(
+        LocalPostgresServer postgres, CancellationToken ct, string? runtimeConfiguration = null) =>
         ServerProcess.StartAsync(
-            port => ["dotnet", typeof(BareServer).Assembly.Location, Argument, ServerProcess.Urls(port)],
+            port =>
+            [
+                "dotnet", "exec", .. runtimeConfiguration is null ? (string[])[] : ["--runtimeconfig", runtimeConfiguration],
+                typeof(BareServer).Assembly.Location, Argument, ServerProcess.Urls(port),
+            ],
             _ => new Dictionary<string, string>
             {
                 [ConnectionVariable] = $"{Database.ConnectionString(postgres)};Maximum Pool Size={Load.Connections}",

@@ -20,8 +20,6 @@ internal sealed class LoadConnection : IDisposable
         ReceiveTimeout = (int)Patience.TotalMilliseconds,
     };
 
-    private readonly byte[] _request = new byte[1024];
-
     private byte[] _buffer = new byte[16 * 1024];
 
     public LoadConnection(int port) => _socket.Connect(IPAddress.Loopback, port);
@@ -43,7 +41,7 @@ internal sealed class LoadConnection : IDisposable
             var begun = Stopwatch.GetTimestamp();
             for (var next = first; begun < end; next++)
             {
-                _socket.Send(requests.Get(next, _request));
+                _socket.Send(requests.Get(next));
                 var answer = Receive();
                 var now = Stopwatch.GetTimestamp();
                 if (requests.IsRight(answer))

@@ -9,7 +9,7 @@ internal sealed record RunOptions
         "[--rounds NUMBER] [--seconds SECONDS OF EACH STRETCH] [--fsync on|off] [--results FILE]";
 
     /// <summary>How often each contestant gets its turn, 1 to 1000.</summary>
-    public int Rounds { get; private init; } = 7;
+    public required int Rounds { get; init; }
 
     /// <summary>How long a turn is for each workload, 0.1 to 600.</summary>
     public required double Seconds { get; init; }
@@ -32,16 +32,17 @@ internal sealed record RunOptions
     /// <param name="args">The command's.</param>
     /// <param name="seconds">How long a turn is where they don't say.</param>
     /// <param name="others">What the command takes besides, for people.</param>
+    /// <param name="rounds">How many there are where they don't say.</param>
     /// <exception cref="FormatException">What is wrong with them.</exception>
-    public static RunOptions Parse(string[] args, double seconds, string others = "")
+    public static RunOptions Parse(string[] args, double seconds, string others = "", int rounds = 7)
     {
-        var options = new RunOptions { Seconds = seconds };
+        var options = new RunOptions { Seconds = seconds, Rounds = rounds };
         foreach (var pair in args.Chunk(2))
         {
             options = pair switch
             {
-                ["--rounds", var text] when int.TryParse(text, CultureInfo.InvariantCulture, out var rounds)
-                    && rounds is >= 1 and <= 1000 => options with { Rounds = rounds },
+                ["--rounds", var text] when int.TryParse(text, CultureInfo.InvariantCulture, out var turns)
+                    && turns is >= 1 and <= 1000 => options with { Rounds = turns },
                 ["--seconds", var text] when double.TryParse(text, CultureInfo.InvariantCulture, out var given)
                     && given is >= 0.1 and <= 600 => options with { Seconds = given },
                 ["--fsync", "on" or "off"] => options with { Fsync = pair[1] == "on" },

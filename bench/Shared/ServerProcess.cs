@@ -17,10 +17,12 @@ internal sealed class ServerProcess : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Process _keeper;
+    private readonly string _command;
 
     private ServerProcess(int port, IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
     {
         Port = port;
+        _command = string.Join(' ', command);
         var start = new ProcessStartInfo("sh", ["-c", Keeper, "sh", .. command]) { RedirectStandardInput = true };
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
@@ -38,31 +40,52 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>The argument of a server of ASP.NET Core that says where to listen.</summary>
     public static string Urls(int port) => string.Create(CultureInfo.InvariantCulture, $"--urls=http://127.0.0.1:{port}");
 
-    /// <summary>Starts one and waits until it listens.</summary>
     /// <param name="command">The program and its arguments, for the port that it is to listen on.</param>
     /// <param name="environment">For the port too, over this process's own. Here go passwords: arguments are seen by all.</param>
-    /// <param name="ct">Ends the start.</param>
-    /// <exception cref="InvalidOperationException">It does not listen.</exception>
-    public static async Task<ServerProcess> StartAsync(
-        Func<int, IReadOnlyList<string>> command,
-        Func<int, IReadOnlyDictionary<string, string>> environment,
-        CancellationToken ct)
+    public static ServerProcess Start(
+        Func<int, IReadOnlyList<string>> command, Func<int, IReadOnlyDictionary<string, string>> environment)
     {
         var port = FreePort();
-        var server = new ServerProcess(port, command(port), environment(port));
+        return new ServerProcess(port, command(port), environment(port));
+    }
+
+    /// <summary>Starts one and waits until it listens, with the parameters of <see cref="Start"/>.</summary>
+    /// <exception cref="InvalidOperationException">It does not listen.</exception>
+    public static Task<ServerProcess> StartAsync(
+        Func<int, IReadOnlyList<string>> command,
+        Func<int, IReadOnlyDictionary<string, string>> environment,
+        CancellationToken ct) => Start(command, environment).ListeningAsync(ct);
+
+    /// <summary>Starts one that has been told its port otherwise, and waits until it listens.</summary>
+    /// <exception cref="InvalidOperationException">It does not listen.</exception>
+    public static Task<ServerProcess> StartAsync(int port, IReadOnlyList<string> command, CancellationToken ct) =>
+        new ServerProcess(port, command, new Dictionary<string, string>()).ListeningAsync(ct);
+
+    /// <summary>One that nobody listens on just now.</summary>
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>Waits until it listens; where it does not, it is ended.</summary>
+    /// <exception cref="InvalidOperationException">It does not listen.</exception>
+    public async Task<ServerProcess> ListeningAsync(CancellationToken ct)
+    {
         try
         {
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
             patience.CancelAfter(Patience);
-            while (!await ListensAsync(port))
+            while (!await ListensAsync(Port))
                 await Task.Delay(TimeSpan.FromSeconds(0.05), patience.Token);
-            return server;
+            return this;
         }
         catch (OperationCanceledException error)
         {
-            await server.DisposeAsync();
+            await DisposeAsync();
             ct.ThrowIfCancellationRequested();
-            throw new InvalidOperationException($"{string.Join(' ', command(port))} does not listen.", error);
+            throw new InvalidOperationException($"{_command} does not listen.", error);
         }
     }
 
@@ -78,13 +101,6 @@ internal sealed class ServerProcess : IAsyncDisposable
             _keeper.Kill(entireProcessTree: true);
         }
         _keeper.Dispose();
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static async Task<bool> ListensAsync(int port)

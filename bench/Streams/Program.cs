@@ -28,7 +28,7 @@ internal static class Program
         }
         if (args is [BareServer.Argument, .. var rest])
         {
-            await BareServer.ServeAsync(rest, BarePage.AnswerAsync);
+            await BareServer.ServeAsync(rest, ("/", BarePage.AnswerAsync));
             return 0;
         }
 
@@ -54,10 +54,10 @@ internal static class Program
 
         ILookup<string, StreamSample> streams;
         ILookup<string, Sample> pages;
-        await using (var gateway = await GatewayServer.StartAsync(postgres, ct))
+        await using (var gateway = await new GatewayServer().StartAsync(postgres, ct))
         {
             await using var bare = await BareServer.StartAsync(postgres, ct);
-            await using var fastify = await StreamContestant.StartFastifyAsync(fastifyFolder, postgres, ct);
+            await using var fastify = await FastifyServer.StartAsync(fastifyFolder, FastifyServer.Pg, postgres, ct);
             await Proof.RequireRowsAsync(await StreamRows.ReadFirstPageAsync(connection, ct), gateway, bare, ct);
 
             streams = await MeasureStreamsAsync(
@@ -124,7 +124,7 @@ internal static class Program
         for (var round = 1; round <= options.Run.Rounds; round++)
         {
             Console.Error.WriteLine($"memory, round {round} of {options.Run.Rounds}");
-            await using var gateway = await GatewayServer.StartAsync(postgres, ct);
+            await using var gateway = await new GatewayServer().StartAsync(postgres, ct);
             foreach (var stream in MemoryTrial.WarmUps(options.Megabytes))
                 await stream.RunAsync(gateway, ct);
             foreach (var trial in Turns(trials, round))

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Gateway.LocalPostgres;
 
@@ -16,27 +15,18 @@ internal sealed class PsqlProcess : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
-    private readonly Process _keeper;
+    private readonly LineProcess _keeper;
 
     /// <param name="postgres">The server.</param>
     /// <param name="sql">What to run.</param>
     /// <exception cref="InvalidOperationException">There is no psql on this machine.</exception>
-    public PsqlProcess(LocalPostgresServer postgres, string sql)
-    {
-        string[] command =
+    public PsqlProcess(LocalPostgresServer postgres, string sql) => _keeper = new LineProcess(
         [
-            Find(postgres), "--no-psqlrc", "--host", postgres.Host,
+            "sh", "-c", Keeper, "sh", Find(postgres), "--no-psqlrc", "--host", postgres.Host,
             "--port", postgres.Port.ToString(CultureInfo.InvariantCulture),
             "--username", postgres.Username, "--dbname", postgres.Database, "--command", sql,
-        ];
-        var start = new ProcessStartInfo("sh", ["-c", Keeper, "sh", .. command])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
-        start.Environment["PGPASSWORD"] = postgres.Password;
-        _keeper = Process.Start(start)!;
-    }
+        ],
+        ("PGPASSWORD", postgres.Password));
 
     /// <summary>What it has spent on processors, in seconds; NaN where that can't be seen.</summary>
     public double ProcessorSeconds => ProcessorTime.OfTree(_keeper.Id);
@@ -44,25 +34,11 @@ internal sealed class PsqlProcess : IAsyncDisposable
     /// <exception cref="InvalidOperationException">It has failed.</exception>
     public async Task RunAsync(CancellationToken ct)
     {
-        await _keeper.StandardInput.WriteLineAsync();
-        await _keeper.StandardInput.FlushAsync(ct);
-        if (await _keeper.StandardOutput.ReadLineAsync(ct).AsTask().WaitAsync(Patience, ct) != Right)
+        if (await _keeper.AskAsync("", Patience, ct) != Right)
             throw new InvalidOperationException("psql has failed.");
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        try
-        {
-            _keeper.StandardInput.Close();
-            await _keeper.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
-        }
-        catch (Exception error) when (error is TimeoutException or IOException)
-        {
-            _keeper.Kill(entireProcessTree: true);
-        }
-        _keeper.Dispose();
-    }
+    public ValueTask DisposeAsync() => _keeper.DisposeAsync();
 
     /// <summary>Beside the server's programs, where its version is theirs, or on the PATH.</summary>
     private static string Find(LocalPostgresServer postgres)

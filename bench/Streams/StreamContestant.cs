@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using Gateway.LocalPostgres;
 
 namespace Gateway.Streams;
 
@@ -23,27 +21,13 @@ internal sealed record StreamContestant(string Name, Func<CancellationToken, Tas
             new(Psql, psql.RunAsync, () => psql.ProcessorSeconds),
             Of(Gateway, gateway, "/v1/query", StreamRows.Ndjson, rows + 2, $$$"""{"end":{"rowCount":{{{rows}}},"""),
             Of("gateway, CSV", gateway, "/v1/query", "text/csv", rows + 1, $"{rows},"),
-            Of(Fastify, fastify, "/", StreamRows.Ndjson, rows, $$"""{"id":"{{rows}}","""),
+            Of(Fastify, fastify, "/stream-rows", StreamRows.Ndjson, rows, $$"""{"id":"{{rows}}","""),
         ];
 
         static StreamContestant Of(
             string name, ServerProcess server, string path, string accept, long lines, string end) =>
             new(name, ct => StreamAsync(server, path, accept, lines, end, ct), () => server.ProcessorSeconds);
     }
-
-    /// <param name="folder">Of its program and its packages.</param>
-    /// <param name="postgres">With the table.</param>
-    /// <param name="ct">Ends the start.</param>
-    public static Task<ServerProcess> StartFastifyAsync(string folder, LocalPostgresServer postgres, CancellationToken ct) =>
-        ServerProcess.StartAsync(
-            _ => ["node", Path.Combine(folder, "server.mjs")],
-            port => new Dictionary<string, string>
-            {
-                ["NODE_ENV"] = "production",
-                ["PORT"] = port.ToString(CultureInfo.InvariantCulture),
-                ["DSN"] = postgres.Dsn,
-            },
-            ct);
 
     private static readonly TimeSpan BackendsEnd = TimeSpan.FromMilliseconds(100);
 

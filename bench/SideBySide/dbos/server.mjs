@@ -1,5 +1,5 @@
-// What DBOS makes of the same update: `POST /`, a workflow a request, with one transaction step; and `GET /steps`,
-// transaction steps without HTTP and with as little of workflows as can be.
+// What DBOS makes of the same update: `POST /`, a workflow a request, with one transaction step; and
+// `GET /steps?callers=&seconds=`, transaction steps without HTTP and with as little of workflows as can be.
 // Both pools of sessions have the 10 of their defaults: with one for each caller it was not faster.
 // Its environment says where: PORT, DSN (the accounts' database) and SYSTEM_DSN (DBOS's own).
 import { createServer } from 'node:http';
@@ -7,7 +7,6 @@ import pg from 'pg';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import { PostgresDataSource } from '@dbos-inc/postgres-datasource';
 
-const CALLERS = 16;
 const ROWS = 1_000_000;
 
 DBOS.setConfig({
@@ -54,10 +53,10 @@ const manySteps = DBOS.registerWorkflow(
   { name: 'manySteps' },
 );
 
-async function runSteps(seconds) {
+async function runSteps(callers, seconds) {
   latencies = [];
   const begun = performance.now();
-  await Promise.all(Array.from({ length: CALLERS }, () => manySteps(seconds)));
+  await Promise.all(Array.from({ length: callers }, () => manySteps(seconds)));
   latencies.sort((a, b) => a - b);
   const percentile = (share) => latencies[Math.max(0, Math.ceil(share * latencies.length) - 1)] * 1000;
   return {
@@ -90,8 +89,8 @@ function settle(response, promise) {
 await DBOS.launch();
 createServer((request, response) => {
   if (request.method === 'GET') {
-    const seconds = new URL(request.url, 'http://localhost').searchParams.get('seconds');
-    settle(response, runSteps(Number(seconds)));
+    const { searchParams } = new URL(request.url, 'http://localhost');
+    settle(response, runSteps(Number(searchParams.get('callers')), Number(searchParams.get('seconds'))));
     return;
   }
   let body = '';

@@ -5,7 +5,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Gateway.Streams;
+namespace Gateway.Bench;
 
 /// <summary>What became of a request for a stream.</summary>
 /// <param name="Status">HTTP's.</param>

@@ -1,0 +1,53 @@
+import { pipeline, Transform } from 'node:stream';
+import pg from 'pg';
+import QueryStream from 'pg-query-stream';
+import { BATCH_SIZE, CHUNK_LENGTH } from './batches.mjs';
+
+// Idle sessions would be closed while others have their turns.
+const pool = new pg.Pool({ connectionString: process.env.DSN, max: 16, idleTimeoutMillis: 0 });
+// An idle session that is lost is none of ours.
+pool.on('error', () => {});
+
+export async function query(text, values) {
+  return (await pool.query(text, values)).rows;
+}
+
+export async function transaction(run) {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    const result = await run(async (text, values) => (await client.query(text, values)).rows);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+function lines() {
+  let text = '';
+  return new Transform({
+    writableObjectMode: true,
+    writableHighWaterMark: BATCH_SIZE,
+    transform(row, _, done) {
+      text += JSON.stringify(row) + '\n';
+      if (text.length >= CHUNK_LENGTH) {
+        this.push(text);
+        text = '';
+      }
+      done();
+    },
+    flush(done) {
+      done(null, text);
+    },
+  });
+}
+
+export async function stream(text, reply) {
+  const client = await pool.connect();
+  const rows = client.query(new QueryStream(text, [], { batchSize: BATCH_SIZE }));
+  return reply.send(pipeline(rows, lines(), (error) => client.release(error)));
+}

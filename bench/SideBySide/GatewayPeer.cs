@@ -1,0 +1,102 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Gateway.SideBySide;
+
+/// <summary>The gateway, published ReadyToRun, with its defaults.</summary>
+internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
+{
+    public const string Description = """
+        - `gateway`: as it is published, ReadyToRun, with its defaults: a journal, limits, deadlines, a line of log for each
+          request. `exactly-once` with an activity ID of its own for each request; `at-least-once` records nothing; `replay`
+          asks for activities that have been recorded.
+        """;
+
+    public const string Plain = "gateway";
+    public const string ExactlyOnce = "gateway, exactly-once";
+    public const string AtLeastOnce = "gateway, at-least-once";
+    public const string FirstRun = "gateway, first run";
+    public const string Replayed = "gateway, replay";
+
+    private const string Query = "/v1/query";
+    private const string Execute = "/v1/execute";
+
+    /// <summary>Of a stream: its columns before the rows, and its end after them.</summary>
+    private const int LinesAround = 2;
+
+    /// <summary>For a stream on a busy machine.</summary>
+    private const int TimeoutMs = 60_000;
+
+    private const string FreshActivity = $"bench/{FreshId}";
+
+    public static async Task<Peer> StartAsync(Ground ground, CancellationToken ct)
+    {
+        await ground.Gateway.InstallJournalAsync(ground.Postgres, ct);
+        return new GatewayPeer(await ground.Gateway.StartAsync(ground.Postgres, ct), ground.Wrk);
+    }
+
+    public override IEnumerable<Contestant> Contestants(Work work)
+    {
+        if (work == Work.PointSelect)
+            return [Of(Plain, Query, (_, account) => Body(Accounts.PointSelect, account), Rows)];
+        if (work == Work.Page)
+            return [Of(Plain, Query, (_, account) => Body(Accounts.PageSelect, account), Rows)];
+        if (work == Work.Update)
+            return [Updating(ExactlyOnce, FreshActivity), Updating(AtLeastOnce, FreshActivity, "at-least-once")];
+        if (work == Work.Replay)
+            return [Updating(FirstRun, FreshActivity), Replaying()];
+        if (work == Work.Transaction)
+            return [Of(ExactlyOnce, "/v1/transaction", (_, account) => TransactionBody(account), RowsRead, new Effect(1, 1))];
+        if (work == Work.Stream)
+            return [Streaming(Plain, Query, StreamBody(), LinesAround + Accounts.Rows)];
+        return [];
+    }
+
+    /// <summary>Of a query.</summary>
+    public static string Body(string sql, params int[] parameters) => JsonSerializer.Serialize(
+        new { activityId = FreshActivity, sql, parameters });
+
+    private static string StreamBody() => JsonSerializer.Serialize(
+        new { activityId = FreshActivity, sql = Accounts.StreamSelect, timeoutMs = TimeoutMs });
+
+    private Contestant Updating(string name, string activity, string delivery = "exactly-once") =>
+        Of(name, Execute, (_, account) => UpdateBody(activity, account, delivery), Rows, new Effect(1, 0));
+
+    private static string UpdateBody(string activityId, int account, string delivery = "exactly-once") =>
+        JsonSerializer.Serialize(new { activityId, sql = Accounts.Update, parameters = new[] { 1, account }, delivery });
+
+    private static string TransactionBody(int account) => JsonSerializer.Serialize(new
+    {
+        activityId = FreshActivity,
+        statements = new object[]
+        {
+            new { sql = Accounts.Update, parameters = new[] { 1, account } },
+            new { sql = Accounts.SelectBalance, parameters = new[] { account } },
+            new { sql = Accounts.InsertHistory, parameters = new[] { account, 1 } },
+        },
+    });
+
+    private Contestant Replaying()
+    {
+        return Of(Replayed, Execute, Recorded, Rows) with { PrepareAsync = RecordAsync, AskAsync = null, KeepsSessions = false };
+
+        static string Recorded(int number, int account) => UpdateBody(
+            string.Create(CultureInfo.InvariantCulture, $"done/{number:x16}"), account);
+
+        async Task<Effect> RecordAsync(CancellationToken ct)
+        {
+            var bodies = Accounts.Keys.Select((account, number) => Recorded(number, account));
+            await Parallel.ForEachAsync(
+                bodies,
+                new ParallelOptions { MaxDegreeOfParallelism = Load.Connections, CancellationToken = ct },
+                async (body, stopping) => await PostAsync(Execute, body, stopping));
+            return new Effect(1, 0) * Accounts.Keys.Count;
+        }
+    }
+
+    private static JsonNode? Rows(JsonNode answer) => answer["rows"];
+
+    /// <summary>Those of a transaction's SELECT.</summary>
+    private static JsonNode? RowsRead(JsonNode answer) => answer["results"]?[1]?["rows"];
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+using Gateway.LocalPostgres;
+
+namespace Gateway.SideBySide;
+
+/// <summary>PgBouncer before the accounts' PostgreSQL, set up in a folder of its own.</summary>
+internal sealed class PgBouncer : IAsyncDisposable
+{
+    /// <summary>It refuses to run as root. Debian's package makes this user.</summary>
+    private const string User = "postgres";
+
+    private readonly DirectoryInfo _folder;
+    private readonly ServerProcess _server;
+
+    private PgBouncer(DirectoryInfo folder, ServerProcess server, LocalPostgresServer postgres)
+    {
+        _folder = folder;
+        _server = server;
+        Dsn = new UriBuilder(postgres.Dsn) { Port = server.Port }.Uri;
+    }
+
+    public int? ProcessId => _server.ProcessId;
+
+    /// <summary>As PostgreSQL's own, but for the port.</summary>
+    public Uri Dsn { get; }
+
+    public static async Task<PgBouncer> StartAsync(LocalPostgresServer postgres, CancellationToken ct)
+    {
+        // No other user may look into it: it holds a password.
+        var folder = Directory.CreateTempSubdirectory("gateway-bench-pgbouncer-");
+        var (settings, users) = (Path.Combine(folder.FullName, "pgbouncer.ini"), Path.Combine(folder.FullName, "users"));
+        try
+        {
+            await File.WriteAllTextAsync(users, $"\"{postgres.Username}\" \"{postgres.Password}\"\n", ct);
+            var port = ServerProcess.FreePort();
+            await File.WriteAllTextAsync(settings, Settings(postgres, users, port), ct);
+            string[] asUser = [];
+            if (Environment.IsPrivilegedProcess)
+            {
+                asUser = ["--user", User];
+                await ProgramRun.RunAsync(["chown", "-R", User, folder.FullName], TimeSpan.Zero, ct);
+            }
+            var server = await ServerProcess.StartAsync(port, ["pgbouncer", "--quiet", .. asUser, settings], ct);
+            return new PgBouncer(folder, server, postgres);
+        }
+        catch
+        {
+            folder.Delete(recursive: true);
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        _folder.Delete(recursive: true);
+    }
+
+    private static string Settings(LocalPostgresServer postgres, string users, int port) => string.Create(
+        CultureInfo.InvariantCulture, $"""
+        [databases]
+        {postgres.Database} = host={postgres.Host} port={postgres.Port}
+
+        [pgbouncer]
+        listen_addr = 127.0.0.1
+        listen_port = {port}
+        unix_socket_dir =
+        auth_type = scram-sha-256
+        auth_file = {users}
+        pool_mode = transaction
+        default_pool_size = {Load.Connections}
+        max_client_conn = 1000
+
+        """);
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+
+namespace Gateway.SideBySide;
+
+/// <summary>PostgreSQL's own benchmark, which speaks the protocol in C and has no HTTP: what the server can give at most.</summary>
+internal sealed class PgbenchPeer(string program, Ground ground) : Peer
+{
+    public const string Description = """
+        - `pgbench`: PostgreSQL's own benchmark, in C and without HTTP, in two threads: what the server can give at most. Its
+          CPU, and PostgreSQL's, have in them what it costs to open its sessions.
+        """;
+
+    public const string Prepared = "pgbench -M prepared";
+    private const string Extended = "pgbench -M extended";
+
+    private const string Account = ":account";
+
+    /// <summary>Sessions, with a login each.</summary>
+    private const int OpenedPerSecond = 100;
+
+    /// <summary>A latency of so many is written down.</summary>
+    private const double Sampled = 0.1;
+
+    public static Task<Peer> StartAsync(Ground ground, CancellationToken ct)
+    {
+        var path = Environment.GetEnvironmentVariable("PATH") ?? "";
+        var program = path.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Prepend(ground.Postgres.Way)
+            .Select(folder => Path.Combine(folder, "pgbench"))
+            .FirstOrDefault(File.Exists)
+            ?? throw new InvalidOperationException(
+                $"There is no pgbench, neither beside the server ({ground.Postgres.Way}) nor on the PATH: install PostgreSQL's.");
+        return Task.FromResult<Peer>(new PgbenchPeer(program, ground));
+    }
+
+    public override IEnumerable<Contestant> Contestants(Work work)
+    {
+        if (work == Work.PointSelect)
+            return Both([Accounts.ForPgbench(Accounts.PointSelect, Account)], default);
+        if (work == Work.Page)
+            return Both([Accounts.ForPgbench(Accounts.PageSelect, Account)], default);
+        if (work == Work.Update)
+            return Both([Accounts.ForPgbench(Accounts.Update, "1", Account)], new Effect(1, 0));
+        if (work == Work.Transaction)
+        {
+            return Both(
+                [
+                    "BEGIN;", Accounts.ForPgbench(Accounts.Update, "1", Account),
+                    Accounts.ForPgbench(Accounts.SelectBalance, Account),
+                    Accounts.ForPgbench(Accounts.InsertHistory, Account, "1"), "COMMIT;",
+                ],
+                new Effect(1, 1));
+        }
+        return [];
+
+        IEnumerable<Contestant> Both(string[] statements, Effect effect)
+        {
+            var script = Path.Combine(ground.Temporary, $"pgbench-{work.Name}.sql");
+            File.WriteAllLines(script, [$"\\set account random(1, {Accounts.Rows - Accounts.Page + 1})", .. statements]);
+            return [Of(Prepared, "prepared"), Of(Extended, "extended")];
+
+            Contestant Of(string name, string mode) =>
+                new(name, Server: null, (clients, duration, ct) => RunAsync(script, mode, clients, duration, ct)) { Effect = effect };
+        }
+    }
+
+    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>Its time begins before its sessions are open, and may end before that.</summary>
+    private async Task<Stretch> RunAsync(string script, string mode, int clients, TimeSpan duration, CancellationToken ct)
+    {
+        for (var opening = clients / OpenedPerSecond; ; opening = 2 * opening + 1)
+        {
+            if (await TryRunAsync(script, mode, clients, duration + TimeSpan.FromSeconds(opening), ct) is { } stretch)
+                return stretch;
+        }
+    }
+
+    /// <returns>Null where no session was opened in time.</returns>
+    private async Task<Stretch?> TryRunAsync(string script, string mode, int clients, TimeSpan duration, CancellationToken ct)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(ground.Temporary, "pgbench"));
+        try
+        {
+            var (postgres, log) = (ground.Postgres, Path.Combine(folder.FullName, "latencies"));
+            var run = await ProgramRun.RunAsync(
+                [
+                    program, "--no-vacuum", "--protocol", mode, "--file", script, "--client", Text(clients),
+                    "--jobs", Text(Math.Min(2, clients)), "--time", Text(duration.TotalSeconds),
+                    "--log", "--log-prefix", log, "--sampling-rate", Text(Sampled),
+                    "--host", postgres.Host, "--port", Text(postgres.Port), "--username", postgres.Username, postgres.Database,
+                ],
+                duration, ct, ("PGPASSWORD", postgres.Password));
+            var requests = Number(run.Output, "number of transactions actually processed: ");
+            if (requests == 0)
+                return null;
+            var rate = Number(run.Output, "tps = ");
+            // The third field, in microseconds.
+            var latencies = folder.EnumerateFiles().SelectMany(file => File.ReadLines(file.FullName))
+                .Select(line => long.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture)).Order().ToArray();
+            var load = new LoadResult(
+                (long)requests, 0, requests / rate,
+                Percentile(latencies, 0.5), Percentile(latencies, 0.99));
+            return new Stretch(load, run.OwnSeconds, run.PeakMemory);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+
+        static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>NaN where none has been written down: there were few.</summary>
+    private static double Percentile(long[] latencies, double share) =>
+        latencies.Length == 0 ? double.NaN : Statistics.Percentile(latencies, share);
+
+    private static double Number(string output, string name)
+    {
+        var line = output.Split('\n').FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))
+            ?? throw new InvalidOperationException($"pgbench does not say \"{name}\": {output}");
+        return double.Parse(line[name.Length..].Split(' ', '/')[0], CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,181 @@
+using System.Globalization;
+using System.Text;
+using OxyPlot;
+using OxyPlot.Annotations;
+using OxyPlot.Axes;
+using OxyPlot.Legends;
+using OxyPlot.Series;
+
+namespace Gateway.SideBySide;
+
+/// <summary>The page's figures as a picture: a panel for each work, and one for what many clients do to it.</summary>
+internal static class Plot
+{
+    private const int Width = 620, Height = 340, Columns = 2;
+
+    private const double LeftOfBars = 170;
+
+    private static readonly OxyColor Own = OxyColor.FromRgb(0x1b, 0x6e, 0xc2), Others = OxyColor.FromRgb(0x9a, 0xa5, 0xb1);
+
+    /// <summary>Of the others, where they are told apart.</summary>
+    private static readonly string[] LineColors =
+        ["#d1495b", "#2e933c", "#7ac74f", "#8d5a97", "#3d3d3d", "#9a9a9a", "#e58507", "#f2bb3a", "#00a6a6"];
+
+    /// <param name="names">The contestants of a work; the first is what the others are compared with.</param>
+    /// <param name="turns">Theirs.</param>
+    /// <param name="works">Those to show.</param>
+    /// <param name="clients">In one turn and another.</param>
+    /// <returns>SVG.</returns>
+    public static string Write(
+        Func<Work, IReadOnlyList<string>> names, ILookup<Seat, Turn> turns, IReadOnlyList<Work> works, IReadOnlyList<int> clients)
+    {
+        var panels = works
+            .Where(work => work.IsLoad && work != Work.Replay && names(work).Count > 1)
+            .Select(work => Bars(work, UsualOf(work.Clients(clients)), names(work), turns)).ToList();
+        if (works.Contains(Work.PointSelect) && clients.Count > 1)
+            panels.Add(Lines(Work.PointSelect, clients, names(Work.PointSelect), turns));
+        return Arrange(panels);
+    }
+
+    /// <summary>Where most is compared.</summary>
+    private static int UsualOf(IReadOnlyList<int> clients) =>
+        clients.Contains(Load.Connections) ? Load.Connections : clients[0];
+
+    /// <summary>Rates of the contestants beside that of the first, whose is 1.</summary>
+    private static PlotModel Bars(Work work, int clients, IReadOnlyList<string> names, ILookup<Seat, Turn> turns)
+    {
+        var first = turns[new Seat(work, clients, names[0])].ToArray();
+        var ratios = names.Select(name => Statistics.Median(ComparisonTable.Ratios(
+            [.. turns[new Seat(work, clients, name)]], first, turn => turn.Sample.Rate))).ToArray();
+        // A logarithm has no zero for a bar to begin at.
+        var least = ratios.Min() / 2;
+        var bars = new BarSeries
+        {
+            BaseValue = least,
+            LabelFormatString = "{0:0.00}",
+            LabelPlacement = LabelPlacement.Outside,
+            LabelMargin = 8,
+        };
+        foreach (var (name, ratio) in names.Zip(ratios))
+        {
+            var isOwn = name.StartsWith(PeerKind.Gateway.Name, StringComparison.Ordinal);
+            bars.Items.Add(new BarItem(ratio) { Color = isOwn ? Own : Others });
+        }
+
+        var unit = work == Work.Stream ? "rows/s" : "requests/s";
+        var panel = NewPanel(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{work.Title}, {clients} {(clients == 1 ? "client" : "clients")}: {unit}, the gateway's = 1"), LeftOfBars, 20);
+        panel.Series.Add(bars);
+        panel.Axes.Add(new CategoryAxis
+        {
+            Position = AxisPosition.Left,
+            ItemsSource = names,
+            StartPosition = 1,
+            EndPosition = 0,
+            TickStyle = TickStyle.None,
+            GapWidth = 0.4,
+        });
+        panel.Axes.Add(new LogarithmicAxis
+        {
+            // To the right there is room for a label.
+            Position = AxisPosition.Bottom,
+            Minimum = least,
+            Maximum = ratios.Max() * Math.Pow(ratios.Max() / least, 0.15),
+            MinorTickSize = 0,
+            StringFormat = "0.###",
+        });
+        panel.Annotations.Add(new LineAnnotation { Type = LineAnnotationType.Vertical, X = 1, Color = Own, LineStyle = LineStyle.Dash });
+        return panel;
+    }
+
+    private static PlotModel Lines(Work work, IReadOnlyList<int> clients, IReadOnlyList<string> names, ILookup<Seat, Turn> turns)
+    {
+        var panel = NewPanel($"{work.Title}: requests/s by the number of clients", 60, 20);
+        foreach (var (index, name) in names.Index())
+        {
+            var color = index == 0 ? Own : OxyColor.Parse(LineColors[(index - 1) % LineColors.Length]);
+            var line = new LineSeries
+            {
+                // The spaces are for letters that are wider than was reckoned.
+                Title = $"{name}\u00a0\u00a0\u00a0\u00a0",
+                Color = color,
+                StrokeThickness = index == 0 ? 4 : 2,
+                MarkerType = MarkerType.Circle,
+                MarkerSize = 4,
+                MarkerFill = color,
+            };
+            foreach (var number in clients)
+            {
+                var rates = turns[new Seat(work, number, name)].Select(turn => turn.Sample.Rate);
+                line.Points.Add(new DataPoint(number, Statistics.Median(rates)));
+            }
+            panel.Series.Add(line);
+        }
+        panel.Axes.Add(new LogarithmicAxis
+        {
+            Position = AxisPosition.Bottom,
+            Base = 4,
+            Title = "clients",
+            Minimum = clients[0] * 0.8,
+            Maximum = clients[^1] * 1.25,
+            MinorTickSize = 0,
+        });
+        panel.Axes.Add(new LogarithmicAxis
+        {
+            Position = AxisPosition.Left,
+            MajorGridlineStyle = LineStyle.Dot,
+            MinorTickSize = 0,
+            StringFormat = "0",
+            MaximumPadding = 0.05,
+        });
+        panel.Legends.Add(new Legend
+        {
+            LegendPlacement = LegendPlacement.Outside,
+            LegendPosition = LegendPosition.RightTop,
+            LegendLineSpacing = 6,
+            LegendMargin = 8,
+            LegendPadding = 30,
+            LegendFontSize = 10,
+        });
+        return panel;
+    }
+
+    /// <summary>The margins are said: what a text takes is known to the reader's program alone.</summary>
+    private static PlotModel NewPanel(string title, double left, double right) => new()
+    {
+        Title = title,
+        TitleFontSize = 13,
+        TitleHorizontalAlignment = TitleHorizontalAlignment.CenteredWithinView,
+        DefaultFont = "Arial",
+        Background = OxyColors.White,
+        PlotMargins = new OxyThickness(left, 34, right, 44),
+    };
+
+    private static string Arrange(List<PlotModel> panels)
+    {
+        var exporter = new SvgExporter
+        {
+            Width = Width,
+            Height = Height,
+            IsDocument = false,
+            UseVerticalTextAlignmentWorkaround = true,
+        };
+        var rows = (panels.Count + Columns - 1) / Columns;
+        var text = new StringBuilder();
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Columns * Width} {rows * Height}\">\n");
+        foreach (var (index, panel) in panels.Index())
+        {
+            var svg = exporter.ExportToString(panel);
+            // A panel's names are the whole file's.
+            svg = svg.Replace("id=\"clipPath", $"id=\"panel-{index}-", StringComparison.Ordinal)
+                .Replace("#clipPath", $"#panel-{index}-", StringComparison.Ordinal);
+            // The declaration may only be a file's first line.
+            svg = svg[svg.IndexOf("<svg", StringComparison.Ordinal)..];
+            text.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate({index % Columns * Width},{index / Columns * Height})\">\n{svg}</g>\n");
+        }
+        return text.Append("</svg>\n").ToString();
+    }
+}

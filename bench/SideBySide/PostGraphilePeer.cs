@@ -1,0 +1,70 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Npgsql;
+
+namespace Gateway.SideBySide;
+
+/// <summary>What there is without writing anything: an API that is generated from the tables.</summary>
+internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
+{
+    public const string Description = """
+        - `PostGraphile`: GraphQL that is generated from the tables, by version 4, since 5 wants Node.js 22. Its update is a
+          function, since what it generates can't add.
+        """;
+
+    private const string Name = "PostGraphile";
+    private const string Endpoint = "/graphql";
+
+    private const string PointSelect = "query($aid: Int!) { pgbenchAccountByAid(aid: $aid) { aid bid abalance filler } }";
+
+    private const string Page =
+        "query($after: Cursor!) { allPgbenchAccounts(first: 1000, after: $after, orderBy: PRIMARY_KEY_ASC) "
+        + "{ nodes { aid bid abalance filler } } }";
+
+    private const string Update =
+        "mutation($delta: Int!, $account: Int!) { addToAccount(input: { delta: $delta, account: $account }) { integer } }";
+
+    private const string AddToAccount = """
+        CREATE FUNCTION add_to_account(delta int, account int) RETURNS int LANGUAGE sql AS
+        'UPDATE pgbench_accounts SET abalance = abalance + delta WHERE aid = account RETURNING abalance'
+        """;
+
+    public static async Task<Peer> StartAsync(Ground ground, CancellationToken ct)
+    {
+        await using var connection = new NpgsqlConnection(Database.ConnectionString(ground.Postgres));
+        await connection.OpenAsync(ct);
+        await Database.RunAsync(connection, AddToAccount);
+        return new PostGraphilePeer(
+            await NodeServer.StartAsync(Path.Combine(ground.Programs, "postgraphile"), ground.Postgres, ct), ground.Wrk);
+    }
+
+    public override IEnumerable<Contestant> Contestants(Work work)
+    {
+        if (work == Work.PointSelect)
+        {
+            return [Of(
+                Name, Endpoint, (_, account) => Body(PointSelect, new { aid = account }),
+                answer => new JsonArray(answer["data"]?["pgbenchAccountByAid"]?.DeepClone()))];
+        }
+        if (work == Work.Page)
+        {
+            return [Of(
+                Name, Endpoint, (_, account) => Body(Page, new { after = CursorBefore(account) }),
+                answer => answer["data"]?["allPgbenchAccounts"]?["nodes"])];
+        }
+        if (work == Work.Update)
+        {
+            return [Of(
+                Name, Endpoint, (_, account) => Body(Update, new { delta = 1, account }),
+                answer => new JsonArray(new JsonObject { ["abalance"] = answer["data"]?["addToAccount"]?["integer"]?.DeepClone() }),
+                new Effect(1, 0))];
+        }
+        return [];
+    }
+
+    private static string Body(string query, object variables) => JsonSerializer.Serialize(new { query, variables });
+
+    private static string CursorBefore(int account) =>
+        Convert.ToBase64String(Encoding.UTF8.GetBytes($"""["primary_key_asc",[{account - 1}]]"""));
+}
