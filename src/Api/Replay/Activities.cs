@@ -75,7 +75,9 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
                 return await journal.FindAsync(session, activity, cancellation) is { Answer: { } answer } record
                     ? new ActivityState(ActivityStatus.Completed)
                     {
-                        Answer = answer, RecordedAt = record.RecordedAt, ExpiresAt = record.ExpiresAt,
+                        Answer = answer,
+                        RecordedAt = record.RecordedAt,
+                        ExpiresAt = record.ExpiresAt,
                     }
                     : running;
             },

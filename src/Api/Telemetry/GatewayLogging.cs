@@ -1,5 +1,6 @@
 using System.Globalization;
 using Serilog;
+using Serilog.Formatting.Compact;
 
 namespace Gateway.Api.Telemetry;
 
@@ -13,7 +14,7 @@ internal static class GatewayLogging
     {
         var settings = new LoggerConfiguration().ReadFrom.Configuration(builder.Configuration);
         settings = Console.IsOutputRedirected
-            ? settings.WriteTo.Sink(new LineOutput(new CompactJson(), Console.OpenStandardOutput()))
+            ? settings.WriteTo.Sink(new LineOutput(new CompactJsonFormatter(), Console.OpenStandardOutput()))
             : settings.WriteTo.Console(outputTemplate: TerminalLine, formatProvider: CultureInfo.InvariantCulture);
         var log = settings.CreateLogger();
         builder.Logging.ClearProviders();
