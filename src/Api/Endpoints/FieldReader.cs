@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Api.Execution;
+using Gateway.Api.Rows;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
@@ -13,26 +14,12 @@ internal sealed class FieldReader(List<RequestFault> faults)
 {
     public void Fault(string pointer, string detail) => faults.Add(new RequestFault(pointer, detail));
 
-    /// <summary>Each member of an object once, with its name and its pointer; what has no such name is a fault.</summary>
-    public IEnumerable<(string Name, string Pointer, JsonElement Value)> Fields(JsonElement fields, string pointer)
-    {
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var field in fields.EnumerateObject())
-        {
-            if (!JsonText.TryReadName(field, out var name))
-            {
-                Fault(pointer, JsonText.LoneSurrogate);
-                continue;
-            }
-            var at = $"{pointer}/{JsonPointer.Escape(name)}";
-            if (seen.Add(name))
-                yield return (name, at, field.Value);
-            else
-                Fault(at, "The field is given twice.");
-        }
-    }
+    public void Fault(JsonPointer pointer, string detail) => Fault(pointer.ToString(), detail);
 
-    public string? ReadString(JsonElement value, string pointer)
+    /// <summary>Each member of an object once, with its name and its pointer; what has no such name is a fault.</summary>
+    public FieldEnumerator Fields(JsonElement fields, string pointer) => new(this, fields, pointer);
+
+    public string? ReadString(JsonElement value, JsonPointer pointer)
     {
         if (value.ValueKind != JsonValueKind.String)
         {
@@ -45,7 +32,7 @@ internal sealed class FieldReader(List<RequestFault> faults)
         return null;
     }
 
-    public int? ReadInteger(JsonElement value, string pointer, int least, int most)
+    public int? ReadInteger(JsonElement value, JsonPointer pointer, int least, int most)
     {
         if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= least && number <= most)
             return number;
@@ -53,23 +40,24 @@ internal sealed class FieldReader(List<RequestFault> faults)
         return null;
     }
 
-    public bool ReadBoolean(JsonElement value, string pointer)
+    public bool ReadBoolean(JsonElement value, JsonPointer pointer)
     {
         if (value.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
             Fault(pointer, $"true or false is wanted, not {Kind(value)}.");
         return value.ValueKind == JsonValueKind.True;
     }
 
-    public T ReadChoice<T>(JsonElement value, string pointer, params ReadOnlySpan<(string Word, T Meaning)> choices)
+    public T ReadChoice<T>(JsonElement value, JsonPointer pointer, params ReadOnlySpan<(string Word, T Meaning)> choices)
         where T : struct
     {
-        var words = new List<string>();
         foreach (var (word, meaning) in choices)
         {
             if (value.ValueKind == JsonValueKind.String && value.ValueEquals(word))
                 return meaning;
-            words.Add($"\"{word}\"");
         }
+        var words = new List<string>();
+        foreach (var (word, _) in choices)
+            words.Add($"\"{word}\"");
         Fault(pointer, $"{string.Join(" or ", words)} is wanted.");
         return default;
     }
@@ -83,4 +71,35 @@ internal sealed class FieldReader(List<RequestFault> faults)
         JsonValueKind.Null => "null",
         _ => "a boolean",
     };
+
+    /// <summary>The members of an object, one after the other.</summary>
+    public ref struct FieldEnumerator(FieldReader reader, JsonElement fields, string pointer)
+    {
+        private JsonElement.ObjectEnumerator _fields = fields.EnumerateObject();
+        private DistinctNames _seen;
+
+        public (string Name, JsonPointer Pointer, JsonElement Value) Current { get; private set; }
+
+        public readonly FieldEnumerator GetEnumerator() => this;
+
+        public bool MoveNext()
+        {
+            while (_fields.MoveNext())
+            {
+                if (!JsonText.TryReadName(_fields.Current, out var name))
+                {
+                    reader.Fault(pointer, JsonText.LoneSurrogate);
+                    continue;
+                }
+                var at = new JsonPointer(pointer, name);
+                if (_seen.Add(name))
+                {
+                    Current = (name, at, _fields.Current.Value);
+                    return true;
+                }
+                reader.Fault(at, "The field is given twice.");
+            }
+            return false;
+        }
+    }
 }

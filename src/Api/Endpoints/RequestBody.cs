@@ -103,9 +103,7 @@ internal sealed class RequestBody : IDisposable
     /// </summary>
     private static void RequireJson(HttpRequest request)
     {
-        if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
-            || !type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
-            || (type.Charset.HasValue && !type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
+        if (request.ContentType is not "application/json" && !IsJson(request.ContentType))
         {
             throw new Failure(
                 ProblemCode.UnsupportedMediaType, "Send the header Content-Type: application/json, in UTF-8.");
@@ -113,4 +111,8 @@ internal sealed class RequestBody : IDisposable
         if (request.Headers.ContentEncoding.Count > 0)
             throw new Failure(ProblemCode.UnsupportedMediaType, "A compressed body is not read; send it as it is.");
     }
+
+    private static bool IsJson(string? contentType) => MediaTypeHeaderValue.TryParse(contentType, out var type)
+        && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
+        && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase));
 }

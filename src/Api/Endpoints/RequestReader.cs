@@ -36,7 +36,7 @@ internal sealed class RequestReader
     private Numbers _numbers;
     private Delivery _delivery;
     private bool _hasStatements;
-    private List<StatementCall?> _statements = [];
+    private StatementCall?[] _statements = [];
     private Isolation _isolation;
     private bool _readOnly;
     private bool _deferrable;
@@ -97,7 +97,7 @@ internal sealed class RequestReader
         };
     }
 
-    private void ReadField(string name, string pointer, JsonElement value)
+    private void ReadField(string name, JsonPointer pointer, JsonElement value)
     {
         switch (name)
         {
@@ -131,7 +131,7 @@ internal sealed class RequestReader
         }
     }
 
-    private bool ReadTransactionField(string name, string pointer, JsonElement value)
+    private bool ReadTransactionField(string name, JsonPointer pointer, JsonElement value)
     {
         switch (name)
         {
@@ -164,15 +164,16 @@ internal sealed class RequestReader
         _ => "statements, isolation, readOnly, deferrable, delivery",
     };
 
-    private void ReadStatements(JsonElement value, string pointer)
+    private void ReadStatements(JsonElement value, JsonPointer pointer)
     {
         if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() is < 1 or > MostStatements)
         {
             _fields.Fault(pointer, $"statements is an array of 1 to {MostStatements}.");
             return;
         }
+        _statements = new StatementCall?[value.GetArrayLength()];
         foreach (var (index, statement) in value.EnumerateArray().Index())
-            _statements.Add(ReadStatement(statement, $"{pointer}/{index}", index));
+            _statements[index] = ReadStatement(statement, $"{pointer}/{index}", index);
     }
 
     private StatementCall? ReadStatement(JsonElement value, string pointer, int index)
@@ -191,7 +192,7 @@ internal sealed class RequestReader
         return reader.Finish(pointer, index, _faults);
     }
 
-    private void ReadActivityId(JsonElement value, string pointer)
+    private void ReadActivityId(JsonElement value, JsonPointer pointer)
     {
         if (_fields.ReadString(value, pointer) is not { } id)
             return;

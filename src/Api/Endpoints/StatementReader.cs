@@ -22,7 +22,7 @@ internal sealed class StatementReader(FieldReader fields, Operation operation)
     public string KnownFields => "sql, parameters, parameterTypes, rowFormat, " + (operation == Operation.Query ? "maxRows" : "expect");
 
     /// <summary>Reads a field; false where a statement has none of that name.</summary>
-    public bool Read(string name, JsonElement value, string pointer)
+    public bool Read(string name, JsonElement value, JsonPointer pointer)
     {
         switch (name)
         {
@@ -68,7 +68,7 @@ internal sealed class StatementReader(FieldReader fields, Operation operation)
         return new StatementCall(statement, _rowFormat, _expectedRowCount, _maxRows);
     }
 
-    private void ReadExpectation(JsonElement value, string pointer)
+    private void ReadExpectation(JsonElement value, JsonPointer pointer)
     {
         if (value.ValueKind != JsonValueKind.Object)
         {
@@ -77,7 +77,7 @@ internal sealed class StatementReader(FieldReader fields, Operation operation)
         }
 
         var hasCount = false;
-        foreach (var (name, at, count) in fields.Fields(value, pointer))
+        foreach (var (name, at, count) in fields.Fields(value, pointer.ToString()))
         {
             if (name != "rowCount")
             {

@@ -59,7 +59,7 @@ internal sealed class ActivityAnswer(int limit, TimeProvider clock, RowStream? s
     }
 
     private JsonArrayWriter HeldRows(StatementCall statement, Numbers numbers) =>
-        new(new PooledBuffer(limit, taken: _results.Sum(earlier => earlier.Rows.Length)), statement.RowFormat, numbers);
+        new(new PooledBuffer(limit, taken: _results.Count == 0 ? 0 : _results.Sum(earlier => earlier.Rows.Length)), statement.RowFormat, numbers);
 
     private void WriteBody(ActivityCall call)
     {

@@ -22,6 +22,9 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
     /// <summary>The types' OIDs that are sent; 0 or none where the server infers.</summary>
     private IReadOnlyList<uint> TypeOids { get; init; } = [];
 
+    /// <summary>The last of the earlier statements that its parameters refer to; -1 where they refer to none.</summary>
+    public int LatestReferred => References.Count == 0 ? -1 : References.Max(reference => reference.Statement);
+
     /// <summary>Whether types are sent with it.</summary>
     public bool HasTypes => TypeOids.Any(oid => oid != 0);
 

@@ -8,10 +8,16 @@ namespace Gateway.Api.Execution;
 /// </summary>
 internal sealed class Deadline : IDisposable
 {
-    private readonly CancellationTokenSource _budgetEnd;
+    private readonly TimeProvider _clock;
+    private readonly long _begun;
     private readonly CancellationTokenSource _end;
     private readonly CancellationToken _callerLeft;
+    private readonly CancellationTokenRegistration _leaving;
     private readonly TimeSpan _budget;
+    private readonly TimeSpan _left;
+
+    // Only what is committed asks for it.
+    private CancellationTokenSource? _budgetEnd;
 
     /// <param name="budget">The whole budget.</param>
     /// <param name="spent">What reading the request has already taken of it.</param>
@@ -19,11 +25,13 @@ internal sealed class Deadline : IDisposable
     /// <param name="callerLeft">Ends when the caller is gone.</param>
     public Deadline(TimeSpan budget, TimeSpan spent, TimeProvider clock, CancellationToken callerLeft)
     {
+        _clock = clock;
+        _begun = clock.GetTimestamp();
         _budget = budget;
+        _left = budget - spent;
         _callerLeft = callerLeft;
-        var left = budget - spent;
-        _budgetEnd = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, clock);
-        _end = CancellationTokenSource.CreateLinkedTokenSource(_budgetEnd.Token, callerLeft);
+        _end = EndOfBudget();
+        _leaving = callerLeft.UnsafeRegister(static end => ((CancellationTokenSource)end!).Cancel(), _end);
     }
 
     /// <summary>Ends with the budget, or when the caller leaves.</summary>
@@ -32,7 +40,7 @@ internal sealed class Deadline : IDisposable
     /// <summary>
     /// Ends with the budget only: a COMMIT that has been sent is seen through, be the caller there or not.
     /// </summary>
-    public CancellationToken BudgetEnd => _budgetEnd.Token;
+    public CancellationToken BudgetEnd => (_budgetEnd ??= EndOfBudget()).Token;
 
     /// <summary>What the end of <see cref="Token"/> means; a caller that left gets no answer.</summary>
     /// <param name="doing">What was going on, as in "waiting for a session".</param>
@@ -46,8 +54,16 @@ internal sealed class Deadline : IDisposable
 
     public void Dispose()
     {
+        // First: it ends what is disposed next.
+        _leaving.Dispose();
         _end.Dispose();
-        _budgetEnd.Dispose();
+        _budgetEnd?.Dispose();
+    }
+
+    private CancellationTokenSource EndOfBudget()
+    {
+        var left = _left - _clock.GetElapsedTime(_begun);
+        return new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, _clock);
     }
 }
 

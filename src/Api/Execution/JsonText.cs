@@ -41,9 +41,13 @@ internal static class JsonText
     }
 }
 
-/// <summary>JSON Pointers (RFC 6901).</summary>
-internal static class JsonPointer
+/// <summary>Where a member or an element is in the request (RFC 6901): text only where there is a fault to tell of.</summary>
+/// <param name="Parent">The pointer to what it is in.</param>
+/// <param name="Name">The member's name, or the element's index.</param>
+internal readonly record struct JsonPointer(string Parent, string Name)
 {
+    public override string ToString() => $"{Parent}/{Escape(Name)}";
+
     /// <summary>A member's name as a reference token.</summary>
     public static string Escape(string name) => name.Replace("~", "~0").Replace("/", "~1");
 }

@@ -83,7 +83,7 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
 
     private SentStatement? TryMake(StatementCall statement, IReadOnlyList<StatementResult> results)
     {
-        if (statement.Statement.References.Any(reference => reference.Statement >= results.Count))
+        if (statement.Statement.LatestReferred >= results.Count)
             return null;
 
         var bound = _next ??= statement.Statement.Resolve(results);

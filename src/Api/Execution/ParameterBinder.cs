@@ -64,7 +64,7 @@ internal static class ParameterBinder
         var index = 0;
         foreach (var element in elements.EnumerateArray())
         {
-            values[index] = reading.Read(element, index, $"{pointer}/{index}");
+            values[index] = reading.Read(element, index, new JsonPointer(pointer, index.ToString()));
             index++;
         }
         return values;
@@ -91,11 +91,11 @@ internal static class ParameterBinder
                 faults.Add(new RequestFault(pointer, JsonText.LoneSurrogate));
                 continue;
             }
-            var at = $"{pointer}/{JsonPointer.Escape(name)}";
+            var at = new JsonPointer(pointer, name);
             if (!positions.TryGetValue(name, out var position))
-                faults.Add(new RequestFault(at, "The statement has no placeholder of that name."));
+                faults.Add(new RequestFault(at.ToString(), "The statement has no placeholder of that name."));
             else if (bound[position])
-                faults.Add(new RequestFault(at, "The parameter is given twice."));
+                faults.Add(new RequestFault(at.ToString(), "The parameter is given twice."));
             else
             {
                 values[position] = reading.Read(field.Value, position, at);
@@ -126,7 +126,7 @@ internal static class ParameterBinder
     private readonly record struct Reading(int? Statement, List<ResultReference> References, List<RequestFault> Faults)
     {
         /// <summary>A parameter's value; a reference has none yet.</summary>
-        public ParameterValue Read(JsonElement value, int parameter, string pointer)
+        public ParameterValue Read(JsonElement value, int parameter, JsonPointer pointer)
         {
             string fault;
             if (Statement is { } statement && ResultReference.Is(value))
@@ -143,7 +143,7 @@ internal static class ParameterBinder
                 if (fault.Length == 0)
                     return read;
             }
-            Faults.Add(new RequestFault(pointer, fault));
+            Faults.Add(new RequestFault(pointer.ToString(), fault));
             return default;
         }
     }

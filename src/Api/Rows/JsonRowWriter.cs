@@ -14,7 +14,9 @@ internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Num
         if (format == RowFormat.Object)
         {
             RefuseDuplicates(columns);
-            _names = [.. columns.Select(column => JsonString.MemberName(column.Name))];
+            _names = new byte[columns.Count][];
+            for (var i = 0; i < _names.Length; i++)
+                _names[i] = JsonString.MemberName(columns[i].Name);
         }
     }
 
@@ -50,7 +52,7 @@ internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Num
 
     private static void RefuseDuplicates(IReadOnlyList<Column> columns)
     {
-        var seen = new HashSet<string>(columns.Count, StringComparer.Ordinal);
+        var seen = new DistinctNames();
         foreach (var column in columns)
         {
             if (!seen.Add(column.Name))

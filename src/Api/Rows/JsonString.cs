@@ -46,8 +46,15 @@ internal static class JsonString
     /// <summary>The name of an object's member, with its colon.</summary>
     public static byte[] MemberName(string name)
     {
+        var member = new byte[Encoding.UTF8.GetByteCount(name) + 3];
+        (member[0], member[^2], member[^1]) = ((byte)'"', (byte)'"', (byte)':');
+        var text = member.AsSpan(1, member.Length - 3);
+        Encoding.UTF8.GetBytes(name, text);
+        // Nearly every name is its own JSON.
+        if (!text.ContainsAny(Special))
+            return member;
         using var output = new PooledBuffer(int.MaxValue);
-        Write(output, Encoding.UTF8.GetBytes(name));
+        Write(output, text);
         output.Write((byte)':');
         return output.Written.ToArray();
     }

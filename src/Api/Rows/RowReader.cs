@@ -46,7 +46,10 @@ internal sealed class RowReader(RowWriter writer, RowStream? stream, int valueLi
         for (var i = 0; i < oids.Length; i++)
             oids[i] = reader.GetDataTypeOID(i);
         Types = await findTypes(oids);
-        Columns = [.. Types.Select((type, index) => new Column(reader.GetName(index), type.Name))];
+        var columns = new Column[Types.Length];
+        for (var i = 0; i < columns.Length; i++)
+            columns[i] = new Column(reader.GetName(i), Types[i].Name);
+        Columns = columns;
         writer.Begin(Columns);
 
         while (await NextAsync(reader, waits))
@@ -81,30 +84,29 @@ internal sealed class RowReader(RowWriter writer, RowStream? stream, int valueLi
     /// Waits for the server; where that takes a while, the rows that are whole go to the caller meanwhile. Before there is one, a
     /// failure can still have a status of its own.
     /// </summary>
-    private ValueTask<T> WaitAsync<T>(Task<T> read, ReadingWaits waits)
-    {
-        return stream is null || Count == 0 || read.IsCompleted ? new ValueTask<T>(read) : new ValueTask<T>(SendMeanwhileAsync());
+    private ValueTask<T> WaitAsync<T>(Task<T> read, ReadingWaits waits) => stream is null || Count == 0 || read.IsCompleted
+        ? new ValueTask<T>(read)
+        : new ValueTask<T>(SendMeanwhileAsync(stream, read, waits.Caller));
 
-        async Task<T> SendMeanwhileAsync()
+    private async Task<T> SendMeanwhileAsync<T>(RowStream rows, Task<T> read, CancellationToken caller)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(caller);
+        if (await Task.WhenAny(read, Task.Delay(RowStream.Patience, clock, patience.Token)) == read)
         {
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(waits.Caller);
-            if (await Task.WhenAny(read, Task.Delay(RowStream.Patience, clock, patience.Token)) == read)
-            {
-                await patience.CancelAsync();
-                return await read;
-            }
-            try
-            {
-                await stream.SendWholeAsync(_rowStart, waits.Caller);
-                _rowStart = 0;
-            }
-            finally
-            {
-                // Nobody may close the reader while it reads.
-                await ((Task)read).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+            await patience.CancelAsync();
             return await read;
         }
+        try
+        {
+            await rows.SendWholeAsync(_rowStart, caller);
+            _rowStart = 0;
+        }
+        finally
+        {
+            // Nobody may close the reader while it reads.
+            await ((Task)read).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        return await read;
     }
 
     private ValueTask WriteRowAsync(NpgsqlDataReader reader, ReadingWaits waits)

@@ -65,14 +65,17 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
     /// <param name="oids">The OIDs; one may be there several times.</param>
     /// <param name="current">What is known to be true of others in the transaction that asks.</param>
     /// <param name="cancellation">Ends the wait for the server.</param>
-    public async ValueTask<DataType[]> FindAsync(
+    public ValueTask<DataType[]> FindAsync(
         IReadOnlyList<uint> oids, IReadOnlyList<DataType> current, CancellationToken cancellation)
     {
-        var types = oids.Select(oid => Known(oid) ?? current.FirstOrDefault(known => known.Oid == oid)).ToArray();
-        if (!types.Contains(null))
-            return types!;
-        var read = await ReadAsync(Query(oids.Where((_, index) => types[index] is null)), cancellation);
-        return [.. oids.Select((oid, index) => types[index] ?? read.GetValueOrDefault(oid, Unknown))];
+        var types = new DataType[oids.Count];
+        for (var i = 0; i < types.Length; i++)
+        {
+            if ((Known(oids[i]) ?? Among(current, oids[i])) is not { } type)
+                return FindUnknownAsync(oids, current, cancellation);
+            types[i] = type;
+        }
+        return new ValueTask<DataType[]>(types);
     }
 
     /// <summary>A type that is known for good, or long enough.</summary>
@@ -110,6 +113,16 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         }
         return read;
     }
+
+    private async ValueTask<DataType[]> FindUnknownAsync(
+        IReadOnlyList<uint> oids, IReadOnlyList<DataType> current, CancellationToken cancellation)
+    {
+        var types = oids.Select(oid => Known(oid) ?? Among(current, oid)).ToArray();
+        var read = await ReadAsync(Query(oids.Where((_, index) => types[index] is null)), cancellation);
+        return [.. oids.Select((oid, index) => types[index] ?? read.GetValueOrDefault(oid, Unknown))];
+    }
+
+    private static DataType? Among(IReadOnlyList<DataType> types, uint oid) => types.FirstOrDefault(type => type.Oid == oid);
 
     private async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(NpgsqlBatchCommand query, CancellationToken cancellation)
     {
