@@ -53,6 +53,7 @@ internal static class Program
 
         var gateway = builder.Build();
         gateway.OwnDevelopmentDatabase();
+        gateway.UseNoScopes();
         gateway.UseMiddleware<RequestLog>();
         gateway.UseResponseCompression();
         gateway.UseMiddleware<ProblemMiddleware>();

@@ -27,7 +27,7 @@ internal sealed class RequestBody : IDisposable
     public JsonElement Fields => _document.RootElement;
 
     /// <exception cref="Failure"><c>unsupported_media_type</c>, <c>body_too_large</c>, <c>invalid_request</c></exception>
-    public static async Task<RequestBody> ReadAsync(HttpRequest request, int limit)
+    public static async ValueTask<RequestBody> ReadAsync(HttpRequest request, int limit)
     {
         RequireJson(request);
         var bytes = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(request.ContentLength ?? 0, 1024, limit));

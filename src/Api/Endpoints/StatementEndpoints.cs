@@ -81,7 +81,7 @@ internal static class StatementEndpoints
         }
     }
 
-    internal static async Task<ActivityCall> ReadAsync(
+    internal static async ValueTask<ActivityCall> ReadAsync(
         HttpContext http, Operation operation, GatewayOptions options, RequestRecord record)
     {
         using var body = await RequestBody.ReadAsync(http.Request, options.BodyLimitBytes);

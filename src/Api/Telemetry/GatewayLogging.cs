@@ -19,6 +19,9 @@ internal static class GatewayLogging
         var log = settings.CreateLogger();
         builder.Logging.ClearProviders();
         builder.Logging.AddSerilog(log, dispose: true);
+        // A line has the request's trace by itself. A scope would add the path, which holds whatever the caller put there, and
+        // costs each request as much as a line of its own.
+        builder.Services.Configure<LoggerFilterOptions>(options => options.CaptureScopes = false);
         builder.Services.AddSingleton<Serilog.ILogger>(log);
     }
 }
