@@ -35,15 +35,9 @@ internal static class BareServer
     /// <summary>Starts this program as one.</summary>
     /// <param name="postgres">Its database's.</param>
     /// <param name="ct">Ends the start.</param>
-    /// <param name="runtimeConfiguration">What the runtime is told instead of what this program's own is.</param>
-    public static Task<ServerProcess> StartAsync(
-        LocalPostgresServer postgres, CancellationToken ct, string? runtimeConfiguration = null) =>
+    public static Task<ServerProcess> StartAsync(LocalPostgresServer postgres, CancellationToken ct) =>
         ServerProcess.StartAsync(
-            port =>
-            [
-                "dotnet", "exec", .. runtimeConfiguration is null ? (string[])[] : ["--runtimeconfig", runtimeConfiguration],
-                typeof(BareServer).Assembly.Location, Argument, ServerProcess.Urls(port),
-            ],
+            port => ["dotnet", typeof(BareServer).Assembly.Location, Argument, ServerProcess.Urls(port)],
             _ => new Dictionary<string, string>
             {
                 [ConnectionVariable] = $"{Database.ConnectionString(postgres)};Maximum Pool Size={Load.Connections}",

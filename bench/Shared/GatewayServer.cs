@@ -4,18 +4,17 @@ using Gateway.LocalPostgres;
 namespace Gateway.Bench;
 
 /// <summary>The gateway as a user runs it, with nothing set that has a default.</summary>
-/// <param name="folder">Its own; null where it has been built with the benchmark.</param>
+/// <param name="folder">Where it is published, with its runtime; null where it has been built with the benchmark.</param>
 internal sealed class GatewayServer(string? folder = null)
 {
-    private readonly string _assembly = Path.Combine(folder ?? AppContext.BaseDirectory, "Gateway.Api.dll");
-
-    /// <summary>What its runtime is told.</summary>
-    public string RuntimeConfiguration => Path.ChangeExtension(_assembly, ".runtimeconfig.json");
+    private readonly string[] _command = folder is null
+        ? ["dotnet", Path.Combine(AppContext.BaseDirectory, "Gateway.Api.dll")]
+        : [Path.Combine(folder, "Gateway.Api")];
 
     /// <exception cref="InvalidOperationException">The journal can't be installed.</exception>
     public async Task InstallJournalAsync(LocalPostgresServer postgres, CancellationToken ct)
     {
-        var install = new ProcessStartInfo("dotnet", [_assembly, "journal", "install"]) { RedirectStandardOutput = true };
+        var install = new ProcessStartInfo(_command[0], [.. _command[1..], "journal", "install"]) { RedirectStandardOutput = true };
         install.Environment["DSN"] = postgres.Dsn;
         using var installation = Process.Start(install)!;
         var output = await installation.StandardOutput.ReadToEndAsync(ct);
@@ -29,6 +28,6 @@ internal sealed class GatewayServer(string? folder = null)
         await Start(postgres).ListeningAsync(ct);
 
     public ServerProcess Start(LocalPostgresServer postgres) => ServerProcess.Start(
-        port => ["dotnet", _assembly, ServerProcess.Urls(port), "--environment=Production"],
+        port => [.. _command, ServerProcess.Urls(port), "--environment=Production"],
         _ => new Dictionary<string, string> { ["DSN"] = postgres.Dsn });
 }
