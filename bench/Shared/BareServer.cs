@@ -16,7 +16,7 @@ internal static class BareServer
     public const string Argument = "bare";
 
     /// <summary>The environment's variable that has Npgsql's connection string.</summary>
-    private const string ConnectionVariable = "BARE_CONNECTION";
+    public const string ConnectionVariable = "BARE_CONNECTION";
 
     /// <param name="args">The server's.</param>
     /// <param name="handlers">What answers to a POST of each path.</param>

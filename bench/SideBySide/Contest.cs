@@ -7,7 +7,7 @@ namespace Gateway.SideBySide;
 internal sealed class Contest
 {
     /// <summary>Long enough for the compilers to have optimized what runs often: of a server, and of a work when it is.</summary>
-    private static readonly TimeSpan ServerWarmUp = TimeSpan.FromSeconds(6), WorkWarmUp = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ServerWarmUp = TimeSpan.FromSeconds(12), WorkWarmUp = TimeSpan.FromSeconds(4);
 
     /// <summary>Questions before each turn: sessions that have been idle are asked for a sign of life, caches are another's.</summary>
     private const int Settling = 2 * Load.Connections;

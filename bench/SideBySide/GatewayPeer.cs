@@ -10,7 +10,8 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     public const string Description = """
         - `gateway`: as it is published, ReadyToRun, with its defaults: a journal, limits, deadlines, a line of log for each
           request. `exactly-once` with an activity ID of its own for each request; `at-least-once` records nothing; `replay`
-          asks for activities that have been recorded.
+          asks for activities that have been recorded, saying as a workflow engine can that it is the second attempt, and
+          `unmarked replay` without saying so.
         """;
 
     public const string Plain = "gateway";
@@ -18,6 +19,7 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     public const string AtLeastOnce = "gateway, at-least-once";
     public const string FirstRun = "gateway, first run";
     public const string Replayed = "gateway, replay";
+    private const string Unmarked = "gateway, unmarked replay";
 
     private const string Query = "/v1/query";
     private const string Execute = "/v1/execute";
@@ -45,7 +47,7 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
         if (work == Work.Update)
             return [Updating(ExactlyOnce, FreshActivity), Updating(AtLeastOnce, FreshActivity, "at-least-once")];
         if (work == Work.Replay)
-            return [Updating(FirstRun, FreshActivity), Replaying()];
+            return [Updating(FirstRun, FreshActivity), Replaying(Replayed, attempt: 2), Replaying(Unmarked, attempt: 1)];
         if (work == Work.Transaction)
             return [Of(ExactlyOnce, "/v1/transaction", (_, account) => TransactionBody(account), RowsRead, new Effect(1, 1))];
         if (work == Work.Stream)
@@ -63,8 +65,8 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     private Contestant Updating(string name, string activity, string delivery = "exactly-once") =>
         Of(name, Execute, (_, account) => UpdateBody(activity, account, delivery), Rows, new Effect(1, 0));
 
-    private static string UpdateBody(string activityId, int account, string delivery = "exactly-once") =>
-        JsonSerializer.Serialize(new { activityId, sql = Accounts.Update, parameters = new[] { 1, account }, delivery });
+    private static string UpdateBody(string activityId, int account, string delivery = "exactly-once", int attempt = 1) =>
+        JsonSerializer.Serialize(new { activityId, attempt, sql = Accounts.Update, parameters = new[] { 1, account }, delivery });
 
     private static string TransactionBody(int account) => JsonSerializer.Serialize(new
     {
@@ -77,12 +79,12 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
         },
     });
 
-    private Contestant Replaying()
+    private Contestant Replaying(string name, int attempt)
     {
-        return Of(Replayed, Execute, Recorded, Rows) with { PrepareAsync = RecordAsync, AskAsync = null, KeepsSessions = false };
+        return Of(name, Execute, Recorded, Rows) with { PrepareAsync = RecordAsync, AskAsync = null, KeepsSessions = false };
 
-        static string Recorded(int number, int account) => UpdateBody(
-            string.Create(CultureInfo.InvariantCulture, $"done/{number:x16}"), account);
+        string Recorded(int number, int account) => UpdateBody(
+            string.Create(CultureInfo.InvariantCulture, $"done-{attempt}/{number:x16}"), account, attempt: attempt);
 
         async Task<Effect> RecordAsync(CancellationToken ct)
         {

@@ -14,7 +14,9 @@ internal sealed class Goals
 
     /// <param name="turns">Of the works under load, a round after the other.</param>
     /// <param name="starts">Of the gateway.</param>
-    public static MarkdownTable Of(ILookup<Seat, Turn> turns, IReadOnlyList<StartSample> starts)
+    /// <param name="allocations">Of the gateway, and of Kestrel and Npgsql alone.</param>
+    public static MarkdownTable Of(
+        ILookup<Seat, Turn> turns, IReadOnlyList<StartSample> starts, IReadOnlyList<AllocationSample> allocations)
     {
         var goals = new Goals(turns);
         goals.AddRates();
@@ -22,6 +24,9 @@ internal sealed class Goals
         goals.AddTails();
         goals.AddManyClients();
         goals.AddStarts(starts);
+        goals.Add(
+            "allocated for a point SELECT, beyond Kestrel's and Npgsql's own", "2 KiB at most", "0.0", " KiB",
+            [.. allocations.Select(sample => (sample.Gateway - sample.Bare) / 1024)], seen => seen <= 2);
         return goals._table;
     }
 

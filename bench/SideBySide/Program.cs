@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.LocalPostgres;
 using Npgsql;
 
@@ -14,6 +15,11 @@ internal static class Program
         if (args is [BareServer.Argument, .. var rest])
         {
             await BareServer.ServeAsync(rest, BareHandlers.All);
+            return 0;
+        }
+        if (args is [AllocationTrial.Argument, var rounds, var script, var folder, var result])
+        {
+            await AllocationTrial.RunAsync(int.Parse(rounds, CultureInfo.InvariantCulture), script, folder, result);
             return 0;
         }
 
@@ -47,9 +53,10 @@ internal static class Program
                 peers.Add(await kind.StartAsync(ground, ct));
 
             var starts = await MeasureStartsAsync(options, ground, ct);
+            var allocations = starts.Count > 0 ? await AllocationTrial.MeasureAsync(ground, options.Run.Rounds, ct) : [];
             var contest = new Contest(options, peers, connection);
             var turns = await contest.RunAsync(ct);
-            await WriteAsync(options, turns, contest, picture => Report.Write(options, machine, contest, turns, starts, picture), ct);
+            await WriteAsync(options, turns, contest, picture => Report.Write(options, machine, contest, turns, starts, allocations, picture), ct);
         }
         finally
         {

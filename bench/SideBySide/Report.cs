@@ -11,10 +11,11 @@ internal static class Report
     /// <param name="contest">The contestants.</param>
     /// <param name="turns">Theirs.</param>
     /// <param name="starts">The gateway's.</param>
+    /// <param name="allocations">The gateway's, and those of a bare handler.</param>
     /// <param name="picture">The file with the picture, beside the page's; null where there is none.</param>
     public static string Write(
         SideBySideOptions options, IReadOnlyList<string> machine, Contest contest, ILookup<Seat, Turn> turns,
-        IReadOnlyList<StartSample> starts, string? picture)
+        IReadOnlyList<StartSample> starts, IReadOnlyList<AllocationSample> allocations, string? picture)
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"""
@@ -34,7 +35,7 @@ internal static class Report
 
             {string.Join("; ", machine)}.
 
-            {Goals.Of(turns, starts)}
+            {Goals.Of(turns, starts, allocations)}
 
             """);
         if (picture is not null)

@@ -14,13 +14,15 @@ internal sealed class Wrk(string script, string folder)
 
     private int _files;
 
+    public string Script => script;
+
     /// <summary>By it a stretch's IDs differ from all others', another run's too.</summary>
     private int _stretch = RandomNumberGenerator.GetInt32(1 << 27);
 
     /// <returns>The file that they are in.</returns>
     public string Write(IEnumerable<string> bodies)
     {
-        var file = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"requests-{++_files}"));
+        var file = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"requests-{Environment.ProcessId}-{++_files}"));
         File.WriteAllLines(file, bodies);
         return file;
     }

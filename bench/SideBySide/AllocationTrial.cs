@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+
+namespace Gateway.SideBySide;
+
+/// <summary>
+/// What a point SELECT allocates in the gateway, and what <see cref="BareBatch"/> does for the same one: the difference is the
+/// gateway's own. Both run in one process, in turns, since only a process itself can tell what it allocates.
+/// </summary>
+internal static class AllocationTrial
+{
+    /// <summary>The argument that makes this program the process of both; the script, a folder and the result's file follow it.</summary>
+    public const string Argument = "allocations";
+
+    private const string Path = "/v1/query";
+
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4), Measured = TimeSpan.FromSeconds(2);
+
+    /// <summary>Measures both, a few times.</summary>
+    public static async Task<IReadOnlyList<AllocationSample>> MeasureAsync(Ground ground, int rounds, CancellationToken ct)
+    {
+        var result = System.IO.Path.Combine(ground.Temporary, "allocations.json");
+        var start = new ProcessStartInfo(
+            "dotnet",
+            [typeof(AllocationTrial).Assembly.Location, Argument, $"{rounds}", ground.Wrk.Script, ground.Temporary, result])
+        {
+            // The gateway's log.
+            RedirectStandardOutput = true,
+        };
+        start.Environment["DSN"] = ground.Postgres.Dsn;
+        start.Environment[BareServer.ConnectionVariable] = Database.ConnectionString(ground.Postgres);
+        using var process = Process.Start(start)!;
+        try
+        {
+            await process.StandardOutput.BaseStream.CopyToAsync(Stream.Null, ct);
+            await process.WaitForExitAsync(ct);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+        return process.ExitCode == 0
+            ? JsonSerializer.Deserialize<AllocationSample[]>(await File.ReadAllTextAsync(result, ct))!
+            : throw new InvalidOperationException("What a request allocates can't be measured.");
+    }
+
+    /// <summary>Is the process of both.</summary>
+    public static async Task RunAsync(int rounds, string script, string folder, string result)
+    {
+        var wrk = new Wrk(script, folder);
+        var requests = wrk.Write(Accounts.Keys.Select(account => GatewayPeer.Body(Accounts.PointSelect, account)));
+        await using var gateway = await Api.Program.StartAsync("--urls=http://127.0.0.1:0", "--environment=Production");
+        await using var bare = await BareBatch.StartAsync(
+            Environment.GetEnvironmentVariable(BareServer.ConnectionVariable)!, Accounts.PointSelect, await AnswerAsync(gateway));
+
+        await MeasureAsync(gateway, WarmUp);
+        await MeasureAsync(bare, WarmUp);
+        var samples = new List<AllocationSample>();
+        while (samples.Count < rounds)
+            samples.Add(new AllocationSample(await MeasureAsync(gateway, Measured), await MeasureAsync(bare, Measured)));
+        await File.WriteAllTextAsync(result, JsonSerializer.Serialize(samples));
+
+        async Task<double> MeasureAsync(WebApplication server, TimeSpan duration)
+        {
+            var before = GC.GetTotalAllocatedBytes(precise: true);
+            var load = await wrk.RunAsync(PortOf(server), Path, requests, Load.Connections, duration, CancellationToken.None);
+            return (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)load.Requests;
+        }
+    }
+
+    private static async Task<byte[]> AnswerAsync(WebApplication gateway)
+    {
+        using var client = new HttpClient();
+        using var body = new StringContent(GatewayPeer.Body(Accounts.PointSelect, 1), Encoding.UTF8, "application/json");
+        using var answer = await client.PostAsync(new Uri($"http://127.0.0.1:{PortOf(gateway)}{Path}"), body);
+        return await answer.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync();
+    }
+
+    private static int PortOf(WebApplication server) => new Uri(server.Urls.First()).Port;
+}
+
+/// <summary>Bytes that a request allocates.</summary>
+/// <param name="Gateway">In the gateway.</param>
+/// <param name="Bare">In the handler that sends the same through Kestrel and Npgsql.</param>
+internal sealed record AllocationSample(double Gateway, double Bare);
