@@ -53,7 +53,6 @@ internal static class Program
 
         var gateway = builder.Build();
         gateway.OwnDevelopmentDatabase();
-        gateway.UseNoScopes();
         gateway.UseMiddleware<RequestLog>();
         gateway.UseResponseCompression();
         gateway.UseMiddleware<ProblemMiddleware>();

@@ -105,12 +105,12 @@ public sealed class SqlErrorTests(GatewayFixture gateway)
     [Fact]
     public async Task StatementPastItsBudget_Returns504()
     {
-        var answer = await gateway.Client.PostAsync("query", new { activityId = "a", sql = "SELECT pg_sleep(30)", timeoutMs = 200 });
+        var answer = await gateway.Client.PostAsync("query", new { activityId = "a", sql = "SELECT pg_sleep(30.25)", timeoutMs = 200 });
 
         var problem = answer.ExpectProblem(504, "deadline_exceeded");
         Assert.Equal("no", problem.GetProperty("committed").GetString());
         Assert.Equal(0, await gateway.ReadAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()"));
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30.25)%' AND state = 'active' AND pid <> pg_backend_pid()"));
     }
 
     [Fact]

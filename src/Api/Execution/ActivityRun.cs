@@ -43,8 +43,8 @@ internal sealed class ActivityRun(
         do
         {
             await GuardAsync(_begin.StatementType == StatementType.Unknown ? BeginAsync() : GoOnAsync());
+            // Where it was purged between the two, the next try has the activity to itself.
             if (_isRecorded)
-                // Where it was purged between the two, the next try has the activity to itself.
                 return Replay(await FindRecordAsync() ?? throw Journal.InFlight());
         }
         while (!_statements.AreAllSent);

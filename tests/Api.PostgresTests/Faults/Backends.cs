@@ -95,8 +95,8 @@ public sealed class Backends : IAsyncDisposable
     {
         using var limit = new CancellationTokenSource(Patience);
         var sessions = $"FROM pg_stat_activity WHERE starts_with(application_name, '{Application}')";
-        await ExecuteAsync($"SELECT pg_terminate_backend(pid) {sessions}");
-        while (await ReadAsync<long>($"SELECT count(*) {sessions}") > 0)
+        // A gateway that is looking after its server may open another meanwhile.
+        while (await ReadAsync<long>($"SELECT count(pg_terminate_backend(pid)) {sessions}") > 0)
             await Task.Delay(5, limit.Token);
     }
 
