@@ -65,9 +65,6 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// </summary>
     public bool Abandoned => !_work.IsCompleted;
 
-    /// <summary>Whether what ran in it was ended from outside: a cancel may still come, and it is not used again.</summary>
-    public bool WasCutShort => _cancelSent;
-
     /// <summary>The time since its last request.</summary>
     public TimeSpan IdleTime => clock.GetElapsedTime(_lastUse);
 
