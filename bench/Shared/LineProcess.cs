@@ -46,17 +46,5 @@ internal sealed class LineProcess : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        try
-        {
-            _process.StandardInput.Close();
-            await _process.WaitForExitAsync().WaitAsync(Patience);
-        }
-        catch (Exception error) when (error is TimeoutException or IOException)
-        {
-            _process.Kill(entireProcessTree: true);
-        }
-        _process.Dispose();
-    }
+    public ValueTask DisposeAsync() => new(KeptProcess.EndAsync(_process));
 }

@@ -89,19 +89,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        try
-        {
-            _keeper.StandardInput.Close();
-            await _keeper.WaitForExitAsync().WaitAsync(Patience);
-        }
-        catch (Exception error) when (error is TimeoutException or IOException)
-        {
-            _keeper.Kill(entireProcessTree: true);
-        }
-        _keeper.Dispose();
-    }
+    public ValueTask DisposeAsync() => new(KeptProcess.EndAsync(_keeper));
 
     private static async Task<bool> ListensAsync(int port)
     {

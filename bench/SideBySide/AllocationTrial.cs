@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 
@@ -14,14 +13,12 @@ internal static class AllocationTrial
     /// <summary>The argument that makes this program the process of both; the script, a folder and the result's file follow it.</summary>
     public const string Argument = "allocations";
 
-    private const string Path = "/v1/query";
-
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4), Measured = TimeSpan.FromSeconds(2);
 
     /// <summary>Measures both, a few times.</summary>
     public static async Task<IReadOnlyList<AllocationSample>> MeasureAsync(Ground ground, int rounds, CancellationToken ct)
     {
-        var result = System.IO.Path.Combine(ground.Temporary, "allocations.json");
+        var result = Path.Combine(ground.Temporary, "allocations.json");
         var start = new ProcessStartInfo(
             "dotnet",
             [typeof(AllocationTrial).Assembly.Location, Argument, $"{rounds}", ground.Wrk.Script, ground.Temporary, result])
@@ -66,7 +63,7 @@ internal static class AllocationTrial
         async Task<double> MeasureAsync(WebApplication server, TimeSpan duration)
         {
             var before = GC.GetTotalAllocatedBytes(precise: true);
-            var load = await wrk.RunAsync(PortOf(server), Path, requests, Load.Connections, duration, CancellationToken.None);
+            var load = await wrk.RunAsync(PortOf(server), GatewayPeer.Query, requests, Load.Connections, duration, CancellationToken.None);
             return (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)load.Requests;
         }
     }
@@ -74,8 +71,7 @@ internal static class AllocationTrial
     private static async Task<byte[]> AnswerAsync(WebApplication gateway)
     {
         using var client = new HttpClient();
-        using var body = new StringContent(GatewayPeer.Body(Accounts.PointSelect, 1), Encoding.UTF8, "application/json");
-        using var answer = await client.PostAsync(new Uri($"http://127.0.0.1:{PortOf(gateway)}{Path}"), body);
+        using var answer = await GatewayPeer.AskAsync(client, PortOf(gateway), CancellationToken.None);
         return await answer.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync();
     }
 

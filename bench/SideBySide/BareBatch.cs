@@ -29,7 +29,7 @@ internal static class BareBatch
         var database = NpgsqlDataSource.Create($"{connectionString};No Reset On Close=true;Maximum Pool Size={Load.Connections}");
         var server = builder.Build();
         server.Lifetime.ApplicationStopped.Register(database.Dispose);
-        server.MapPost("/v1/query", http => AnswerAsync(http, database, sql, answer));
+        server.MapPost(GatewayPeer.Query, http => AnswerAsync(http, database, sql, answer));
         await server.StartAsync();
         return server;
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -21,7 +22,9 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     public const string Replayed = "gateway, replay";
     private const string Unmarked = "gateway, unmarked replay";
 
-    private const string Query = "/v1/query";
+    /// <summary>Where what only reads is posted to.</summary>
+    public const string Query = "/v1/query";
+
     private const string Execute = "/v1/execute";
 
     /// <summary>Of a stream: its columns before the rows, and its end after them.</summary>
@@ -58,6 +61,14 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     /// <summary>Of a query.</summary>
     public static string Body(string sql, params int[] parameters) => JsonSerializer.Serialize(
         new { activityId = FreshActivity, sql, parameters });
+
+    /// <summary>Asks a gateway for one account.</summary>
+    /// <exception cref="HttpRequestException">It does not listen.</exception>
+    public static async Task<HttpResponseMessage> AskAsync(HttpClient client, int port, CancellationToken ct)
+    {
+        using var body = new StringContent(Body(Accounts.PointSelect, 1), Encoding.UTF8, "application/json");
+        return await client.PostAsync(new Uri($"http://127.0.0.1:{port}{Query}"), body, ct);
+    }
 
     private static string StreamBody() => JsonSerializer.Serialize(
         new { activityId = FreshActivity, sql = Accounts.StreamSelect, timeoutMs = TimeoutMs });

@@ -21,17 +21,8 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
     /// <summary>A latency of so many is written down.</summary>
     private const double Sampled = 0.1;
 
-    public static Task<Peer> StartAsync(Ground ground, CancellationToken ct)
-    {
-        var path = Environment.GetEnvironmentVariable("PATH") ?? "";
-        var program = path.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-            .Prepend(ground.Postgres.Way)
-            .Select(folder => Path.Combine(folder, "pgbench"))
-            .FirstOrDefault(File.Exists)
-            ?? throw new InvalidOperationException(
-                $"There is no pgbench, neither beside the server ({ground.Postgres.Way}) nor on the PATH: install PostgreSQL's.");
-        return Task.FromResult<Peer>(new PgbenchPeer(program, ground));
-    }
+    public static Task<Peer> StartAsync(Ground ground, CancellationToken ct) =>
+        Task.FromResult<Peer>(new PgbenchPeer(InstalledProgram.FindOf(ground.Postgres, "pgbench"), ground));
 
     public override IEnumerable<Contestant> Contestants(Work work)
     {

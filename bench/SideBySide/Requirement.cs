@@ -47,9 +47,7 @@ internal sealed record Requirement(string Cure, Func<string, CancellationToken, 
         }
     }
 
-    private static bool IsOnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
-        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-        .Any(folder => File.Exists(Path.Combine(folder, program)));
+    private static bool IsOnPath(string program) => InstalledProgram.Find(program) is not null;
 
     private static async Task<string?> SucceedsAsync(string[] command, CancellationToken ct)
     {

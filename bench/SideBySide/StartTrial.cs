@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 using Gateway.LocalPostgres;
 
 namespace Gateway.SideBySide;
@@ -39,8 +38,7 @@ internal static class StartTrial
     {
         try
         {
-            using var body = new StringContent(GatewayPeer.Body(Accounts.PointSelect, 1), Encoding.UTF8, "application/json");
-            using var answer = await client.PostAsync(new Uri($"http://127.0.0.1:{port}/v1/query"), body, ct);
+            using var answer = await GatewayPeer.AskAsync(client, port, ct);
             return answer.IsSuccessStatusCode;
         }
         catch (HttpRequestException)

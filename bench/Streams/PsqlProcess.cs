@@ -22,7 +22,7 @@ internal sealed class PsqlProcess : IAsyncDisposable
     /// <exception cref="InvalidOperationException">There is no psql on this machine.</exception>
     public PsqlProcess(LocalPostgresServer postgres, string sql) => _keeper = new LineProcess(
         [
-            "sh", "-c", Keeper, "sh", Find(postgres), "--no-psqlrc", "--host", postgres.Host,
+            "sh", "-c", Keeper, "sh", InstalledProgram.FindOf(postgres, "psql"), "--no-psqlrc", "--host", postgres.Host,
             "--port", postgres.Port.ToString(CultureInfo.InvariantCulture),
             "--username", postgres.Username, "--dbname", postgres.Database, "--command", sql,
         ],
@@ -39,17 +39,4 @@ internal sealed class PsqlProcess : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _keeper.DisposeAsync();
-
-    /// <summary>Beside the server's programs, where its version is theirs, or on the PATH.</summary>
-    private static string Find(LocalPostgresServer postgres)
-    {
-        var path = Environment.GetEnvironmentVariable("PATH") ?? "";
-        return path.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-            .Prepend(postgres.Way)
-            .Select(folder => Path.Combine(folder, "psql"))
-            .FirstOrDefault(File.Exists)
-            ?? throw new InvalidOperationException(
-                $"There is no psql to compare with, neither beside the server ({postgres.Way}) nor on the PATH: "
-                + "install PostgreSQL's client.");
-    }
 }
