@@ -1,0 +1,142 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Text;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>A program that was written against the gateway, or that works beside it: in a process of its own.</summary>
+internal sealed class ClientProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _errors = new();
+    private readonly List<(string Text, TaskCompletionSource Found)> _awaited = [];
+    private readonly Process _process;
+
+    /// <summary>Starts it.</summary>
+    /// <param name="folder">Where it runs.</param>
+    /// <param name="program">A program on PATH.</param>
+    /// <param name="arguments">Its arguments, one each.</param>
+    /// <param name="environment">Variables over those of the tests.</param>
+    public ClientProcess(
+        string folder, string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        // What the machine sends through a proxy is no business of a loopback address.
+        start.Environment["NO_PROXY"] = start.Environment["no_proxy"] = "*";
+        // The repository stays as it was checked out, and text is UTF-8 in any locale.
+        start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
+        start.Environment["PYTHONUTF8"] = "1";
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
+
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, line) => Append(_output, line.Data);
+        _process.ErrorDataReceived += (_, line) => Append(_errors, line.Data);
+        Start(start);
+        _process.StandardInput.Close();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public string Output => Read(_output);
+
+    public string Errors => Read(_errors);
+
+    /// <summary>Waits until it has printed that text, on either stream.</summary>
+    /// <exception cref="TimeoutException">It has not, in a minute.</exception>
+    public async Task WaitForAsync(string text)
+    {
+        var found = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_awaited)
+            _awaited.Add((text, found));
+        Look();
+        try
+        {
+            await found.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        }
+        catch (TimeoutException error)
+        {
+            throw new TimeoutException($"\"{text}\" was not printed.\n{Output}\n{Errors}", error);
+        }
+    }
+
+    /// <summary>Waits for its end, and kills it where it does not come.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> WaitForExitAsync(TimeSpan? patience = null)
+    {
+        try
+        {
+            await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(patience ?? Patience);
+            return _process.ExitCode;
+        }
+        catch (Exception error) when (error is TimeoutException or OperationCanceledException)
+        {
+            await KillAsync();
+            throw new TimeoutException(
+                $"{_process.StartInfo.FileName} {string.Join(' ', _process.StartInfo.ArgumentList)} had not ended in time.\n{Output}\n{Errors}", error);
+        }
+    }
+
+    /// <summary>Ends it, and all that it has started, with no chance to clean up.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync(CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+            await KillAsync();
+        _process.Dispose();
+    }
+
+    private void Start(ProcessStartInfo start)
+    {
+        try
+        {
+            _process.Start();
+        }
+        catch (Win32Exception error)
+        {
+            throw new InvalidOperationException($"The tests need {start.FileName} on PATH: {error.Message}", error);
+        }
+    }
+
+    private void Append(StringBuilder text, string? line)
+    {
+        if (line is null)
+            return;
+        lock (text)
+            text.AppendLine(line);
+        Look();
+    }
+
+    private void Look()
+    {
+        lock (_awaited)
+        {
+            foreach (var (text, found) in _awaited)
+            {
+                if (Output.Contains(text, StringComparison.Ordinal) || Errors.Contains(text, StringComparison.Ordinal))
+                    found.TrySetResult();
+            }
+            _awaited.RemoveAll(awaited => awaited.Found.Task.IsCompleted);
+        }
+    }
+
+    private static string Read(StringBuilder text)
+    {
+        lock (text)
+            return text.ToString();
+    }
+}
