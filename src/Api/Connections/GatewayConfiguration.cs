@@ -28,7 +28,10 @@ internal sealed record GatewayConfiguration(
         foreach (var connection in section.GetSection("Connections").GetChildren())
             FindUnknown(connection, typeof(ConnectionOptions), faults);
 
+        FindUnknown(section.GetSection(nameof(GatewayOptions.Sql)), typeof(SqlOptions), faults);
+
         var options = Bind(section, faults);
+        CheckOrigins(options.Sql.AllowedOrigins, faults);
         if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
         {
             if (options.Connections.GetValueOrDefault(DefaultConnection)?.Dsn is not null)
@@ -111,6 +114,17 @@ internal sealed record GatewayConfiguration(
             var member = result.MemberNames.First();
             var value = options.GetType().GetProperty(member)!.GetValue(options);
             faults.Add($"{prefix}{member} is {value}: {result.ErrorMessage}");
+        }
+    }
+
+    private static void CheckOrigins(string[] origins, List<string> faults)
+    {
+        foreach (var (index, origin) in origins.Index())
+        {
+            var isOrigin = Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+                && uri.GetLeftPart(UriPartial.Authority).Equals(origin, StringComparison.OrdinalIgnoreCase);
+            if (origin != "*" && !isOrigin)
+                faults.Add($"{Section}__Sql__AllowedOrigins__{index} is \"{origin}\": an origin is a scheme, a host and a port, as in https://app.example.org; * is all.");
         }
     }
 

@@ -8,6 +8,9 @@ internal sealed class GatewayOptions
     /// <summary>The named connections; <c>DSN</c> in the environment is the DSN of <c>default</c>.</summary>
     public Dictionary<string, ConnectionOptions> Connections { get; init; } = new(StringComparer.Ordinal);
 
+    /// <summary>Neon's SQL-over-HTTP protocol, at <c>/sql</c>.</summary>
+    public SqlOptions Sql { get; init; } = new();
+
     /// <summary>The largest body of a request, in bytes.</summary>
     [Range(1024, 1 << 30)]
     public int BodyLimitBytes { get; set; } = 4 << 20;
@@ -65,4 +68,11 @@ internal sealed class ConnectionOptions
 
     /// <summary>Whether this connection takes no writes, whatever its role may do.</summary>
     public bool ReadOnly { get; set; }
+}
+
+/// <summary>The settings of <c>/sql</c>.</summary>
+internal sealed class SqlOptions
+{
+    /// <summary>The origins whose pages may call it from a browser, as in <c>https://app.example.org</c>; <c>*</c> for all.</summary>
+    public string[] AllowedOrigins { get; init; } = [];
 }

@@ -189,7 +189,7 @@ internal sealed class ContractOperationFilter : IOperationFilter
                     ["application/problem+json"] = new OpenApiMediaType
                     {
                         Schema = problem,
-                        Examples = codes.Select(ProblemAnswer.NameOf).ToDictionary(
+                        Examples = codes.Select(FailureForm.NameOf).ToDictionary(
                             name => name,
                             IOpenApiExample (name) => new OpenApiExampleReference(name, context.Document)),
                     },
@@ -222,7 +222,7 @@ internal sealed class ContractComponents : IDocumentFilter
         components.Headers = ContractDocumentTexts.AnswerHeaders.ToDictionary(
             header => header.Key, IOpenApiHeader (header) => header.Value);
         components.Examples = ContractOperations.Codes.ToDictionary(
-            ProblemAnswer.NameOf,
+            FailureForm.NameOf,
             IOpenApiExample (code) => new OpenApiExample
             {
                 Summary = FailureTable.For(code).Title,

@@ -1,0 +1,98 @@
+using Gateway.Api.Admission;
+using Gateway.Api.Connections;
+using Gateway.Api.Endpoints;
+using Gateway.Api.Errors;
+using Gateway.Api.Execution;
+using Gateway.Api.Replay;
+using Gateway.Api.Rows;
+using Gateway.Api.Telemetry;
+using Gateway.Contracts;
+using Microsoft.Extensions.Primitives;
+
+namespace Gateway.Api.SqlOverHttp;
+
+/// <summary>
+/// Neon's SQL over HTTP, for the drivers that speak it: another way in and out of the one path. Each request is a transaction; with
+/// an <c>Idempotency-Key</c> its answer is recorded, and it takes effect once.
+/// </summary>
+internal static class SqlEndpoint
+{
+    public static void MapSql(this IEndpointRouteBuilder routes) => routes.MapPost("/sql", RunAsync)
+        .WithMetadata(new SqlError())
+        .WithName("sql").WithTags("SQL over HTTP")
+        .WithSummary("Neon's SQL-over-HTTP protocol")
+        .WithDescription(
+            "What `@neondatabase/serverless` and all that is built on it speak: a query, or a batch of queries in one transaction. "
+            + "The password of the connection string is the caller's key, and its database the named connection. With the header "
+            + "`Idempotency-Key` it takes effect once, however often it is sent.")
+        .AllowOrigins(routes.ServiceProvider);
+
+    private static async Task RunAsync(
+        HttpContext http, StatementPath path, ConnectionRegistry connections, GatewayOptions options, TimeProvider clock)
+    {
+        var record = RequestRecord.Of(http);
+        var connection = connections.Find(ConnectionStringOf(http.Request).Connection);
+        record.Connection = connection.Name;
+        var headers = SqlHeaders.Read(http.Request.Headers)
+            ?? throw Invalid($"{SqlHeaders.IsolationLevel} is ReadUncommitted, ReadCommitted, RepeatableRead or Serializable.");
+        var call = await ReadAsync(http.Request, headers, connection, options);
+        record.ActivityId = call.Activity.ActivityId;
+
+        if (call.IsTransaction)
+            headers.Batch.Echo(http.Response.Headers);
+        if (call.Statements.Count == 0)
+        {
+            using var nothing = new PooledBuffer(int.MaxValue);
+            SqlLayout.WriteBatch(nothing, []);
+            await StatementEndpoints.SendAsync(http, nothing.Written, record);
+            return;
+        }
+        using var deadline = new Deadline(call.Budget, record.Elapsed, clock, http.RequestAborted);
+        using var answer = await path.RunAsync(call, deadline, record);
+        if (call.RequestHash is not null)
+            http.Response.Headers[StatementEndpoints.IdempotentReplayed] = answer.IsReplay ? "true" : "false";
+        await StatementEndpoints.SendAsync(http, answer.Body, record);
+    }
+
+    /// <summary>
+    /// The header is demanded, though a caller may have its key in another: a browser sends it across sites only where the gateway
+    /// lets it.
+    /// </summary>
+    private static SqlConnectionString ConnectionStringOf(HttpRequest request) =>
+        request.Headers[SqlHeaders.ConnectionString] is [{ } text] && SqlConnectionString.TryRead(text, out var read)
+            ? read
+            : throw Invalid($"Send the header {SqlHeaders.ConnectionString}: {SqlConnectionString.Shape}.");
+
+    private static async Task<ActivityCall> ReadAsync(
+        HttpRequest request, SqlHeaders headers, NamedConnection connection, GatewayOptions options)
+    {
+        var key = KeyOf(request.Headers[StatementEndpoints.IdempotencyKey]);
+        using var body = await RequestBody.ReadAsync(request, options.BodyLimitBytes, anyType: true);
+        var read = SqlRequestReader.Read(body.Fields, headers.ArrayMode);
+
+        var batch = read.IsBatch ? headers.Batch : default;
+        // What may only read reads: the server refuses a write.
+        var access = batch.ReadOnly || connection.ReadOnly ? Access.ReadOnly : Access.ReadWrite;
+        return new ActivityCall
+        {
+            Activity = new ActivityIdentity(LoopbackOnly.Caller, connection.Name, key ?? $"sql-{Guid.NewGuid():N}"),
+            Statements = read.Statements,
+            Mode = new TransactionMode(access, batch.Isolation, batch.Deferrable),
+            IsTransaction = read.IsBatch,
+            IsQuery = false,
+            Numbers = Numbers.Exact,
+            Layout = new SqlLayout(headers.RawText),
+            Budget = TimeSpan.FromMilliseconds(options.DefaultTimeoutMs),
+            // The headers change the answer, as the body does.
+            RequestHash = key is not null && access == Access.ReadWrite
+                ? RequestHash.Of($"Sql {headers.RawText} {headers.ArrayMode} {batch.Isolation} {batch.Deferrable}", body.Fields)
+                : null,
+        };
+    }
+
+    private static string? KeyOf(StringValues header) => header.Count == 0
+        ? null
+        : ActivityId.Read(header) ?? throw Invalid($"The header {StatementEndpoints.IdempotencyKey} is one key of {ActivityId.Rule}, bare or quoted.");
+
+    private static Failure Invalid(string detail) => Failure.Invalid([new RequestFault("", detail)]);
+}
