@@ -106,6 +106,7 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
     /// <summary>Npgsql keeps the tags that have a count; all others begin with the statement's own first word.</summary>
     private static string CommandWord(StatementType type, SqlText sql) => type switch
     {
+        _ when sql.Kind == StatementKind.Empty => "",
         StatementType.Select => "SELECT",
         StatementType.Insert => "INSERT",
         StatementType.Update => "UPDATE",

@@ -79,6 +79,9 @@ internal sealed class SqlRequestReader
         }
         if (_fields.ReadString(text, new JsonPointer(pointer, "query")) is not { } sql || _faults.Count > 0)
             return null;
+        // The protocol has an answer to no statement, and Npgsql sends none that has no text at all.
+        if (sql.Length == 0)
+            sql = ";";
 
         var statement = ParameterBinder.Bind(sql, parameters, types: null, index: null, pointer, _faults, field: "params");
         return new StatementCall(

@@ -160,6 +160,8 @@ suite('the form of results', () => {
     assert.deepEqual(await outcome('DO $$ BEGIN PERFORM 1; END $$'), ['DO', null, 0, 0]);
     assert.deepEqual(await outcome('DROP TABLE counted'), ['DROP', null, 0, 0]);
     assert.deepEqual(await outcome('SHOW server_version'), ['SHOW', null, 1, 1]);
+    for (const nothing of ['', ';', ' -- nothing'])
+      assert.deepEqual(await outcome(nothing), ['', null, 0, 0]);
   });
 
   test('options of neon() hold for each query, and those of a query before them', async () => {

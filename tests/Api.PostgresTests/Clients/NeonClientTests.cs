@@ -1,0 +1,77 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Npgsql;
+
+namespace Gateway.Api.PostgresTests.Clients;
+
+/// <summary>
+/// Neon's npm packages, and what is built on them, as they are published: pointed at a gateway by their own configuration, they
+/// work as node-postgres does on a connection of its own. What each does is in tests/clients/neon, a file for each.
+/// </summary>
+public sealed partial class NeonClientTests(GatewayFixture server)
+{
+    private const string Folder = "tests/clients/neon";
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    [Theory]
+    [InlineData("queries")]
+    [InlineData("values")]
+    [InlineData("parameters")]
+    [InlineData("reference")]
+    [InlineData("errors")]
+    [InlineData("transactions")]
+    [InlineData("drizzle")]
+    [InlineData("prisma")]
+    [InlineData("kysely")]
+    public async Task UnmodifiedPackage_WorksAsOnAConnectionOfItsOwn(string file)
+    {
+        var folder = await NpmFolder.InstallAsync(Folder);
+        var dsn = await server.CreateDatabaseAsync();
+        // Prisma's adapter takes a timestamp's text for one of UTC.
+        await GatewayFixture.ExecuteAsync(dsn, $"ALTER DATABASE {new NpgsqlConnectionStringBuilder(dsn).Database} SET TimeZone TO 'UTC'");
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={dsn}");
+
+        await using var node = new ClientProcess(
+            folder, "node", ["--test", "--test-reporter=spec", $"{file}.test.mjs"], EnvironmentOf(gateway, dsn));
+        var code = await node.WaitForExitAsync(Patience);
+
+        Assert.True(code == 0, $"{file}.test.mjs failed:\n{FailuresOf(node.Output)}\n{node.Errors}");
+        Assert.True(Count(node.Output, "tests") > 0, $"{file}.test.mjs has no tests:\n{node.Output}");
+        Assert.Equal(Count(node.Output, "tests"), Count(node.Output, "pass"));
+    }
+
+    private static Dictionary<string, string> EnvironmentOf(RunningGateway gateway, string dsn)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(dsn);
+        return new()
+        {
+            ["GATEWAY_URL"] = gateway.Address.ToString(),
+            // Where node-postgres connects.
+            ["PGHOST"] = settings.Host!,
+            ["PGPORT"] = settings.Port.ToString(CultureInfo.InvariantCulture),
+            ["PGUSER"] = settings.Username!,
+            ["PGPASSWORD"] = settings.Password ?? "",
+            ["PGDATABASE"] = settings.Database!,
+            // Half an hour off, and behind UTC: a time that is taken for another zone's is another.
+            ["TZ"] = "America/St_Johns",
+            ["NO_COLOR"] = "1",
+            // Prisma's command asks nobody for news, and needs none of the engines that it would download.
+            ["CHECKPOINT_DISABLE"] = "1",
+            ["PRISMA_SCHEMA_ENGINE_BINARY"] = "/bin/true",
+            ["PRISMA_ENGINES_CHECKSUM_IGNORE_MISSING"] = "1",
+        };
+    }
+
+    /// <summary>What the reporter repeats at its end: the tests that failed, each with its difference.</summary>
+    private static string FailuresOf(string output)
+    {
+        var at = output.IndexOf("failing tests:", StringComparison.Ordinal);
+        return at < 0 ? output : output[at..];
+    }
+
+    private static int Count(string output, string what) =>
+        int.Parse(Counter().Matches(output).Single(match => match.Groups["what"].Value == what).Groups["count"].Value, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"^ℹ (?<what>\w+) (?<count>\d+)\r?$", RegexOptions.Multiline)]
+    private static partial Regex Counter();
+}
