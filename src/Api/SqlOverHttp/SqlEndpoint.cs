@@ -19,13 +19,9 @@ internal static class SqlEndpoint
 {
     public static void MapSql(this IEndpointRouteBuilder routes) => routes.MapPost("/sql", RunAsync)
         .WithMetadata(new SqlError())
-        .WithName("sql").WithTags("SQL over HTTP")
-        .WithSummary("Neon's SQL-over-HTTP protocol")
-        .WithDescription(
-            "What `@neondatabase/serverless` and all that is built on it speak: a query, or a batch of queries in one transaction. "
-            + "The password of the connection string is the caller's key, and its database the named connection. With the header "
-            + "`Idempotency-Key` it takes effect once, however often it is sent.")
-        .AllowOrigins(routes.ServiceProvider);
+        .AllowOrigins(routes.ServiceProvider)
+        // The contract is not ours, and its clients are not made from a document.
+        .ExcludeFromDescription();
 
     private static async Task RunAsync(
         HttpContext http, StatementPath path, ConnectionRegistry connections, GatewayOptions options, TimeProvider clock)
