@@ -44,8 +44,8 @@ internal static class Program
         });
         builder.AddGatewayLogging();
         await builder.AddDevelopmentDatabaseAsync();
-        builder.ServeLoopbackOnly();
-        builder.AddConnections();
+        var configuration = builder.AddConnections();
+        builder.AddCallers(configuration.Callers);
         builder.Services.AddSingleton<StatementPath>();
         builder.Services.AddHostedService<JournalPurge>();
         builder.Services.AddAnswerCompression();
@@ -56,6 +56,7 @@ internal static class Program
         gateway.UseMiddleware<RequestLog>();
         gateway.UseResponseCompression();
         gateway.UseMiddleware<ProblemMiddleware>();
+        gateway.UseMiddleware<CallerIdentification>();
         MapEndpoints(gateway);
 
         try

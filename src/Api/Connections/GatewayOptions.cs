@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gateway.Api.Admission;
 
 namespace Gateway.Api.Connections;
 
@@ -7,6 +8,9 @@ internal sealed class GatewayOptions
 {
     /// <summary>The named connections; <c>DSN</c> in the environment is the DSN of <c>default</c>.</summary>
     public Dictionary<string, ConnectionOptions> Connections { get; init; } = new(StringComparer.Ordinal);
+
+    /// <summary>The callers by name; with none the gateway serves this machine only.</summary>
+    public Dictionary<string, CallerOptions> Callers { get; init; } = new(StringComparer.Ordinal);
 
     /// <summary>The largest body of a request, in bytes.</summary>
     [Range(1024, 1 << 30)]

@@ -19,6 +19,8 @@ internal static class ProblemAnswer
         http.Response.StatusCode = answer.Status;
         http.Response.ContentType = "application/problem+json";
         SayRetry(http.Response, answer.Retryable ? failure.RetryAfterSeconds : null);
+        if (failure.Challenge is { } challenge)
+            http.Response.Headers.WWWAuthenticate = challenge;
 
         var body = BodyOf(failure, activityId);
         http.Response.ContentLength = body.Length;
