@@ -45,8 +45,8 @@ internal static class Program
         });
         builder.AddGatewayLogging();
         await builder.AddDevelopmentDatabaseAsync();
-        builder.ServeLoopbackOnly();
-        builder.AddConnections();
+        var configuration = builder.AddConnections();
+        builder.AddCallers(configuration.Callers);
         builder.Services.AddSingleton<StatementPath>();
         builder.Services.AddHostedService<JournalPurge>();
         builder.Services.AddAnswerCompression();
@@ -59,6 +59,7 @@ internal static class Program
         gateway.UseResponseCompression();
         gateway.UseSqlCors();
         gateway.UseMiddleware<ProblemMiddleware>();
+        gateway.UseMiddleware<CallerIdentification>();
         MapEndpoints(gateway);
 
         try

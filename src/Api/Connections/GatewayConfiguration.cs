@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gateway.Api.Admission;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -6,8 +7,9 @@ namespace Gateway.Api.Connections;
 /// <summary>The settings, read and checked as a whole before anything starts.</summary>
 /// <param name="Options">The section <c>Gateway</c>.</param>
 /// <param name="Dsns">Each connection's DSN, by the connection's name.</param>
+/// <param name="Callers">Who may use them.</param>
 internal sealed record GatewayConfiguration(
-    GatewayOptions Options, IReadOnlyDictionary<string, ConnectionDsn> Dsns)
+    GatewayOptions Options, IReadOnlyDictionary<string, ConnectionDsn> Dsns, Callers Callers)
 {
     public const string DefaultConnection = "default";
     private const string DsnSetting = "DSN";
@@ -27,6 +29,8 @@ internal sealed record GatewayConfiguration(
         FindUnknown(section, typeof(GatewayOptions), faults);
         foreach (var connection in section.GetSection("Connections").GetChildren())
             FindUnknown(connection, typeof(ConnectionOptions), faults);
+        foreach (var caller in section.GetSection("Callers").GetChildren())
+            FindUnknown(caller, typeof(CallerOptions), faults);
 
         FindUnknown(section.GetSection(nameof(GatewayOptions.Sql)), typeof(SqlOptions), faults);
 
@@ -45,7 +49,8 @@ internal sealed record GatewayConfiguration(
             faults.Add($"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs ({options.MaxTimeoutMs}).");
 
         var dsns = ReadDsns(options, configuration, faults);
-        return faults.Count == 0 ? new GatewayConfiguration(options, dsns) : throw new StartupException(faults);
+        var callers = CallerSettings.Read(options, faults);
+        return faults.Count == 0 ? new GatewayConfiguration(options, dsns, callers) : throw new StartupException(faults);
     }
 
     private static Dictionary<string, ConnectionDsn> ReadDsns(

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gateway.Api.Admission;
 
 namespace Gateway.Api.Connections;
 
@@ -10,6 +11,9 @@ internal sealed class GatewayOptions
 
     /// <summary>Neon's SQL-over-HTTP protocol, at <c>/sql</c>.</summary>
     public SqlOptions Sql { get; init; } = new();
+
+    /// <summary>The callers by name; with none the gateway serves this machine only.</summary>
+    public Dictionary<string, CallerOptions> Callers { get; init; } = new(StringComparer.Ordinal);
 
     /// <summary>The largest body of a request, in bytes.</summary>
     [Range(1024, 1 << 30)]

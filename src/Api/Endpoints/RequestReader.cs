@@ -57,7 +57,7 @@ internal sealed class RequestReader
     /// <param name="idempotencyKey">The header's values.</param>
     /// <param name="operation">Which endpoint it is: each takes its own fields.</param>
     /// <param name="options">The limits.</param>
-    /// <param name="record">Gets the activity's ID and attempt, which a problem and the log name too.</param>
+    /// <param name="record">Knows the caller; gets the activity's ID and attempt, which a problem and the log name too.</param>
     /// <exception cref="Errors.Failure"><c>invalid_request</c> with every fault.</exception>
     public static ActivityCall Read(
         JsonElement body, StringValues idempotencyKey, Operation operation, GatewayOptions options, RequestRecord record)
@@ -75,16 +75,17 @@ internal sealed class RequestReader
         record.Attempt = reader._attempt;
         if (reader._faults.Count > 0)
             throw Errors.Failure.Invalid(reader._faults);
-        return reader.ToCall(body);
+        return reader.ToCall(body, record.Caller!);
     }
 
-    private ActivityCall ToCall(JsonElement body)
+    private ActivityCall ToCall(JsonElement body, Caller caller)
     {
         var access = _readOnly ? Access.ReadOnly : Access.ReadWrite;
         var isRecorded = access == Access.ReadWrite && _delivery == Delivery.ExactlyOnce;
         return new ActivityCall
         {
-            Activity = new ActivityIdentity(LoopbackOnly.Caller, _connection, _activityId!),
+            Caller = caller,
+            Activity = new ActivityIdentity(caller.Name, _connection, _activityId!),
             Statements = _statements!,
             Mode = _operation == Operation.Transaction
                 ? new TransactionMode(access, _isolation, _deferrable)

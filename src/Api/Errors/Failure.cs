@@ -25,6 +25,9 @@ internal sealed class Failure : Exception
     /// <summary>Whether the request's effect was kept.</summary>
     public Committed Committed { get; init; }
 
+    /// <summary>What the header WWW-Authenticate asks for, where it is the credential that failed.</summary>
+    public string? Challenge { get; init; }
+
     /// <summary>How long to wait before a retry, in whole seconds (1 to 60).</summary>
     public int RetryAfterSeconds { get; init; } = 1;
 

@@ -35,6 +35,9 @@ internal abstract class FailureForm
         http.Response.ContentType = form.MediaType;
         SayRetry(http.Response, FailureTable.For(failure.Code).Retryable ? failure.RetryAfterSeconds : null);
 
+        if (failure.Challenge is { } challenge)
+            http.Response.Headers.WWWAuthenticate = challenge;
+
         var body = form.BodyOf(failure, activityId);
         http.Response.ContentLength = body.Length;
         // Without the caller's token: where the caller is gone, Kestrel drops what is written.

@@ -1,4 +1,5 @@
 using System.Data;
+using Gateway.Api.Admission;
 using Gateway.Api.Replay;
 using Gateway.Contracts;
 
@@ -7,6 +8,9 @@ namespace Gateway.Api.Execution;
 /// <summary>A valid request: the statements of one transaction, and how to run them. What the path takes.</summary>
 internal sealed record ActivityCall
 {
+    /// <summary>Who asks, with what it may do.</summary>
+    public required Caller Caller { get; init; }
+
     /// <summary>Who asks for what, where; callers take turns.</summary>
     public required ActivityIdentity Activity { get; init; }
     public required IReadOnlyList<StatementCall> Statements { get; init; }

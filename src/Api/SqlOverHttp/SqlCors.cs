@@ -15,18 +15,24 @@ internal static class SqlCors
         "Retry-After", "Server-Timing",
     ];
 
+    /// <summary>How long a browser need not ask again.</summary>
+    private static readonly TimeSpan PreflightAge = TimeSpan.FromHours(1);
+
     public static void UseSqlCors(this WebApplication gateway)
     {
         if (IsOn(gateway.Services))
             gateway.UseCors();
     }
 
-    public static void AllowOrigins(this IEndpointConventionBuilder endpoint, IServiceProvider services)
+    public static RouteHandlerBuilder AllowOrigins(this RouteHandlerBuilder endpoint, IServiceProvider services)
     {
+        // Without the middleware an endpoint that asks for it answers nothing.
         if (!IsOn(services))
-            return;
+            return endpoint;
         var origins = services.GetRequiredService<GatewayOptions>().Sql.AllowedOrigins;
-        endpoint.RequireCors(policy => policy.WithOrigins(origins).AllowAnyHeader().WithMethods(HttpMethods.Post).WithExposedHeaders(Shown));
+        return endpoint.RequireCors(policy => policy
+            .WithOrigins(origins).AllowAnyHeader().WithMethods(HttpMethods.Post).WithExposedHeaders(Shown)
+            .SetPreflightMaxAge(PreflightAge));
     }
 
     private static bool IsOn(IServiceProvider services) => services.GetRequiredService<GatewayOptions>().Sql.AllowedOrigins.Length > 0;

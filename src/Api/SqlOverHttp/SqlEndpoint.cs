@@ -19,23 +19,25 @@ internal static class SqlEndpoint
 {
     public static void MapSql(this IEndpointRouteBuilder routes) => routes.MapPost("/sql", RunAsync)
         .WithMetadata(new SqlError())
-        .WithName("sql").WithTags("SQL over HTTP")
-        .WithSummary("Neon's SQL-over-HTTP protocol")
-        .WithDescription(
-            "What `@neondatabase/serverless` and all that is built on it speak: a query, or a batch of queries in one transaction. "
-            + "The password of the connection string is the caller's key, and its database the named connection. With the header "
-            + "`Idempotency-Key` it takes effect once, however often it is sent.")
-        .AllowOrigins(routes.ServiceProvider);
+        .RequireCaller(CredentialOf)
+        .AllowOrigins(routes.ServiceProvider)
+        // The contract is not ours, and its clients are not made from a document.
+        .ExcludeFromDescription();
 
     private static async Task RunAsync(
         HttpContext http, StatementPath path, ConnectionRegistry connections, GatewayOptions options, TimeProvider clock)
     {
         var record = RequestRecord.Of(http);
-        var connection = connections.Find(ConnectionStringOf(http.Request).Connection);
+        var caller = record.Caller!;
+        var connectionString = ConnectionStringOf(http.Request)
+            ?? throw Invalid($"Send the header {SqlHeaders.ConnectionString}: {SqlConnectionString.Shape}.");
+        // Before it is looked up: which connections there are is told to those who may use them.
+        caller.Require(connectionString.Connection, Access.ReadOnly);
+        var connection = connections.Find(connectionString.Connection);
         record.Connection = connection.Name;
         var headers = SqlHeaders.Read(http.Request.Headers)
             ?? throw Invalid($"{SqlHeaders.IsolationLevel} is ReadUncommitted, ReadCommitted, RepeatableRead or Serializable.");
-        var call = await ReadAsync(http.Request, headers, connection, options);
+        var call = await ReadAsync(http.Request, headers, caller, connection, options);
         record.ActivityId = call.Activity.ActivityId;
 
         if (call.IsTransaction)
@@ -54,28 +56,31 @@ internal static class SqlEndpoint
         await StatementEndpoints.SendAsync(http, answer.Body, record);
     }
 
+    /// <summary>A driver with a token sends it beside the connection string.</summary>
+    private static string? CredentialOf(HttpRequest request) =>
+        CallerRequirements.ReadBearer(request) ?? ConnectionStringOf(request)?.Key;
+
     /// <summary>
-    /// The header is demanded, though a caller may have its key in another: a browser sends it across sites only where the gateway
+    /// The header is demanded of those too who have their key in another: a browser sends it across sites only where the gateway
     /// lets it.
     /// </summary>
-    private static SqlConnectionString ConnectionStringOf(HttpRequest request) =>
-        request.Headers[SqlHeaders.ConnectionString] is [{ } text] && SqlConnectionString.TryRead(text, out var read)
-            ? read
-            : throw Invalid($"Send the header {SqlHeaders.ConnectionString}: {SqlConnectionString.Shape}.");
+    private static SqlConnectionString? ConnectionStringOf(HttpRequest request) =>
+        request.Headers[SqlHeaders.ConnectionString] is [{ } text] && SqlConnectionString.TryRead(text, out var read) ? read : null;
 
     private static async Task<ActivityCall> ReadAsync(
-        HttpRequest request, SqlHeaders headers, NamedConnection connection, GatewayOptions options)
+        HttpRequest request, SqlHeaders headers, Caller caller, NamedConnection connection, GatewayOptions options)
     {
         var key = KeyOf(request.Headers[StatementEndpoints.IdempotencyKey]);
         using var body = await RequestBody.ReadAsync(request, options.BodyLimitBytes, anyType: true);
         var read = SqlRequestReader.Read(body.Fields, headers.ArrayMode);
 
         var batch = read.IsBatch ? headers.Batch : default;
-        // What may only read reads: the server refuses a write.
-        var access = batch.ReadOnly || connection.ReadOnly ? Access.ReadOnly : Access.ReadWrite;
+        // Who may only read reads: the server refuses a write.
+        var access = batch.ReadOnly || connection.ReadOnly || !caller.MayWrite(connection.Name) ? Access.ReadOnly : Access.ReadWrite;
         return new ActivityCall
         {
-            Activity = new ActivityIdentity(LoopbackOnly.Caller, connection.Name, key ?? $"sql-{Guid.NewGuid():N}"),
+            Caller = caller,
+            Activity = new ActivityIdentity(caller.Name, connection.Name, key ?? $"sql-{Guid.NewGuid():N}"),
             Statements = read.Statements,
             Mode = new TransactionMode(access, batch.Isolation, batch.Deferrable),
             IsTransaction = read.IsBatch,
