@@ -41,6 +41,29 @@ public sealed class GatewayConfigurationTests
     }
 
     [Theory]
+    [InlineData("*", true)]
+    [InlineData("https://app.example.org", true)]
+    [InlineData("http://localhost:3000", true)]
+    [InlineData("https://app.example.org/", false)]
+    [InlineData("https://app.example.org/path", false)]
+    [InlineData("app.example.org", false)]
+    [InlineData("ftp://app.example.org", false)]
+    [InlineData("", false)]
+    public void AllowedOrigin_IsOneOrAll(string origin, bool isTaken)
+    {
+        (string, string)[] settings = [("DSN", Dsn), ("Gateway:Sql:AllowedOrigins:0", origin)];
+
+        if (isTaken)
+            Assert.Equal([origin], Read(settings).Options.Sql.AllowedOrigins);
+        else
+            Assert.Contains("Gateway__Sql__AllowedOrigins__0", Assert.Throws<StartupException>(() => Read(settings)).Message);
+    }
+
+    [Fact]
+    public void UnknownSettingOfSql_IsAFault() =>
+        Assert.Contains("Gateway__Sql__Origins", Assert.Throws<StartupException>(() => Read(("DSN", Dsn), ("Gateway:Sql:Origins", "*"))).Message);
+
+    [Theory]
     [InlineData("BodyLimitBytes", "1024", "1023")]
     [InlineData("ResponseLimitBytes", "1024", "1023")]
     [InlineData("DefaultTimeoutMs", "1", "0")]
