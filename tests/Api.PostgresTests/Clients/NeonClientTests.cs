@@ -62,11 +62,12 @@ public sealed partial class NeonClientTests(GatewayFixture server)
         };
     }
 
-    /// <summary>What the reporter repeats at its end: the tests that failed, each with its difference.</summary>
+    /// <summary>What the reporter says without the tests that passed, and up to where it repeats itself.</summary>
     private static string FailuresOf(string output)
     {
-        var at = output.IndexOf("failing tests:", StringComparison.Ordinal);
-        return at < 0 ? output : output[at..];
+        var end = output.IndexOf("failing tests:", StringComparison.Ordinal);
+        var lines = (end < 0 ? output : output[..end]).Split('\n');
+        return string.Join('\n', lines.Where(line => !line.TrimStart().StartsWith('✔')));
     }
 
     private static int Count(string output, string what) =>

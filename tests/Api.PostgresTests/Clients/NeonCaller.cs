@@ -1,0 +1,54 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Gateway.Api.PostgresTests.Clients;
+
+/// <summary>A caller that speaks the protocol of Neon's driver by hand.</summary>
+internal static class NeonCaller
+{
+    public const string ConnectionString = "Neon-Connection-String";
+    public const string Default = "postgresql://anyone:anything@any.host/default";
+
+    /// <summary>What an error's body has, and nothing else.</summary>
+    public static readonly string[] ErrorFields =
+    [
+        "message", "code", "detail", "hint", "position", "internalPosition", "internalQuery", "severity", "where", "table", "column", "schema",
+        "dataType", "constraint", "file", "line", "routine",
+    ];
+
+    public static Task<Answer> SqlAsync(this GatewayClient gateway, object body, params (string Name, string Value)[] headers) =>
+        gateway.SqlAsync(new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body)), headers);
+
+    /// <summary>With a body that a serializer would not write.</summary>
+    public static Task<Answer> SqlAsync(this GatewayClient gateway, string body, params (string Name, string Value)[] headers) =>
+        gateway.SqlAsync(new ByteArrayContent(Encoding.UTF8.GetBytes(body)), headers);
+
+    /// <param name="gateway">The gateway.</param>
+    /// <param name="content">The body.</param>
+    /// <param name="headers">Over the connection string of the connection default, where it has none.</param>
+    public static async Task<Answer> SqlAsync(this GatewayClient gateway, HttpContent content, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/sql") { Content = content };
+        foreach (var (name, value) in headers)
+            request.Headers.TryAddWithoutValidation(name, value);
+        if (!request.Headers.Contains(ConnectionString))
+            request.Headers.Add(ConnectionString, Default);
+        using var response = await gateway.Http.SendAsync(request);
+        return await Answer.ReadAsync(response);
+    }
+
+    /// <summary>The error of an answer, after checking all that every error must be.</summary>
+    public static JsonElement ExpectError(this Answer answer, int status, string code)
+    {
+        Assert.True((int)answer.Status == status, $"{status} {code} was expected, and {(int)answer.Status} came: {answer.Text}");
+        var error = answer.Json;
+        Assert.Equal("application/json", answer.MediaType);
+        Assert.Equal(ErrorFields.Order(), error.EnumerateObject().Select(field => field.Name).Order());
+        Assert.Equal(code, error.GetProperty("code").GetString());
+        Assert.NotEmpty(error.GetProperty("message").GetString()!);
+        Assert.All(error.EnumerateObject(), field => Assert.True(field.Value.ValueKind is JsonValueKind.String or JsonValueKind.Null, answer.Text));
+        Assert.Contains(answer.Headers["X-Should-Retry"], (string[])["true", "false"]);
+        Assert.Equal(answer.Headers["X-Should-Retry"] == "true", answer.Headers.ContainsKey("Retry-After"));
+        return error;
+    }
+}
