@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Gateway.Tests;
 
@@ -24,6 +25,9 @@ internal sealed class FailingServer : IAsyncDisposable
 
     public List<string> Paths { get; } = [];
 
+    /// <summary>The Authorization headers that came, each empty where there was none.</summary>
+    public List<string> Credentials { get; } = [];
+
     public static async Task<FailingServer> StartAsync(params RequestDelegate[] replies)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -34,8 +38,23 @@ internal sealed class FailingServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>A reply with what the least of answers has.</summary>
-    public static Task Succeeds(HttpContext http) => http.Response.WriteAsync("""{"command": "SELECT"}""");
+    /// <summary>A reply with all that an answer has, whatever was asked.</summary>
+    public static Task Succeeds(HttpContext http) => http.Response.WriteAsync(
+        """
+        {"activityId": "run/step", "command": "SELECT", "rowCount": 0, "truncated": false,
+         "columns": [], "rows": [], "results": []}
+        """);
+
+    /// <summary>A reply of that text.</summary>
+    public static RequestDelegate Answers(string text) => http => http.Response.WriteAsync(text);
+
+    /// <summary>No reply, for as long as the caller waits.</summary>
+    public static async Task Hangs(HttpContext http)
+    {
+        var left = new TaskCompletionSource();
+        using var registration = http.RequestAborted.Register(left.SetResult);
+        await left.Task;
+    }
 
     /// <summary>A reply with a problem.</summary>
     public static RequestDelegate Fails(int status, string code, string shouldRetry, string retryAfter) => http =>
@@ -46,7 +65,10 @@ internal sealed class FailingServer : IAsyncDisposable
         http.Response.Headers.RetryAfter = retryAfter;
         return http.Response.WriteAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $$"""{"status": {{status}}, "code": "{{code}}", "detail": "As told.", "sqlState": "23505", "committed": "no"}"""));
+            $$"""
+            {"type": "/problems/{{code}}", "title": "Told", "status": {{status}}, "code": "{{code}}", "detail": "As told.",
+             "sqlState": "23505", "retryable": {{shouldRetry}}, "committed": "no"}
+            """));
     };
 
     /// <summary>No reply: the connection is cut.</summary>
@@ -69,7 +91,8 @@ internal sealed class FailingServer : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext http, RequestDelegate[] replies)
     {
-        Paths.Add(http.Request.Path);
+        Paths.Add(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
+        Credentials.Add(http.Request.Headers.Authorization.ToString());
         using var body = http.Request.ContentLength > 0 ? await JsonDocument.ParseAsync(http.Request.Body) : null;
         Requests.Add(body?.RootElement.Clone() ?? default);
         await replies[Requests.Count - 1](http);
