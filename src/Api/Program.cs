@@ -18,6 +18,8 @@ internal static class Program
 
         try
         {
+            if (KeyCommand.Is(args))
+                return await KeyCommand.RunAsync(args);
             if (JournalCommand.Is(args))
                 return await JournalCommand.RunAsync(args);
             await using var gateway = await StartAsync(args);
@@ -63,7 +65,7 @@ internal static class Program
         {
             await gateway.ConnectAsync();
             await gateway.ListenAsync();
-            gateway.Announce();
+            gateway.Announce(configuration.Callers);
             return gateway;
         }
         catch
