@@ -27,10 +27,6 @@ internal sealed record GatewayConfiguration(
         var faults = new List<string>();
         var section = configuration.GetSection(Section);
         FindUnknown(section, typeof(GatewayOptions), faults);
-        foreach (var connection in section.GetSection("Connections").GetChildren())
-            FindUnknown(connection, typeof(ConnectionOptions), faults);
-        foreach (var caller in section.GetSection("Callers").GetChildren())
-            FindUnknown(caller, typeof(CallerOptions), faults);
 
         var options = Bind(section, faults);
         if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
@@ -94,18 +90,32 @@ internal sealed record GatewayConfiguration(
     }
 
     /// <summary>An unknown setting is most often a misspelt one, which would otherwise be ignored in silence.</summary>
-    private static void FindUnknown(IConfigurationSection section, Type options, List<string> faults)
+    private static void FindUnknown(IConfigurationSection section, Type type, List<string> faults)
     {
-        var known = options.GetProperties().Select(property => property.Name).ToArray();
+        if (type == typeof(string) || type.IsPrimitive)
+        {
+            faults.AddRange(section.GetChildren().Select(below => $"{NameOf(below)} is not a setting; {NameOf(section)} is."));
+            return;
+        }
+
+        // What it holds is not shown: it may have been meant for one of those below, a DSN say.
+        if (section.Value is { Length: > 0 })
+            faults.Add($"{NameOf(section)} takes no value; its settings begin with {NameOf(section)}__.");
+        var known = type.IsGenericType ? [] : type.GetProperties();
         foreach (var setting in section.GetChildren())
         {
-            if (!known.Contains(setting.Key, StringComparer.OrdinalIgnoreCase))
-            {
-                faults.Add(
-                    $"{setting.Path.Replace(":", "__")} is not a setting; there are {string.Join(", ", known)}.");
-            }
+            // Of a dictionary whoever configures it chooses the names.
+            var found = type.IsGenericType
+                ? type.GenericTypeArguments[1]
+                : known.FirstOrDefault(property => property.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase))?.PropertyType;
+            if (found is null)
+                faults.Add($"{NameOf(setting)} is not a setting; there are {string.Join(", ", known.Select(property => property.Name))}.");
+            else
+                FindUnknown(setting, found, faults);
         }
     }
+
+    private static string NameOf(IConfigurationSection section) => section.Path.Replace(":", "__");
 
     private static void Check(object options, string prefix, List<string> faults)
     {
