@@ -4,6 +4,7 @@ using Gateway.Api.Endpoints;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
 using Gateway.Api.Replay;
+using Gateway.Api.SqlOverHttp;
 using Gateway.Api.Telemetry;
 
 namespace Gateway.Api;
@@ -51,12 +52,14 @@ internal static class Program
         builder.Services.AddSingleton<StatementPath>();
         builder.Services.AddHostedService<JournalPurge>();
         builder.Services.AddAnswerCompression();
+        builder.Services.AddCors();
         builder.Services.AddContractDocument();
 
         var gateway = builder.Build();
         gateway.OwnDevelopmentDatabase();
         gateway.UseMiddleware<RequestLog>();
         gateway.UseResponseCompression();
+        gateway.UseSqlCors();
         gateway.UseMiddleware<ProblemMiddleware>();
         gateway.UseMiddleware<CallerIdentification>();
         MapEndpoints(gateway);
@@ -81,6 +84,7 @@ internal static class Program
     {
         gateway.MapStatements();
         gateway.MapActivities();
+        gateway.MapSql();
         gateway.MapHealth();
         gateway.MapContractDocument();
     }

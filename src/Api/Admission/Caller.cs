@@ -23,6 +23,10 @@ internal sealed class Caller
 
     public string Name { get; }
 
+    /// <summary>Whether it may write there, for a request that does not say whether it will.</summary>
+    public bool MayWrite(string connection) =>
+        _rights is null || (_rights.TryGetValue(connection, out var granted) && granted == Access.ReadWrite);
+
     /// <summary>Refuses what it may not do.</summary>
     /// <exception cref="Failure">
     /// <c>forbidden</c>, for a connection that does not exist too: which there are is told to those who may use them.

@@ -35,7 +35,7 @@ internal static class CallerRequirements
         where TEndpoints : IEndpointConventionBuilder => endpoints.WithMetadata(new CallerRequirement(credential));
 
     /// <returns>Null where there is none, or one of another scheme; what can't be one key is empty, which none is.</returns>
-    internal static string? ReadBearer(HttpRequest request)
+    public static string? ReadBearer(HttpRequest request)
     {
         var header = request.Headers.Authorization;
         if (header.Count > 1)

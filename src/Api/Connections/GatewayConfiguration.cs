@@ -29,6 +29,7 @@ internal sealed record GatewayConfiguration(
         FindUnknown(section, typeof(GatewayOptions), faults);
 
         var options = Bind(section, faults);
+        CheckOrigins(options.Sql.AllowedOrigins, faults);
         if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
         {
             if (options.Connections.GetValueOrDefault(DefaultConnection)?.Dsn is not null)
@@ -101,13 +102,13 @@ internal sealed record GatewayConfiguration(
         // What it holds is not shown: it may have been meant for one of those below, a DSN say.
         if (section.Value is { Length: > 0 })
             faults.Add($"{NameOf(section)} takes no value; its settings begin with {NameOf(section)}__.");
-        var known = type.IsGenericType ? [] : type.GetProperties();
+        // Of a dictionary or an array whoever configures it chooses the names.
+        var each = type.IsGenericType ? type.GenericTypeArguments[1] : type.GetElementType();
+        var known = each is null ? type.GetProperties() : [];
         foreach (var setting in section.GetChildren())
         {
-            // Of a dictionary whoever configures it chooses the names.
-            var found = type.IsGenericType
-                ? type.GenericTypeArguments[1]
-                : known.FirstOrDefault(property => property.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase))?.PropertyType;
+            var found = each
+                ?? known.FirstOrDefault(property => property.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase))?.PropertyType;
             if (found is null)
                 faults.Add($"{NameOf(setting)} is not a setting; there are {string.Join(", ", known.Select(property => property.Name))}.");
             else
@@ -126,6 +127,17 @@ internal sealed record GatewayConfiguration(
             var member = result.MemberNames.First();
             var value = options.GetType().GetProperty(member)!.GetValue(options);
             faults.Add($"{prefix}{member} is {value}: {result.ErrorMessage}");
+        }
+    }
+
+    private static void CheckOrigins(string[] origins, List<string> faults)
+    {
+        foreach (var (index, origin) in origins.Index())
+        {
+            var isOrigin = Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+                && uri.GetLeftPart(UriPartial.Authority).Equals(origin, StringComparison.OrdinalIgnoreCase);
+            if (origin != "*" && !isOrigin)
+                faults.Add($"{Section}__Sql__AllowedOrigins__{index} is \"{origin}\": an origin is a scheme, a host and a port, as in https://app.example.org; * is all.");
         }
     }
 

@@ -194,7 +194,7 @@ internal sealed class ContractOperationFilter : IOperationFilter
                     ["application/problem+json"] = new OpenApiMediaType
                     {
                         Schema = problem,
-                        Examples = codes.Select(ProblemAnswer.NameOf).ToDictionary(
+                        Examples = codes.Select(FailureForm.NameOf).ToDictionary(
                             name => name,
                             IOpenApiExample (name) => new OpenApiExampleReference(name, context.Document)),
                     },
@@ -231,7 +231,7 @@ internal sealed class ContractComponents : IDocumentFilter
             [ContractDocumentTexts.KeyScheme] = ContractDocumentTexts.Key,
         };
         components.Examples = ContractOperations.Codes.ToDictionary(
-            ProblemAnswer.NameOf,
+            FailureForm.NameOf,
             IOpenApiExample (code) => new OpenApiExample
             {
                 Summary = FailureTable.For(code).Title,

@@ -144,7 +144,7 @@ internal static class ContractDocumentTexts
     public static string Describe(ProblemCode code)
     {
         var answer = FailureTable.For(code);
-        return $"`{ProblemAnswer.NameOf(code)}`: {answer.Title}. {(answer.Retryable ? "Retryable." : "Not retryable.")}";
+        return $"`{FailureForm.NameOf(code)}`: {answer.Title}. {(answer.Retryable ? "Retryable." : "Not retryable.")}";
     }
 
     private static OpenApiSchema TraceParentSchema() =>

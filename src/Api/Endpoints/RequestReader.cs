@@ -1,3 +1,4 @@
+using System.Data;
 using System.Text.Json;
 using Gateway.Api.Admission;
 using Gateway.Api.Connections;
@@ -37,7 +38,7 @@ internal sealed class RequestReader
     private Delivery _delivery;
     private bool _hasStatements;
     private StatementCall?[] _statements = [];
-    private Isolation _isolation;
+    private IsolationLevel _isolation = IsolationLevel.ReadCommitted;
     private bool _readOnly;
     private bool _deferrable;
 
@@ -143,9 +144,9 @@ internal sealed class RequestReader
             case "isolation":
                 _isolation = _fields.ReadChoice(
                     value, pointer,
-                    ("read committed", Isolation.ReadCommitted),
-                    ("repeatable read", Isolation.RepeatableRead),
-                    ("serializable", Isolation.Serializable));
+                    ("read committed", IsolationLevel.ReadCommitted),
+                    ("repeatable read", IsolationLevel.RepeatableRead),
+                    ("serializable", IsolationLevel.Serializable));
                 return true;
             case "readOnly":
                 _readOnly = _fields.ReadBoolean(value, pointer);
@@ -213,8 +214,7 @@ internal sealed class RequestReader
             return;
         }
 
-        var key = header.Count == 1 ? ActivityId.Unquote(header[0]!) : null;
-        if (key is null || !ActivityId.IsValid(key))
+        if (ActivityId.Read(header) is not { } key)
         {
             _fields.Fault("/activityId", $"The header Idempotency-Key is one key of {ActivityId.Rule}, bare or quoted.");
             return;

@@ -1,3 +1,4 @@
+using System.Data;
 using Gateway.Api.Admission;
 using Gateway.Api.Replay;
 using Gateway.Contracts;
@@ -24,6 +25,9 @@ internal sealed record ActivityCall
     /// <summary>What the numbers are in the answer that a double may not hold.</summary>
     public required Numbers Numbers { get; init; }
 
+    /// <summary>What the answer looks like.</summary>
+    public AnswerLayout Layout { get; init; } = ContractLayout.Instance;
+
     /// <summary>The whole budget, from the request's arrival.</summary>
     public required TimeSpan Budget { get; init; }
 
@@ -45,7 +49,7 @@ internal sealed record StatementCall(BoundStatement Statement, RowFormat RowForm
 /// <param name="Access">Whether it may write.</param>
 /// <param name="Isolation">Null for the server's default.</param>
 /// <param name="Deferrable">Waits for a snapshot that no serialization failure can hit; PostgreSQL heeds it for serializable reads.</param>
-internal readonly record struct TransactionMode(Access Access, Isolation? Isolation = null, bool Deferrable = false)
+internal readonly record struct TransactionMode(Access Access, IsolationLevel? Isolation = null, bool Deferrable = false)
 {
     public string Begin
     {
@@ -53,9 +57,10 @@ internal readonly record struct TransactionMode(Access Access, Isolation? Isolat
         {
             var isolation = Isolation switch
             {
-                Contracts.Isolation.ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
-                Contracts.Isolation.RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
-                Contracts.Isolation.Serializable => " ISOLATION LEVEL SERIALIZABLE",
+                IsolationLevel.ReadUncommitted => " ISOLATION LEVEL READ UNCOMMITTED",
+                IsolationLevel.ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
+                IsolationLevel.RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
+                IsolationLevel.Serializable => " ISOLATION LEVEL SERIALIZABLE",
                 _ => "",
             };
             return $"BEGIN{isolation}{(Access == Access.ReadOnly ? " READ ONLY" : " READ WRITE")}{(Deferrable ? " DEFERRABLE" : "")}";

@@ -87,7 +87,7 @@ public sealed class ContractDocumentTests
                     .Select(example => $"{response.Key} {example.Key}"));
 
             var listed = ContractOperations.ByName[name].Codes
-                .Select(code => $"{FailureTable.For(code).Status} {ProblemAnswer.NameOf(code)}");
+                .Select(code => $"{FailureTable.For(code).Status} {FailureForm.NameOf(code)}");
 
             Assert.Equal(listed.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
         }
@@ -126,12 +126,12 @@ public sealed class ContractDocumentTests
         var examples = Generated.Document["components"]!["examples"]!.AsObject();
         foreach (var code in ContractOperations.Codes)
         {
-            var problem = examples[ProblemAnswer.NameOf(code)]!["value"]!;
+            var problem = examples[FailureForm.NameOf(code)]!["value"]!;
             var answer = FailureTable.For(code);
 
             Assert.Empty(ContractSchema.Of(nameof(Problem)).Faults(problem));
-            Assert.Equal(ProblemAnswer.NameOf(code), (string?)problem["code"]);
-            Assert.Equal($"/problems/{ProblemAnswer.NameOf(code)}", (string?)problem["type"]);
+            Assert.Equal(FailureForm.NameOf(code), (string?)problem["code"]);
+            Assert.Equal($"/problems/{FailureForm.NameOf(code)}", (string?)problem["type"]);
             Assert.Equal((answer.Status, answer.Retryable, answer.Title),
                 ((int)problem["status"]!, (bool)problem["retryable"]!, (string)problem["title"]!));
         }
@@ -145,8 +145,8 @@ public sealed class ContractDocumentTests
 
         var listed = code["enum"]!.AsArray().Select(word => (string)word!).ToArray();
 
-        Assert.Equal(Enum.GetValues<ProblemCode>().Select(ProblemAnswer.NameOf), listed);
-        Assert.Equal(FailureTable.Answers.Keys.Order().Select(ProblemAnswer.NameOf), listed);
+        Assert.Equal(Enum.GetValues<ProblemCode>().Select(FailureForm.NameOf), listed);
+        Assert.Equal(FailureTable.Answers.Keys.Order().Select(FailureForm.NameOf), listed);
         Assert.All(listed, word => Assert.Contains($"`{word}`", (string)code["description"]!));
     }
 
