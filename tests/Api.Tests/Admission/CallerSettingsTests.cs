@@ -83,7 +83,7 @@ public sealed class CallerSettingsTests
 
     [Theory]
     [InlineData("reports", "")]
-    [InlineData("nowhere", "Gateway__Callers__a__Connections__nowhere is about a connection that is not configured; there are reports, default")]
+    [InlineData("nowhere", "Connections__nowhere is about a connection that is not configured; there are reports, default")]
     public void Right_IsOnAConnectionThatThereIs(string connection, string fault) =>
         AssertFault(fault, ("a:Keys:0", Hash), ($"a:Connections:{connection}", "read"));
 
@@ -93,7 +93,8 @@ public sealed class CallerSettingsTests
     [InlineData(0, 0, "Gateway__Callers__a__Keys__0 is not the hash of a key")]
     [InlineData(1, 64, "")]
     [InlineData(2, 64, "Gateway__Callers__a__Keys__2 is not a setting")]
-    public void Key_IsAHashInOneOfTwoPlaces(int place, int digits, string fault) => AssertFault(fault, ($"a:Keys:{place}", Hash[..digits]));
+    public void Key_IsAHashInOneOfTwoPlaces(int place, int digits, string fault) =>
+        AssertFault(fault, ($"a:Keys:{place}", Hash[..digits]));
 
     [Fact]
     public void Key_IsNoOtherText()
@@ -155,7 +156,8 @@ public sealed class CallerSettingsTests
 
     private static Callers Read(params (string Name, string Value)[] settings) =>
         GatewayConfiguration.Read(new ConfigurationBuilder()
-            .AddInMemoryCollection(settings.ToDictionary(setting => $"Gateway:Callers:{setting.Name}".TrimEnd(':'), setting => (string?)setting.Value))
+            .AddInMemoryCollection(settings.Select(
+                setting => KeyValuePair.Create($"Gateway:Callers:{setting.Name}".TrimEnd(':'), (string?)setting.Value)))
             .AddInMemoryCollection([
                 new("DSN", "postgresql://me@db/app"), new("Gateway:Connections:reports:Dsn", "postgresql://me@db/reports"),
             ])
