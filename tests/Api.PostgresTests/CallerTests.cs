@@ -23,7 +23,8 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
                 foreach (var credential in new[]
                 {
                     "", "Basic KEY", "KEY", "ApiKey KEY", "Bearer", "Bearer ", "Bearer WRONG", "Bearer KEY KEY",
-                    "Bearer KEY, Bearer KEY", "Bearer HASH", "Bearer CUT", "Bearer KEY=", "Bearer \"KEY\"", "Bearer Bearer KEY", "Bearer LOWER",
+                    "Bearer KEY, Bearer KEY", "Bearer HASH", "Bearer CUT", "Bearer KEY=", "Bearer \"KEY\"",
+                    "Bearer Bearer KEY", "Bearer LOWER",
                 })
                     cases.Add(endpoint, credential);
             }
@@ -37,7 +38,8 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
     {
         var hasToken = credential.StartsWith("Bearer", StringComparison.Ordinal);
         var header = credential.Replace("KEY", gateway.Writer).Replace("WRONG", ApiKey.New())
-            .Replace("HASH", ApiKey.WriteHash(gateway.Writer)).Replace("CUT", gateway.Writer[..^1]).Replace("LOWER", gateway.Writer.ToLowerInvariant());
+            .Replace("HASH", ApiKey.WriteHash(gateway.Writer)).Replace("CUT", gateway.Writer[..^1])
+            .Replace("LOWER", gateway.Writer.ToLowerInvariant());
 
         var answer = await AskNothingAsync(() => SendAsync(endpoint, "default", header));
 

@@ -49,7 +49,8 @@ public sealed class CallersTests
         string[] wrong =
         [
             "", " ", "gw_", Key[..^1], Key + "x", Key[..^1] + (Key[^1] == 'A' ? 'B' : 'A'), "GW_" + Key[3..], Key[3..],
-            ApiKey.New(), Key[..^1] + "é", Key[..^1] + "\0", Key + "\0", ApiKey.WriteHash(Key), $" {Key}", new string('x', 1 << 20), new string('é', 46),
+            ApiKey.New(), Key[..^1] + "é", Key[..^1] + "\0", Key + "\0", ApiKey.WriteHash(Key), $" {Key}",
+            new string('x', 1 << 20), new string('é', 46),
         ];
 
         var failures = wrong.Select(credential => Assert.Throws<Failure>(() => Known.Identify(credential))).ToArray();
