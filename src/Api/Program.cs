@@ -19,6 +19,8 @@ internal static class Program
 
         try
         {
+            if (KeyCommand.Is(args))
+                return await KeyCommand.RunAsync(args);
             if (JournalCommand.Is(args))
                 return await JournalCommand.RunAsync(args);
             await using var gateway = await StartAsync(args);
@@ -66,7 +68,7 @@ internal static class Program
         {
             await gateway.ConnectAsync();
             await gateway.ListenAsync();
-            gateway.Announce();
+            gateway.Announce(configuration.Callers);
             return gateway;
         }
         catch

@@ -27,12 +27,6 @@ internal sealed record GatewayConfiguration(
         var faults = new List<string>();
         var section = configuration.GetSection(Section);
         FindUnknown(section, typeof(GatewayOptions), faults);
-        foreach (var connection in section.GetSection("Connections").GetChildren())
-            FindUnknown(connection, typeof(ConnectionOptions), faults);
-        foreach (var caller in section.GetSection("Callers").GetChildren())
-            FindUnknown(caller, typeof(CallerOptions), faults);
-
-        FindUnknown(section.GetSection(nameof(GatewayOptions.Sql)), typeof(SqlOptions), faults);
 
         var options = Bind(section, faults);
         CheckOrigins(options.Sql.AllowedOrigins, faults);
@@ -97,18 +91,32 @@ internal sealed record GatewayConfiguration(
     }
 
     /// <summary>An unknown setting is most often a misspelt one, which would otherwise be ignored in silence.</summary>
-    private static void FindUnknown(IConfigurationSection section, Type options, List<string> faults)
+    private static void FindUnknown(IConfigurationSection section, Type type, List<string> faults)
     {
-        var known = options.GetProperties().Select(property => property.Name).ToArray();
+        if (type == typeof(string) || type.IsPrimitive)
+        {
+            faults.AddRange(section.GetChildren().Select(below => $"{NameOf(below)} is not a setting; {NameOf(section)} is."));
+            return;
+        }
+
+        // What it holds is not shown: it may have been meant for one of those below, a DSN say.
+        if (section.Value is { Length: > 0 })
+            faults.Add($"{NameOf(section)} takes no value; its settings begin with {NameOf(section)}__.");
+        // Of a dictionary or an array whoever configures it chooses the names.
+        var each = type.IsGenericType ? type.GenericTypeArguments[1] : type.GetElementType();
+        var known = each is null ? type.GetProperties() : [];
         foreach (var setting in section.GetChildren())
         {
-            if (!known.Contains(setting.Key, StringComparer.OrdinalIgnoreCase))
-            {
-                faults.Add(
-                    $"{setting.Path.Replace(":", "__")} is not a setting; there are {string.Join(", ", known)}.");
-            }
+            var found = each
+                ?? known.FirstOrDefault(property => property.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase))?.PropertyType;
+            if (found is null)
+                faults.Add($"{NameOf(setting)} is not a setting; there are {string.Join(", ", known.Select(property => property.Name))}.");
+            else
+                FindUnknown(setting, found, faults);
         }
     }
+
+    private static string NameOf(IConfigurationSection section) => section.Path.Replace(":", "__");
 
     private static void Check(object options, string prefix, List<string> faults)
     {

@@ -90,6 +90,10 @@ public sealed class GatewayConfigurationTests
     [InlineData("both name the default connection", "DSN", Dsn, "Gateway:Connections:default:Dsn", Dsn)]
     [InlineData("Gateway__Pool is not a setting", "DSN", Dsn, "Gateway:Pool", "1")]
     [InlineData("Gateway__Connections__default__Size is not a setting", "DSN", Dsn, "Gateway:Connections:default:Size", "1")]
+    [InlineData("Gateway__Connections__a takes no value", "DSN", Dsn, "Gateway:Connections:a", Dsn)]
+    [InlineData("Gateway__Connections__a__Dsn__x is not a setting", "Gateway:Connections:a:Dsn", Dsn, "Gateway:Connections:a:Dsn:x", "1")]
+    [InlineData("Gateway__Sql__AllowedOrigins takes no value", "DSN", Dsn, "Gateway:Sql:AllowedOrigins", "*")]
+    [InlineData("Gateway__BodyLimitBytes__x is not a setting", "DSN", Dsn, "Gateway:BodyLimitBytes:x", "1")]
     [InlineData("Gateway__BodyLimitBytes", "DSN", Dsn, "Gateway:BodyLimitBytes", "many")]
     [InlineData("is above Gateway__MaxTimeoutMs", "DSN", Dsn, "Gateway:MaxTimeoutMs", "1000")]
     public void Fault_IsNamed(string expected, params string[] settings)

@@ -115,6 +115,26 @@ public sealed class ContractDocumentTests
     }
 
     [Fact]
+    public void OperationsThatWantACaller_AskForItsKeyAndMayRefuseIt()
+    {
+        foreach (var (path, item) in Generated.Document["paths"]!.AsObject())
+        {
+            foreach (var (_, operation) in item!.AsObject())
+            {
+                var wanted = path.StartsWith("/v1/", StringComparison.Ordinal);
+                var security = operation!["security"]!.AsArray();
+
+                Assert.Equal(wanted, security.Count == 1 && security[0]!["key"] is not null);
+                Assert.Equal(wanted, security.Count > 0);
+                Assert.Equal(wanted, operation["responses"]!["401"]?["headers"]?["WWW-Authenticate"] is not null);
+                Assert.Equal(wanted, operation["responses"]!["403"] is not null);
+            }
+        }
+        var scheme = Generated.Document["components"]!["securitySchemes"]!["key"]!;
+        Assert.Equal(("http", "bearer"), ((string?)scheme["type"], (string?)scheme["scheme"]));
+    }
+
+    [Fact]
     public void ProblemsOfOneStatus_AgreeOnRetrying() =>
         Assert.All(
             FailureTable.Answers.Values.GroupBy(answer => answer.Status),
