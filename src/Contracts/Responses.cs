@@ -9,6 +9,12 @@ public sealed record StatementResponse : StatementOutcome
     /// <summary>The tag that the request carried.</summary>
     [JsonPropertyOrder(-1)]
     public required string ActivityId { get; init; }
+
+    /// <summary>
+    /// Whether it is the recorded answer of an earlier attempt: the header <c>Idempotent-Replayed</c>, and no member of the JSON.
+    /// </summary>
+    [JsonIgnore]
+    public bool Replayed { get; init; }
 }
 
 /// <summary>The rows that a query returned.</summary>
@@ -30,6 +36,10 @@ public sealed record TransactionResponse
 
     /// <summary>A result for each statement, in their order.</summary>
     public required IReadOnlyList<TransactionResult> Results { get; init; }
+
+    /// <summary>As of a single statement's answer.</summary>
+    [JsonIgnore]
+    public bool Replayed { get; init; }
 }
 
 /// <summary>What one statement of a transaction did.</summary>

@@ -1,9 +1,6 @@
-using System.Globalization;
-using System.Net;
 using System.Text.Json;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using static Gateway.Tests.FailingServer;
 
 namespace Gateway.Api.PostgresTests;
 
@@ -195,63 +192,4 @@ public sealed class ExampleRetryTests
 
     private static double[] Pauses(JsonElement outcome) =>
         [.. outcome.GetProperty("pauses").EnumerateArray().Select(pause => pause.GetDouble())];
-
-    private static Task Succeeds(HttpContext http) => http.Response.WriteAsync("""{"command": "SELECT"}""");
-
-    private static RequestDelegate Fails(int status, string code, string shouldRetry, string retryAfter) => http =>
-    {
-        http.Response.StatusCode = status;
-        http.Response.ContentType = "application/problem+json";
-        http.Response.Headers["X-Should-Retry"] = shouldRetry;
-        http.Response.Headers.RetryAfter = retryAfter;
-        return http.Response.WriteAsync(string.Create(
-            CultureInfo.InvariantCulture,
-            $$"""{"status": {{status}}, "code": "{{code}}", "detail": "As told.", "sqlState": "23505", "committed": "no"}"""));
-    };
-
-    private static Task CutsOff(HttpContext http)
-    {
-        http.Abort();
-        return Task.CompletedTask;
-    }
-
-    private static async Task CutsOffInTheBody(HttpContext http)
-    {
-        http.Response.ContentLength = 100;
-        await http.Response.WriteAsync("{\"command\":");
-        await http.Response.Body.FlushAsync();
-        http.Abort();
-    }
-
-    /// <summary>Answers the first request as the first reply says, and so on; one more than that is a fault.</summary>
-    private sealed class FailingServer : IAsyncDisposable
-    {
-        private readonly WebApplication _application;
-
-        private FailingServer(WebApplication application) => _application = application;
-
-        public Uri Address => new(_application.Urls.Single());
-        public List<JsonElement> Requests { get; } = [];
-        public List<string> Paths { get; } = [];
-
-        public static async Task<FailingServer> StartAsync(params RequestDelegate[] replies)
-        {
-            var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-            builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-            var server = new FailingServer(builder.Build());
-            server._application.Run(http => server.AnswerAsync(http, replies));
-            await server._application.StartAsync();
-            return server;
-        }
-
-        public ValueTask DisposeAsync() => _application.DisposeAsync();
-
-        private async Task AnswerAsync(HttpContext http, RequestDelegate[] replies)
-        {
-            using var body = await JsonDocument.ParseAsync(http.Request.Body);
-            Paths.Add(http.Request.Path);
-            Requests.Add(body.RootElement.Clone());
-            await replies[Requests.Count - 1](http);
-        }
-    }
 }

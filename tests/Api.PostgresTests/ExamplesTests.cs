@@ -56,6 +56,22 @@ public sealed class ExamplesTests(DemoFixture gateway) : IClassFixture<DemoFixtu
         Assert.Contains("X-Should-Retry: false", example.Output);
     }
 
+    [Fact]
+    public async Task CSharpActivities_PrintTheDemoUsersAndOneOrder()
+    {
+        // Built along with the tests, for what they were built for.
+        var output = Path.GetRelativePath(Repository.PathOf("tests/Api.PostgresTests"), AppContext.BaseDirectory);
+
+        var example = await ExampleProcess.RunAsync(
+            gateway.Address, "dotnet", Path.Combine("csharp", output, "Gateway.UsersActivity.dll"));
+
+        AssertSucceeded(example);
+        Assert.All(DemoUsers, email => Assert.Contains($" {email} ", example.Output));
+        var orders = Regex.Matches(example.Output, @"^attempt [12]: order (\d+) of 41\.05$", RegexOptions.Multiline);
+        Assert.Equal(2, orders.Count);
+        Assert.Equal(orders[0].Groups[1].Value, orders[1].Groups[1].Value);
+    }
+
     private static void AssertSucceeded(ExampleProcess example) =>
         Assert.True(example.ExitCode == 0, $"Exit code {example.ExitCode}.\n{example.Errors}\n{example.Output}");
 }

@@ -23,7 +23,7 @@ internal sealed class ContractSchemas : ISchemaFilter
             var nullability = new NullabilityInfoContext();
             described.Required = context.Type.GetProperties()
                 .Where(member => nullability.Create(member).ReadState == NullabilityState.NotNull)
-                .Select(member => JsonNamingPolicy.CamelCase.ConvertName(member.Name)).ToHashSet();
+                .Select(member => JsonNamingPolicy.CamelCase.ConvertName(member.Name)).Where(properties.ContainsKey).ToHashSet();
         }
         // A member that is null is left out of an answer, and refused in a request.
         foreach (var member in properties.Values.OfType<OpenApiSchema>())
