@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Gateway.Api.Admission;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Clients;
@@ -20,6 +21,7 @@ public sealed partial class NeonClientTests(GatewayFixture server)
     [InlineData("reference")]
     [InlineData("errors")]
     [InlineData("transactions")]
+    [InlineData("callers")]
     [InlineData("drizzle")]
     [InlineData("prisma")]
     [InlineData("kysely")]
@@ -29,10 +31,14 @@ public sealed partial class NeonClientTests(GatewayFixture server)
         var dsn = await server.CreateDatabaseAsync();
         // Prisma's adapter takes a timestamp's text for one of UTC.
         await GatewayFixture.ExecuteAsync(dsn, $"ALTER DATABASE {new NpgsqlConnectionStringBuilder(dsn).Database} SET TimeZone TO 'UTC'");
-        await using var gateway = await RunningGateway.StartAsync($"--DSN={dsn}");
+        var (writer, reader) = (ApiKey.New(), ApiKey.New());
+        await using var gateway = await RunningGateway.StartAsync(
+            $"--DSN={dsn}",
+            $"--Gateway:Callers:writer:Keys:0={ApiKey.WriteHash(writer)}", "--Gateway:Callers:writer:Connections:default=write",
+            $"--Gateway:Callers:reader:Keys:0={ApiKey.WriteHash(reader)}", "--Gateway:Callers:reader:Connections:default=read");
 
         await using var node = new ClientProcess(
-            folder, "node", ["--test", "--test-reporter=spec", $"{file}.test.mjs"], EnvironmentOf(gateway, dsn));
+            folder, "node", ["--test", "--test-reporter=spec", $"{file}.test.mjs"], EnvironmentOf(gateway, writer, reader, dsn));
         var code = await node.WaitForExitAsync(Patience);
 
         Assert.True(code == 0, $"{file}.test.mjs failed:\n{FailuresOf(node.Output)}\n{node.Errors}");
@@ -40,12 +46,14 @@ public sealed partial class NeonClientTests(GatewayFixture server)
         Assert.Equal(Count(node.Output, "tests"), Count(node.Output, "pass"));
     }
 
-    private static Dictionary<string, string> EnvironmentOf(RunningGateway gateway, string dsn)
+    private static Dictionary<string, string> EnvironmentOf(RunningGateway gateway, string writer, string reader, string dsn)
     {
         var settings = new NpgsqlConnectionStringBuilder(dsn);
         return new()
         {
             ["GATEWAY_URL"] = gateway.Address.ToString(),
+            ["GATEWAY_KEY"] = writer,
+            ["GATEWAY_READING_KEY"] = reader,
             // Where node-postgres connects.
             ["PGHOST"] = settings.Host!,
             ["PGPORT"] = settings.Port.ToString(CultureInfo.InvariantCulture),

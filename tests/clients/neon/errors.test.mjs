@@ -126,13 +126,6 @@ suite('the gateway refuses', () => {
     }
   });
 
-  test('a connection that it does not have', async () => {
-    const error = await rejection(neon('postgresql://anyone:anything@any.host/nowhere')`SELECT 1`);
-
-    assert.match(error.message, /HTTP status 404.*nowhere/);
-    assert.ok(!error.message.includes('anything'));
-  });
-
   test('and works on after any of it', async () => {
     assert.deepEqual(await neon(connectionString)`SELECT 1 AS n`, [{ n: 1 }]);
   });

@@ -1,10 +1,16 @@
 import { neon, neonConfig } from '@neondatabase/serverless';
 import pg from 'pg';
 
-// All that a program of Neon's driver changes to use the gateway: where it sends, and the string, which names the connection.
+// All that a program of Neon's driver changes to use the gateway: where it sends, and the string, which has the caller's key and
+// names the connection.
 neonConfig.fetchEndpoint = () => new URL('/sql', process.env.GATEWAY_URL).href;
-export const connectionString = 'postgresql://anyone:anything@any.host/default';
+export const key = process.env.GATEWAY_KEY;
+export const connectionString = stringOf(key);
 export const sql = neon(connectionString);
+
+export function stringOf(password, connection = 'default') {
+  return `postgresql://anyone:${password}@any.host/${connection}`;
+}
 
 /**
  * A session past the gateway, of node-postgres, whose results the driver's are to equal. Where it connects is said by libpq's
