@@ -1,10 +1,6 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.PostgresTests;
@@ -28,7 +24,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
         await using var server = await FailingServer.StartAsync(
             Fails(503, "saturated", shouldRetry: "true", retryAfter: "0"),
             Fails(500, "internal", shouldRetry: "true", retryAfter: "0"),
-            Succeeds);
+            FailingServer.Succeeds);
 
         var answer = (await SendAsync(server)).ExpectAnswer();
 
@@ -46,7 +42,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     public async Task EnginesSecondAttempt_CountingStartsThere()
     {
         await using var server = await FailingServer.StartAsync(
-            Fails(503, "saturated", shouldRetry: "true", retryAfter: "0"), Succeeds);
+            Fails(503, "saturated", shouldRetry: "true", retryAfter: "0"), FailingServer.Succeeds);
 
         (await SendAsync(server, attempt: 4)).ExpectAnswer();
 
@@ -57,7 +53,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     public async Task RetryAfter_WaitedForInFull()
     {
         await using var server = await FailingServer.StartAsync(
-            Fails(429, "rate_limited", shouldRetry: "true", retryAfter: "2"), Succeeds);
+            Fails(429, "rate_limited", shouldRetry: "true", retryAfter: "2"), FailingServer.Succeeds);
 
         (await SendAsync(server)).ExpectAnswer();
 
@@ -72,7 +68,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     public async Task ShouldRetryFalse_StopsAtOnce(int status)
     {
         await using var server = await FailingServer.StartAsync(
-            Fails(status, "sql_error", shouldRetry: "false", retryAfter: "0"), Succeeds);
+            Fails(status, "sql_error", shouldRetry: "false", retryAfter: "0"), FailingServer.Succeeds);
 
         var error = (await SendAsync(server)).ExpectError("sql_error", attempt: 1, retryable: false);
 
@@ -87,7 +83,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     public async Task ShouldRetryTrue_SentAgainWhateverTheStatus()
     {
         await using var server = await FailingServer.StartAsync(
-            Fails(404, "database_starting", shouldRetry: "true", retryAfter: "0"), Succeeds);
+            Fails(404, "database_starting", shouldRetry: "true", retryAfter: "0"), FailingServer.Succeeds);
 
         (await SendAsync(server)).ExpectAnswer();
 
@@ -109,7 +105,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     [Fact]
     public async Task ConnectionCut_SentAgain()
     {
-        await using var server = await FailingServer.StartAsync(CutsOff, CutsOffInTheBody, Succeeds);
+        await using var server = await FailingServer.StartAsync(CutsOff, CutsOffInTheBody, FailingServer.Succeeds);
 
         (await SendAsync(server)).ExpectAnswer();
 
@@ -145,7 +141,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
                 http.Response.Headers.Location = "/elsewhere";
                 return http.Response.WriteAsync("<h1>No</h1>");
             },
-            Succeeds);
+            FailingServer.Succeeds);
 
         var outcome = await SendAsync(server);
 
@@ -187,7 +183,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     public async Task ApiKeyOfTheEnvironment_SentWithEveryTry(string key, string authorization)
     {
         await using var server = await FailingServer.StartAsync(
-            Fails(503, "saturated", shouldRetry: "true", retryAfter: "0"), Succeeds);
+            Fails(503, "saturated", shouldRetry: "true", retryAfter: "0"), FailingServer.Succeeds);
 
         (await SendAsync(server.Address, key: key)).ExpectAnswer();
 
@@ -208,8 +204,6 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
         Assert.True(fields.Remove("attempt"));
         return fields.ToJsonString();
     }
-
-    private static Task Succeeds(HttpContext http) => http.Response.WriteAsync("""{"command": "SELECT"}""");
 
     private static RequestDelegate Fails(int status, string code, string shouldRetry, string retryAfter) => http =>
     {
@@ -254,43 +248,6 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
             Assert.Equal(attempt, error.GetProperty("attempt").GetInt32());
             Assert.Equal(retryable, error.GetProperty("retryable").GetBoolean());
             return error;
-        }
-    }
-
-    /// <summary>Answers the first request as the first reply says, and so on; one more than that is a fault.</summary>
-    private sealed class FailingServer : IAsyncDisposable
-    {
-        private readonly WebApplication _application;
-
-        private FailingServer(WebApplication application) => _application = application;
-
-        public Uri Address => new(_application.Urls.Single());
-        public List<JsonElement> Requests { get; } = [];
-        public IEnumerable<int> Attempts => Requests.Select(request => request.GetProperty("attempt").GetInt32());
-        public List<string> Paths { get; } = [];
-        public List<string> Authorizations { get; } = [];
-        public List<TimeSpan> Arrivals { get; } = [];
-
-        public static async Task<FailingServer> StartAsync(params RequestDelegate[] replies)
-        {
-            var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-            builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-            var server = new FailingServer(builder.Build());
-            server._application.Run(http => server.AnswerAsync(http, replies));
-            await server._application.StartAsync();
-            return server;
-        }
-
-        public ValueTask DisposeAsync() => _application.DisposeAsync();
-
-        private async Task AnswerAsync(HttpContext http, RequestDelegate[] replies)
-        {
-            Arrivals.Add(Stopwatch.GetElapsedTime(0));
-            using var body = await JsonDocument.ParseAsync(http.Request.Body);
-            Paths.Add(http.Request.Path);
-            Authorizations.Add(http.Request.Headers.Authorization.ToString());
-            Requests.Add(body.RootElement.Clone());
-            await replies[Requests.Count - 1](http);
         }
     }
 }
