@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
-# The gateway with nothing but curl, on the demo data. GATEWAY_URL says where it is.
+# The gateway with nothing but curl, on the demo data. GATEWAY_URL says where it is, GATEWAY_API_KEY who calls, where the
+# gateway asks for that. shell/gateway.sh sends again what fails; this does not.
 set -euo pipefail
 
 gateway=${GATEWAY_URL:-http://localhost:8080}
 gateway=${gateway%/}
 
-# call ENDPOINT, with the request's JSON on standard input. --fail-with-body ends with an error on any status from 400,
-# and prints the problem all the same.
-call() {
+# ask PATH [OPTION…]. The key comes from a file that is none, as all users of the machine can read a command line.
+# --fail-with-body ends with an error on any status from 400, and prints the problem all the same.
+ask() {
   curl --silent --show-error --fail-with-body --max-time 25 \
-    --header 'Content-Type: application/json' --data-binary @- "$gateway/v1/$1"
+    --header @<(printf '%s' "${GATEWAY_API_KEY:+Authorization: Bearer $GATEWAY_API_KEY}") "${@:2}" "$gateway/v1/$1"
+}
+
+# call ENDPOINT, with the request's JSON on standard input.
+call() {
+  ask "$1" --header 'Content-Type: application/json' --data-binary @-
   echo
 }
 
@@ -66,13 +72,12 @@ JSON
 
 echo
 echo '# What became of an activity. Its ID is percent-encoded in a path, the slash too.'
-curl --silent --show-error --fail-with-body --max-time 25 "$gateway/v1/activities/example-run-1%2Fplace-order"
+ask activities/example-run-1%2Fplace-order
 echo
 
 echo
 echo '# An error: a problem with a code, the SQLSTATE of PostgreSQL, and in X-Should-Retry whether to send it again.'
-if curl --silent --show-error --fail-with-body --max-time 25 --include \
-  --header 'Content-Type: application/json' --data-binary @- "$gateway/v1/query" <<'JSON'
+if ask query --include --header 'Content-Type: application/json' --data-binary @- <<'JSON'
 {
   "activityId": "example-run-1/typo",
   "sql": "SELECT * FROM userz"

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
@@ -24,6 +25,12 @@ internal sealed class FailingServer : IAsyncDisposable
     public List<JsonElement> Requests { get; } = [];
 
     public List<string> Paths { get; } = [];
+
+    /// <summary>The requests' <c>attempt</c>, in their order.</summary>
+    public IEnumerable<int> Attempts => Requests.Select(request => request.GetProperty("attempt").GetInt32());
+
+    /// <summary>When each request came, by a clock that never goes back.</summary>
+    public List<TimeSpan> Arrivals { get; } = [];
 
     /// <summary>The Authorization headers that came, each empty where there was none.</summary>
     public List<string> Credentials { get; } = [];
@@ -91,6 +98,7 @@ internal sealed class FailingServer : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext http, RequestDelegate[] replies)
     {
+        Arrivals.Add(Stopwatch.GetElapsedTime(0));
         Paths.Add(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
         Credentials.Add(http.Request.Headers.Authorization.ToString());
         using var body = http.Request.ContentLength > 0 ? await JsonDocument.ParseAsync(http.Request.Body) : null;

@@ -1,6 +1,8 @@
 """The gateway from an activity, with nothing but Python's standard library (3.9 or later).
 
-Copy this file beside your workflow.
+Copy this file beside your workflow. By itself it sends one request, and prints the answer:
+
+    python3 gateway.py query '{"activityId": "try/1", "sql": "SELECT * FROM users"}'
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import http.client
 import json
 import os
 import random
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -39,10 +42,11 @@ class GatewayError(Exception):
     """
 
     def __init__(
-        self, code: str, detail: str, *, status: Optional[int] = None, retryable: bool, committed: str = "unknown",
-        attempt: int, problem: Optional[Mapping[str, Any]] = None,
+        self, code: str, detail: str, status: Optional[int], retryable: bool, attempt: int,
+        committed: str = "unknown", problem: Optional[Mapping[str, Any]] = None,
     ) -> None:
-        super().__init__(f"{code}: {detail} (attempt {attempt})")
+        # Engines carry an error from the activity to the workflow by pickle, which makes it anew of these.
+        super().__init__(code, detail, status, retryable, attempt, committed, problem)
         self.code = code
         self.detail = detail
         self.status = status
@@ -50,6 +54,9 @@ class GatewayError(Exception):
         self.committed = committed
         self.attempt = attempt
         self.problem = dict(problem or {})
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail} (attempt {self.attempt})"
 
 
 def run(
@@ -61,6 +68,8 @@ def run(
     request     the contract's fields; ``activityId`` among them, ``attempt`` is where the counting starts
     tries       how often the request is sent at most
     url         the gateway; else GATEWAY_URL, else http://localhost:8080
+
+    The caller's key is GATEWAY_API_KEY, where the gateway asks for one.
 
     Every try is the same request under the same activity ID, or it would be another activity. Numbers come back with
     all their digits: an int, or a Decimal.
@@ -84,7 +93,7 @@ def run(
             # sending it again safe: what has been committed is recorded under it.
             reason = str(getattr(lost, "reason", None) or lost) or type(lost).__name__
             error = GatewayError(
-                "unreachable", f"no answer from {address}: {reason}", retryable=True, attempt=attempt)
+                "unreachable", f"no answer from {address}: {reason}", status=None, retryable=True, attempt=attempt)
             wait = None
 
         if not error.retryable or attempt == first + tries - 1:
@@ -104,11 +113,14 @@ _opener = urllib.request.build_opener(_NoRedirect)
 
 
 def _send(address: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    if key := os.environ.get("GATEWAY_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(
         address,
         # NaN is no JSON, and PostgreSQL takes it as the string "NaN".
         data=json.dumps(body, default=_parameter, allow_nan=False).encode(),
-        headers={"Content-Type": "application/json", "Accept": "application/json"},
+        headers=headers,
         method="POST",
     )
     budget = (body.get("timeoutMs") or DEFAULT_TIMEOUT_MS) / 1000
@@ -161,3 +173,17 @@ def _parameter(value: Any) -> str:
     if isinstance(value, (decimal.Decimal, datetime.date, datetime.time, uuid.UUID)):
         return str(value)
     raise TypeError(f"a {type(value).__name__} is no JSON value: pass its text, as PostgreSQL reads it")
+
+
+def _main(endpoint: str, request: str, tries: str = "5") -> None:
+    try:
+        answer = run(endpoint, json.loads(request, parse_float=decimal.Decimal), tries=int(tries))
+    except GatewayError as error:
+        sys.exit(json.dumps(vars(error), ensure_ascii=False))
+    print(json.dumps(answer, default=_parameter, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: gateway.py query|execute|transaction REQUEST [TRIES]")
+    _main(*sys.argv[1:])

@@ -10,10 +10,20 @@ internal sealed record ExampleProcess(int ExitCode, string Output, string Errors
     /// <param name="gateway">Becomes GATEWAY_URL.</param>
     /// <param name="program">A program on PATH.</param>
     /// <param name="arguments">Its arguments, one each.</param>
-    public static async Task<ExampleProcess> RunAsync(Uri gateway, string program, params string[] arguments)
+    public static Task<ExampleProcess> RunAsync(Uri gateway, string program, params string[] arguments) =>
+        RunAsync(gateway, [program, .. arguments]);
+
+    /// <param name="gateway">Becomes GATEWAY_URL.</param>
+    /// <param name="command">A program on PATH and its arguments.</param>
+    /// <param name="key">Becomes GATEWAY_API_KEY.</param>
+    public static async Task<ExampleProcess> RunAsync(Uri gateway, IReadOnlyList<string> command, string key = "")
     {
-        var environment = new Dictionary<string, string> { ["GATEWAY_URL"] = gateway.ToString() };
-        await using var process = new ClientProcess(Folder, program, arguments, environment);
+        var environment = new Dictionary<string, string>
+        {
+            ["GATEWAY_URL"] = gateway.ToString(),
+            ["GATEWAY_API_KEY"] = key,
+        };
+        await using var process = new ClientProcess(Folder, command[0], command.Skip(1), environment);
         var code = await process.WaitForExitAsync();
         return new ExampleProcess(code, process.Output, process.Errors);
     }

@@ -1,0 +1,3 @@
+module example.org/activities
+
+go 1.19
