@@ -58,8 +58,10 @@ export async function send(endpoint, request) {
   } catch (cause) {
     // Refused, reset, timed out, cut off: whether the gateway ran it is not known. The activity ID makes sending it
     // again safe: what has been committed is recorded under it.
-    const reason = (cause.cause ?? cause).message;
-    throw new GatewayError({ code: 'unreachable', detail: `no answer from ${address}: ${reason}`, retryable: true, cause });
+    // Where each of a name's addresses has refused, there is a code only.
+    const { message, code } = cause.cause ?? cause;
+    const detail = `no answer from ${address}: ${message || code}`;
+    throw new GatewayError({ code: 'unreachable', detail, retryable: true, cause });
   }
 
   const answer = parse(text);
@@ -89,7 +91,8 @@ function failure({ status, statusText, headers }, problem) {
 /** An object, or undefined where the text is none. */
 function parse(text) {
   try {
-    return Object(JSON.parse(text));
+    const value = JSON.parse(text);
+    return value !== null && typeof value === 'object' ? value : undefined;
   } catch {
     return undefined;
   }

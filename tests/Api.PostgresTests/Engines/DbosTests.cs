@@ -9,9 +9,30 @@ public sealed class DbosTests(DemoFixture gateway, DbosTests.SystemDatabase data
 {
     private protected override int?[] TwoAttempts => [1, 2];
 
-    private protected override async Task<OrderWorkflow> StartAsync(Uri gateway, int userId, string total)
+    /// <summary>DBOS can't tell a worker that is gone from another with its executor's ID: both run the step.</summary>
+    [Fact]
+    public async Task WorkerStartedBesideAnother_OneEffectAndAReplay()
     {
-        var run = $"order-{Guid.NewGuid():N}";
+        await using var front = await GatewayFront.StartAsync(Gateway.Address);
+        var run = NewRun();
+        var committed = front.WithholdNextAnswerAsync();
+        await using var first = await StartAsync(front.Address, run, userId: 1, total: "55.05");
+        await committed.WaitAsync(TimeSpan.FromSeconds(30));
+
+        await using var second = await StartAsync(front.Address, run, userId: 1, total: "55.05");
+        var outcome = await second.WaitAsync();
+
+        Assert.Equal([outcome.OrderId!], await OrdersAsync(total: "55.05"));
+        Assert.Equal(["false", "true"], front.Exchanges.Select(exchange => exchange.Answer!.Headers["Idempotent-Replayed"]));
+    }
+
+    private protected override Task<OrderWorkflow> StartAsync(Uri gateway, int userId, string total) =>
+        StartAsync(gateway, NewRun(), userId, total);
+
+    private static string NewRun() => $"order-{Guid.NewGuid():N}";
+
+    private async Task<OrderWorkflow> StartAsync(Uri gateway, string run, int userId, string total)
+    {
         return new DbosWorkflow(
             await NpmFolder.InstallAsync("examples/dbos"),
             [run, $"{userId}", total],

@@ -9,10 +9,12 @@ public abstract class EngineTests(DemoFixture gateway)
 {
     private const int NobodysUserId = 424_242;
 
+    private protected DemoFixture Gateway { get; } = gateway;
+
     [Fact]
     public async Task WorkerKilledAfterTheEffect_OneEffectAndAReplay()
     {
-        await using var front = await GatewayFront.StartAsync(gateway.Address);
+        await using var front = await GatewayFront.StartAsync(Gateway.Address);
 
         var outcome = await KillAfterTheEffectAsync(front, total: "11.01");
 
@@ -30,7 +32,7 @@ public abstract class EngineTests(DemoFixture gateway)
     [Fact]
     public async Task WorkerKilledAfterTheEffectAtLeastOnce_TwoEffects()
     {
-        await using var front = await GatewayFront.StartAsync(gateway.Address, delivery: "at-least-once");
+        await using var front = await GatewayFront.StartAsync(Gateway.Address, delivery: "at-least-once");
 
         var outcome = await KillAfterTheEffectAsync(front, total: "22.02");
 
@@ -42,7 +44,7 @@ public abstract class EngineTests(DemoFixture gateway)
     [Fact]
     public async Task SqlError_EndsAfterOneAttempt()
     {
-        await using var front = await GatewayFront.StartAsync(gateway.Address);
+        await using var front = await GatewayFront.StartAsync(Gateway.Address);
         await using var workflow = await StartAsync(front.Address, NobodysUserId, total: "33.03");
 
         var outcome = await workflow.WaitAsync();
@@ -55,7 +57,7 @@ public abstract class EngineTests(DemoFixture gateway)
     [Fact]
     public async Task RetryAfter_WaitedForInFull()
     {
-        await using var front = await GatewayFront.StartAsync(gateway.Address);
+        await using var front = await GatewayFront.StartAsync(Gateway.Address);
         var answered = 0L;
         front.AnswerNext(http =>
         {
@@ -80,6 +82,15 @@ public abstract class EngineTests(DemoFixture gateway)
     /// <summary>Begins a run of the workflow, with a worker that has the gateway there.</summary>
     private protected abstract Task<OrderWorkflow> StartAsync(Uri gateway, int userId, string total);
 
+    /// <summary>The IDs of the orders of that total, as they were placed.</summary>
+    private protected async Task<string[]> OrdersAsync(string total)
+    {
+        var answer = await Gateway.Client.QueryAsync(
+            "SELECT id FROM orders WHERE total = $1 ORDER BY id", new[] { total });
+        return [.. answer.GetProperty("rows").EnumerateArray()
+            .Select(row => row.GetProperty("id").GetInt64().ToString(CultureInfo.InvariantCulture))];
+    }
+
     private async Task<OrderOutcome> KillAfterTheEffectAsync(GatewayFront front, string total)
     {
         var committed = front.WithholdNextAnswerAsync();
@@ -90,14 +101,6 @@ public abstract class EngineTests(DemoFixture gateway)
         await workflow.KillWorkerAsync();
         await workflow.RestartWorkerAsync();
         return await workflow.WaitAsync();
-    }
-
-    private async Task<string[]> OrdersAsync(string total)
-    {
-        var answer = await gateway.Client.QueryAsync(
-            "SELECT id FROM orders WHERE total = $1 ORDER BY id", new[] { total });
-        return [.. answer.GetProperty("rows").EnumerateArray()
-            .Select(row => row.GetProperty("id").GetInt64().ToString(CultureInfo.InvariantCulture))];
     }
 
     private static int? AttemptOf(Exchange exchange) =>

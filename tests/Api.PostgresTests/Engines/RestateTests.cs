@@ -59,7 +59,7 @@ public sealed class RestateTests(DemoFixture gateway, RestateServer restate)
 
         public override async Task<OrderOutcome> WaitAsync()
         {
-            using var response = await _invocation!;
+            using var response = await InvokedAsync();
             var answer = await Answer.ReadAsync(response);
             return response.IsSuccessStatusCode
                 ? new OrderOutcome(answer.Json.GetProperty("orderId").GetString(), null)
@@ -70,6 +70,18 @@ public sealed class RestateTests(DemoFixture gateway, RestateServer restate)
         {
             _http.Dispose();
             await StopWorkerAsync();
+        }
+
+        private async Task<HttpResponseMessage> InvokedAsync()
+        {
+            try
+            {
+                return await _invocation!;
+            }
+            catch (TaskCanceledException error)
+            {
+                throw new TimeoutException($"Restate has not answered.\n{_worker!.Output}\n{_worker.Errors}", error);
+            }
         }
 
         private ValueTask StopWorkerAsync() => _worker?.DisposeAsync() ?? default;
