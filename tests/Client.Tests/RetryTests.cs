@@ -150,7 +150,7 @@ public sealed class RetryTests : IDisposable
         Assert.Equal([1, 2, 3], server.Requests.Select(request => request.GetProperty("attempt").GetInt32()));
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task NoAnswerInTime_SentAgain()
     {
         await using var server = await StartAsync(Hangs, HangsInTheBody, Succeeds);
@@ -190,6 +190,25 @@ public sealed class RetryTests : IDisposable
         Assert.True(error.Retryable);
         Assert.Null(error.Status);
         Assert.Null(error.Problem);
+    }
+
+    [Theory]
+    [InlineData(503, "false", 1)]
+    [InlineData(422, "true", 2)]
+    public async Task HeaderWithoutAProblem_Decides(int status, string shouldRetry, int tries)
+    {
+        await using var server = await StartAsync(
+            http =>
+            {
+                http.Response.StatusCode = status;
+                http.Response.Headers["X-Should-Retry"] = shouldRetry;
+                return Task.CompletedTask;
+            },
+            Succeeds);
+
+        await Record.ExceptionAsync(() => Client(server).ExecuteAsync(Write));
+
+        Assert.Equal(tries, server.Requests.Count);
     }
 
     [Theory]
@@ -285,7 +304,7 @@ public sealed class RetryTests : IDisposable
         Assert.Equal(Committed.Unknown, (await Assert.ThrowsAsync<GatewayException>(() => client.TransactionAsync(write))).Committed);
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task CancelledInAPause_EndsThere()
     {
         await using var server = await StartAsync(Fails(503, "saturated", shouldRetry: "true", retryAfter: "60"), Succeeds);
@@ -298,7 +317,7 @@ public sealed class RetryTests : IDisposable
         Assert.Single(server.Requests);
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task CancelledWhileWaiting_NotSentAgain()
     {
         await using var server = await StartAsync(Hangs, Succeeds);

@@ -56,7 +56,7 @@ public sealed class StreamTests
         Assert.True(rows.Count <= 1);
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task CutWithinALine_FailsBehindTheRows()
     {
         var isRead = new TaskCompletionSource();
@@ -135,7 +135,7 @@ public sealed class StreamTests
         Assert.Equal([text, "y"], rows);
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task RowAtATime_HandedOnBeforeTheNextComes()
     {
         var go = new TaskCompletionSource();
@@ -156,7 +156,7 @@ public sealed class StreamTests
         await rows.DisposeAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task ReaderThatStops_LeavesTheConnection()
     {
         var left = new TaskCompletionSource();
@@ -175,7 +175,7 @@ public sealed class StreamTests
         await left.Task.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task NothingMoreComes_FailsInTime()
     {
         await using var server = await StartAsync(HangsBehindARow);
@@ -193,7 +193,7 @@ public sealed class StreamTests
         Assert.Equal([1], rows);
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task CancelledBetweenRows_Ends()
     {
         await using var server = await StartAsync(HangsBehindARow);

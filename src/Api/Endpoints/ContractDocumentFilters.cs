@@ -30,6 +30,8 @@ internal sealed class ContractSchemas : ISchemaFilter
         foreach (var member in properties.Values.OfType<OpenApiSchema>())
             member.Type &= ~JsonSchemaType.Null;
 
+        foreach (var member in isRequest ? properties.Values.OfType<OpenApiSchema>() : [])
+            SayDefault(member);
         if (isRequest && properties.TryGetValue("parameters", out var parameters))
             Complete(Concrete(parameters), new OpenApiSchema());
         if (isRequest && properties.TryGetValue("parameterTypes", out var types))
@@ -57,6 +59,18 @@ internal sealed class ContractSchemas : ISchemaFilter
 
         // An unknown field of a request is most often a misspelt one; an answer may get new members.
         described.AdditionalPropertiesAllowed = !isRequest;
+    }
+
+    /// <summary>
+    /// In words: some makers of clients take the keyword for a member that every request must have, and others for one to send, over
+    /// what the gateway's configuration says.
+    /// </summary>
+    private static void SayDefault(OpenApiSchema member)
+    {
+        if (member.Default is not { } value)
+            return;
+        member.Description = $"{member.Description} By default `{value}`.";
+        member.Default = null;
     }
 
     /// <summary>What is there for each placeholder.</summary>

@@ -137,19 +137,19 @@ public sealed class ContractDocumentRequestTests
 
         var call = Requests.Read(Smallest(operation), Enum.Parse<Operation>(operation));
 
-        Assert.Equal((string?)schema.Property("connection")["default"], call.Activity.Connection);
-        Assert.Equal((double)schema.Property("timeoutMs")["default"]!, call.Budget.TotalMilliseconds);
+        Assert.Equal(schema.DefaultOf("connection"), call.Activity.Connection);
+        Assert.Equal(schema.DefaultOf("timeoutMs"), $"{call.Budget.TotalMilliseconds}");
         var statement = isTransaction ? ContractSchema.Of(nameof(TransactionStatement)) : schema;
-        Assert.Equal((string?)statement.Property("rowFormat")["default"], Word(call.Statements[0].RowFormat));
-        Assert.Equal((string?)schema.Property("numbers")["default"], Word(call.Numbers));
+        Assert.Equal(statement.DefaultOf("rowFormat"), Word(call.Statements[0].RowFormat));
+        Assert.Equal(schema.DefaultOf("numbers"), Word(call.Numbers));
         if (isTransaction)
         {
-            Assert.Equal((string?)schema.Property("isolation")["default"], Word(Enum.Parse<Isolation>($"{call.Mode.Isolation}")));
-            Assert.Equal((bool)schema.Property("readOnly")["default"]!, call.Mode.Access == Access.ReadOnly);
-            Assert.Equal((bool)schema.Property("deferrable")["default"]!, call.Mode.Deferrable);
+            Assert.Equal(schema.DefaultOf("isolation"), Word(Enum.Parse<Isolation>($"{call.Mode.Isolation}")));
+            Assert.Equal(schema.DefaultOf("readOnly"), Word(call.Mode.Access == Access.ReadOnly));
+            Assert.Equal(schema.DefaultOf("deferrable"), Word(call.Mode.Deferrable));
         }
         if (schema.Properties.Contains("delivery"))
-            Assert.Equal((string?)schema.Property("delivery")["default"], Word(call.RequestHash is null ? Delivery.AtLeastOnce : Delivery.ExactlyOnce));
+            Assert.Equal(schema.DefaultOf("delivery"), Word(call.RequestHash is null ? Delivery.AtLeastOnce : Delivery.ExactlyOnce));
     }
 
     [Theory]
@@ -286,6 +286,8 @@ public sealed class ContractDocumentRequestTests
     }
 
     private static string Word<T>(T value) => JsonSerializer.SerializeToNode(value, typeof(T), ContractJson.Default)!.GetValue<string>();
+
+    private static string Word(bool value) => value ? "true" : "false";
 
     private static string Body(string more) =>
         $"{{\"activityId\": \"a\", \"sql\": \"SELECT 1\"{(more.Length > 0 ? ", " : "")}{more}}}";

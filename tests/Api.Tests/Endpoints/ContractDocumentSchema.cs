@@ -10,7 +10,7 @@ internal sealed class ContractSchema(JsonNode schema)
 {
     private static readonly HashSet<string> Known =
     [
-        "$ref", "type", "format", "description", "default", "enum", "oneOf", "minimum", "maximum", "minLength",
+        "$ref", "type", "format", "description", "enum", "oneOf", "minimum", "maximum", "minLength",
         "maxLength", "pattern", "minItems", "maxItems", "items", "properties", "required", "additionalProperties",
     ];
 
@@ -18,6 +18,9 @@ internal sealed class ContractSchema(JsonNode schema)
         new(Generated.Document["components"]!["schemas"]![name] ?? throw new KeyNotFoundException(name));
 
     public JsonNode Property(string name) => schema["properties"]![name]!;
+
+    /// <summary>What a member is that is left out, which its description ends with.</summary>
+    public string DefaultOf(string name) => Regex.Match((string)Property(name)["description"]!, " By default `([^`]+)`\\.$").Groups[1].Value;
 
     public IEnumerable<string> Properties => schema["properties"]!.AsObject().Select(property => property.Key);
 

@@ -1,0 +1,48 @@
+namespace Gateway.Api.PostgresTests.Clients;
+
+/// <summary>Clients that are generated from <c>openapi.yaml</c>: their types hold, and so does what they do.</summary>
+public sealed class GeneratedClientTests(DemoFixture gateway, GeneratedClients clients)
+    : IClassFixture<DemoFixture>, IClassFixture<GeneratedClients>
+{
+    [Theory]
+    [InlineData("openapi-fetch")]
+    [InlineData("hey-api")]
+    public async Task GeneratedClient_QueriesExecutesOnceAndReadsTheProblem(string maker) =>
+        Assert.Contains($"{maker}: all as expected", await clients.RunAsync("node", $"compiled/by-{maker}.js", gateway.Address.ToString()));
+}
+
+/// <summary>The clients in a folder of their own, generated and compiled: a type that does not fit is an error of the compiler's.</summary>
+public sealed class GeneratedClients : IAsyncLifetime
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-generated-clients-").FullName;
+
+    public async ValueTask InitializeAsync()
+    {
+        var programs = await NpmFolder.InstallAsync("tests/clients/generated");
+        foreach (var file in Directory.EnumerateFiles(programs).Where(file => Path.GetExtension(file) is ".ts" or ".json"))
+            File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
+        Directory.CreateSymbolicLink(Path.Combine(_folder, "node_modules"), Path.Combine(programs, "node_modules"));
+
+        var document = Repository.PathOf("openapi.yaml");
+        await RunAsync("node", "node_modules/openapi-typescript/bin/cli.js", document, "--output", "schema.d.ts");
+        await RunAsync("node", "node_modules/@hey-api/openapi-ts/bin/run.js", "--input", document, "--output", "hey-api");
+        await RunAsync("node", "node_modules/typescript/bin/tsc", "--project", ".");
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        // The link goes, and not what it leads to.
+        Directory.Delete(_folder, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Runs a program in their folder, and expects it to succeed.</summary>
+    /// <returns>What it printed.</returns>
+    internal async Task<string> RunAsync(string program, params string[] arguments)
+    {
+        await using var process = new ClientProcess(_folder, program, arguments);
+        var code = await process.WaitForExitAsync();
+        Assert.True(code == 0, $"{program} {string.Join(' ', arguments)} ended with {code}.\n{process.Output}\n{process.Errors}");
+        return process.Output;
+    }
+}
