@@ -13,7 +13,8 @@ public sealed class JavaScriptClientTests(GatewayFixture gateway)
     {
         var outcome = await SendAsync(gateway.Address, """
             {
-              activityId: "run/step", sql: "SELECT $1::float8 AS nan, $2::float8 AS infinite, $3::bigint AS big, $4::bigint AS missing",
+              activityId: "run/step",
+              sql: "SELECT $1::float8 AS nan, $2::float8 AS infinite, $3::bigint AS big, $4::bigint AS missing",
               parameters: [NaN, -Infinity, 9007199254740993n, null],
             }
             """);
