@@ -92,7 +92,7 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
             Text(problem, "code") ?? $"http_{(int)status}",
             Text(problem, "detail") ?? $"{_address}: {reason}",
             // Only something between us and the gateway leaves the header out.
-            shouldRetry ?? known?.Retryable ?? IsWorthARetry(status),
+            shouldRetry ?? Flag(problem, "retryable") ?? IsWorthARetry(status),
             attempt)
         {
             Status = status,
@@ -155,4 +155,8 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
     private static string? Text(JsonElement problem, string member) =>
         problem.ValueKind == JsonValueKind.Object && problem.TryGetProperty(member, out var value)
             && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private static bool? Flag(JsonElement problem, string member) =>
+        problem.ValueKind == JsonValueKind.Object && problem.TryGetProperty(member, out var value)
+            && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null;
 }

@@ -109,6 +109,17 @@ public sealed class StreamTests
     }
 
     [Fact]
+    public async Task ProblemOfALaterGateway_TellsWhetherToRetry()
+    {
+        var error = await Assert.ThrowsAsync<GatewayException>(() => ReadAsync(
+            [], Columns, """{"id":1}""", """{"error":{"code":"moon_phase","status":422,"retryable":true}}"""));
+
+        Assert.Equal("moon_phase", error.Code);
+        Assert.True(error.Retryable);
+        Assert.Null(error.Problem);
+    }
+
+    [Fact]
     public async Task FailsBeforeTheFirstRow_SentAgain()
     {
         await using var server = await StartAsync(
