@@ -108,7 +108,8 @@ internal sealed class ClientProcess : IAsyncDisposable
         }
         catch (Win32Exception error)
         {
-            throw new InvalidOperationException($"The tests need {start.FileName} on PATH, which .ci/install brings: {error.Message}", error);
+            throw new InvalidOperationException(
+                $"The tests need {start.FileName} on PATH, which .ci/install brings: {error.Message}", error);
         }
     }
 

@@ -38,7 +38,10 @@ public sealed class ExamplePrograms : IDisposable
     internal async Task<string[]> SendAsync(string language, string endpoint, string request, int? attempt, int? tries)
     {
         if (language == "shell")
-            return ["bash", "-c", "printf %s \"$1\" | shell/gateway.sh \"${@:2}\"", "-", request, endpoint, .. Arguments(attempt, tries)];
+        {
+            const string Pipe = "printf %s \"$1\" | shell/gateway.sh \"${@:2}\"";
+            return ["bash", "-c", Pipe, "-", request, endpoint, .. Arguments(attempt, tries)];
+        }
         if (attempt is not null)
             request = string.Create(CultureInfo.InvariantCulture, $"{{\"attempt\": {attempt}, {request.TrimStart('{')}");
         string[] arguments = [endpoint, request, .. Arguments(tries)];

@@ -14,8 +14,10 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     /// <summary>Whether the language's numbers are doubles: they have to be text on the way in and on the way out.</summary>
     private bool NumbersAreDoubles => language == "typescript";
 
+    private string Number => NumbersAreDoubles ? "\"1.10\"" : "1.10";
+
     private string Request => $$"""
-        {"activityId": "run/step", "sql": "SELECT '\u00e9 {\"\\'", "parameters": [{{(NumbersAreDoubles ? "\"1.10\"" : "1.10")}}, [], null]}
+        {"activityId": "run/step", "sql": "SELECT '\u00e9 {\"\\'", "parameters": [{{Number}}, [], null]}
         """;
 
     [Fact]
