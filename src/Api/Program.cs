@@ -4,6 +4,7 @@ using Gateway.Api.Endpoints;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
 using Gateway.Api.Replay;
+using Gateway.Api.SqlOverHttp;
 using Gateway.Api.Telemetry;
 
 namespace Gateway.Api;
@@ -18,6 +19,8 @@ internal static class Program
 
         try
         {
+            if (KeyCommand.Is(args))
+                return await KeyCommand.RunAsync(args);
             if (JournalCommand.Is(args))
                 return await JournalCommand.RunAsync(args);
             await using var gateway = await StartAsync(args);
@@ -44,25 +47,28 @@ internal static class Program
         });
         builder.AddGatewayLogging();
         await builder.AddDevelopmentDatabaseAsync();
-        builder.ServeLoopbackOnly();
-        builder.AddConnections();
+        var configuration = builder.AddConnections();
+        builder.AddCallers(configuration.Callers);
         builder.Services.AddSingleton<StatementPath>();
         builder.Services.AddHostedService<JournalPurge>();
         builder.Services.AddAnswerCompression();
+        builder.Services.AddCors();
         builder.Services.AddContractDocument();
 
         var gateway = builder.Build();
         gateway.OwnDevelopmentDatabase();
         gateway.UseMiddleware<RequestLog>();
         gateway.UseResponseCompression();
+        gateway.UseSqlCors();
         gateway.UseMiddleware<ProblemMiddleware>();
+        gateway.UseMiddleware<CallerIdentification>();
         MapEndpoints(gateway);
 
         try
         {
             await gateway.ConnectAsync();
             await gateway.ListenAsync();
-            gateway.Announce();
+            gateway.Announce(configuration.Callers);
             return gateway;
         }
         catch
@@ -78,6 +84,7 @@ internal static class Program
     {
         gateway.MapStatements();
         gateway.MapActivities();
+        gateway.MapSql();
         gateway.MapHealth();
         gateway.MapContractDocument();
     }

@@ -5,9 +5,18 @@ using System.Text.Json;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>What a caller has: HTTP and JSON, and nothing of the gateway's own types.</summary>
-public sealed class GatewayClient(Uri address) : IDisposable
+public sealed class GatewayClient : IDisposable
 {
-    private readonly HttpClient _http = new() { BaseAddress = address, Timeout = TimeSpan.FromSeconds(60) };
+    private readonly HttpClient _http;
+
+    /// <param name="address">Where the gateway is.</param>
+    /// <param name="key">The caller's key; null where it has none.</param>
+    public GatewayClient(Uri address, string? key = null)
+    {
+        _http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(60) };
+        if (key is not null)
+            _http.DefaultRequestHeaders.Authorization = new("Bearer", key);
+    }
 
     public HttpClient Http => _http;
 

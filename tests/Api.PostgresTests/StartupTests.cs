@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Gateway.Api.Admission;
 
 namespace Gateway.Api.PostgresTests;
 
@@ -66,8 +67,53 @@ public sealed class StartupTests(GatewayFixture fixture)
     {
         var run = await GatewayProcess.RunAsync(new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, "--urls", urls);
 
-        AssertRefused(run, "open to other machines");
+        AssertRefused(run, "open to other machines", "key new", "Gateway__Callers__NAME__Keys__0");
     }
+
+    /// <summary>That address is nobody's, so nothing is listened on; but it is tried.</summary>
+    [Fact]
+    public async Task AddressOpenToOthers_IsTriedWithACaller()
+    {
+        var caller = new Dictionary<string, string>
+        {
+            ["DSN"] = fixture.Dsn,
+            ["Gateway__Callers__orders__Keys__0"] = ApiKey.WriteHash(ApiKey.New()),
+        };
+
+        var run = await GatewayProcess.RunAsync(caller, "--urls", "http://192.0.2.1:0");
+
+        AssertRefused(run, "192.0.2.1", "can't be listened on");
+    }
+
+    [Fact]
+    public async Task FaultyCaller_NamesTheSettingsAndNotWhatTheyHold()
+    {
+        var (key, hash) = (ApiKey.New(), ApiKey.WriteHash(ApiKey.New()));
+        var callers = new Dictionary<string, string>
+        {
+            ["DSN"] = fixture.Dsn,
+            ["Gateway__Callers__a__Keys__0"] = key,
+            ["Gateway__Callers__b__Keys__0"] = hash,
+            ["Gateway__Callers__c__Keys__0"] = hash,
+            ["Gateway__Callers__c__Connections__nowhere"] = "write",
+            ["Gateway__Callers__d"] = hash,
+        };
+
+        var run = await GatewayProcess.RunAsync(callers);
+
+        AssertRefused(
+            run, "Gateway__Callers__a__Keys__0 is not the hash of a key", "is the same key as",
+            "Gateway__Callers__c__Connections__nowhere is about", "Gateway__Callers__d takes no value");
+        Assert.DoesNotContain(key, run.Errors + run.Output);
+        Assert.DoesNotContain(hash, run.Errors + run.Output);
+    }
+
+    [Theory]
+    [InlineData("key")]
+    [InlineData("key", "old")]
+    [InlineData("key", "new", "--name=a")]
+    public async Task OtherCommandOfKeys_IsNamed(params string[] command) =>
+        AssertRefused(await GatewayProcess.RunAsync(Nothing, command), "The command is key new.");
 
     [Fact]
     public async Task PortsByEnvironment_AreHeldToLoopbackToo()

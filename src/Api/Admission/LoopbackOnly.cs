@@ -9,9 +9,6 @@ namespace Gateway.Api.Admission;
 /// </summary>
 internal static class LoopbackOnly
 {
-    /// <summary>Whoever reaches a loopback address: one caller, as far as the gateway can tell.</summary>
-    public const string Caller = "loopback";
-
     /// <summary>Looks at each endpoint before it is bound, whichever setting it comes from.</summary>
     public static void ServeLoopbackOnly(this WebApplicationBuilder builder) =>
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(Require));
@@ -22,7 +19,9 @@ internal static class LoopbackOnly
         if (endpoint.IPEndPoint is not { } address || IPAddress.IsLoopback(address.Address))
             return;
         throw new StartupException(
-            $"{address} (--urls, ASPNETCORE_URLS or ASPNETCORE_HTTP_PORTS) is open to other machines, and the gateway can't yet "
-            + "tell one caller from another: listen on http://localhost:8080 or another loopback address.");
+            $"{address} (--urls, ASPNETCORE_URLS or ASPNETCORE_HTTP_PORTS) is open to other machines, and no caller is configured: "
+            + "make a key by the command `key new`, and set Gateway__Callers__NAME__Keys__0 to its hash and "
+            + "Gateway__Callers__NAME__Connections__CONNECTION to read or write; "
+            + "or listen on http://localhost:8080 or another loopback address.");
     }
 }

@@ -8,8 +8,9 @@ internal static class ConnectionStartup
     /// <summary>Long enough for a server that is slow, short enough for somebody who waits.</summary>
     private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
 
+    /// <returns>All settings, of which the connections are a part.</returns>
     /// <exception cref="StartupException">Every fault of the configuration.</exception>
-    public static void AddConnections(this WebApplicationBuilder builder)
+    public static GatewayConfiguration AddConnections(this WebApplicationBuilder builder)
     {
         SendStatementsAsTheyCome();
         var configuration = GatewayConfiguration.Read(builder.Configuration);
@@ -25,6 +26,7 @@ internal static class ConnectionStartup
             // that, so that a caller which is still sending gets the answer rather than a broken pipe. This bounds it.
             kestrel.Limits.MaxRequestBodySize = 16L * configuration.Options.BodyLimitBytes;
         });
+        return configuration;
     }
 
     /// <summary>

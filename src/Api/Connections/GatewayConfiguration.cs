@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gateway.Api.Admission;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -6,8 +7,9 @@ namespace Gateway.Api.Connections;
 /// <summary>The settings, read and checked as a whole before anything starts.</summary>
 /// <param name="Options">The section <c>Gateway</c>.</param>
 /// <param name="Dsns">Each connection's DSN, by the connection's name.</param>
+/// <param name="Callers">Who may use them.</param>
 internal sealed record GatewayConfiguration(
-    GatewayOptions Options, IReadOnlyDictionary<string, ConnectionDsn> Dsns)
+    GatewayOptions Options, IReadOnlyDictionary<string, ConnectionDsn> Dsns, Callers Callers)
 {
     public const string DefaultConnection = "default";
     private const string DsnSetting = "DSN";
@@ -25,10 +27,9 @@ internal sealed record GatewayConfiguration(
         var faults = new List<string>();
         var section = configuration.GetSection(Section);
         FindUnknown(section, typeof(GatewayOptions), faults);
-        foreach (var connection in section.GetSection("Connections").GetChildren())
-            FindUnknown(connection, typeof(ConnectionOptions), faults);
 
         var options = Bind(section, faults);
+        CheckOrigins(options.Sql.AllowedOrigins, faults);
         if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
         {
             if (options.Connections.GetValueOrDefault(DefaultConnection)?.Dsn is not null)
@@ -42,7 +43,8 @@ internal sealed record GatewayConfiguration(
             faults.Add($"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs ({options.MaxTimeoutMs}).");
 
         var dsns = ReadDsns(options, configuration, faults);
-        return faults.Count == 0 ? new GatewayConfiguration(options, dsns) : throw new StartupException(faults);
+        var callers = CallerSettings.Read(options, faults);
+        return faults.Count == 0 ? new GatewayConfiguration(options, dsns, callers) : throw new StartupException(faults);
     }
 
     private static Dictionary<string, ConnectionDsn> ReadDsns(
@@ -89,18 +91,32 @@ internal sealed record GatewayConfiguration(
     }
 
     /// <summary>An unknown setting is most often a misspelt one, which would otherwise be ignored in silence.</summary>
-    private static void FindUnknown(IConfigurationSection section, Type options, List<string> faults)
+    private static void FindUnknown(IConfigurationSection section, Type type, List<string> faults)
     {
-        var known = options.GetProperties().Select(property => property.Name).ToArray();
+        if (type == typeof(string) || type.IsPrimitive)
+        {
+            faults.AddRange(section.GetChildren().Select(below => $"{NameOf(below)} is not a setting; {NameOf(section)} is."));
+            return;
+        }
+
+        // What it holds is not shown: it may have been meant for one of those below, a DSN say.
+        if (section.Value is { Length: > 0 })
+            faults.Add($"{NameOf(section)} takes no value; its settings begin with {NameOf(section)}__.");
+        // Of a dictionary or an array whoever configures it chooses the names.
+        var each = type.IsGenericType ? type.GenericTypeArguments[1] : type.GetElementType();
+        var known = each is null ? type.GetProperties() : [];
         foreach (var setting in section.GetChildren())
         {
-            if (!known.Contains(setting.Key, StringComparer.OrdinalIgnoreCase))
-            {
-                faults.Add(
-                    $"{setting.Path.Replace(":", "__")} is not a setting; there are {string.Join(", ", known)}.");
-            }
+            var found = each
+                ?? known.FirstOrDefault(property => property.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase))?.PropertyType;
+            if (found is null)
+                faults.Add($"{NameOf(setting)} is not a setting; there are {string.Join(", ", known.Select(property => property.Name))}.");
+            else
+                FindUnknown(setting, found, faults);
         }
     }
+
+    private static string NameOf(IConfigurationSection section) => section.Path.Replace(":", "__");
 
     private static void Check(object options, string prefix, List<string> faults)
     {
@@ -111,6 +127,17 @@ internal sealed record GatewayConfiguration(
             var member = result.MemberNames.First();
             var value = options.GetType().GetProperty(member)!.GetValue(options);
             faults.Add($"{prefix}{member} is {value}: {result.ErrorMessage}");
+        }
+    }
+
+    private static void CheckOrigins(string[] origins, List<string> faults)
+    {
+        foreach (var (index, origin) in origins.Index())
+        {
+            var isOrigin = Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+                && uri.GetLeftPart(UriPartial.Authority).Equals(origin, StringComparison.OrdinalIgnoreCase);
+            if (origin != "*" && !isOrigin)
+                faults.Add($"{Section}__Sql__AllowedOrigins__{index} is \"{origin}\": an origin is a scheme, a host and a port, as in https://app.example.org; * is all.");
         }
     }
 

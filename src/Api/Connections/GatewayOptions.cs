@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gateway.Api.Admission;
 
 namespace Gateway.Api.Connections;
 
@@ -7,6 +8,12 @@ internal sealed class GatewayOptions
 {
     /// <summary>The named connections; <c>DSN</c> in the environment is the DSN of <c>default</c>.</summary>
     public Dictionary<string, ConnectionOptions> Connections { get; init; } = new(StringComparer.Ordinal);
+
+    /// <summary>Neon's SQL-over-HTTP protocol, at <c>/sql</c>.</summary>
+    public SqlOptions Sql { get; init; } = new();
+
+    /// <summary>The callers by name; with none the gateway serves this machine only.</summary>
+    public Dictionary<string, CallerOptions> Callers { get; init; } = new(StringComparer.Ordinal);
 
     /// <summary>The largest body of a request, in bytes.</summary>
     [Range(1024, 1 << 30)]
@@ -65,4 +72,11 @@ internal sealed class ConnectionOptions
 
     /// <summary>Whether this connection takes no writes, whatever its role may do.</summary>
     public bool ReadOnly { get; set; }
+}
+
+/// <summary>The settings of <c>/sql</c>.</summary>
+internal sealed class SqlOptions
+{
+    /// <summary>The origins whose pages may call it from a browser, as in <c>https://app.example.org</c>; <c>*</c> for all.</summary>
+    public string[] AllowedOrigins { get; init; } = [];
 }

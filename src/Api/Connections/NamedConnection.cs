@@ -95,6 +95,8 @@ internal sealed class NamedConnection : IAsyncDisposable
             Enlist = false,
             // An error of COMMIT and one of what follows it are told apart by the command.
             IncludeFailedBatchedCommand = true,
+            // What of it is shown, and in which protocol, is decided where an error is answered.
+            IncludeErrorDetail = true,
             ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
             Options = $"{dsn.Options} {StatementOptions} {LivenessOptions}".TrimStart(),
         };

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
+using Gateway.Api.Execution;
 using Gateway.Api.Replay;
 using Gateway.Api.Rows;
 using Gateway.Api.Telemetry;
@@ -18,7 +19,7 @@ internal static class ActivityEndpoints
 
     public static void MapActivities(this IEndpointRouteBuilder routes)
     {
-        var activities = routes.MapGroup(Prefix).WithTags("Activities");
+        var activities = routes.MapGroup(Prefix).RequireCaller().WithTags("Activities");
         activities.MapGet("/{activityId}", FindAsync).WithName("findActivity")
             .WithSummary("What became of an activity")
             .WithDescription(
@@ -37,26 +38,32 @@ internal static class ActivityEndpoints
     private static Task FindAsync(
         HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options,
         string connection = GatewayConfiguration.DefaultConnection) =>
-        AnswerAsync(http, activityId, connections, connection, options, (activities, of, ending) => activities.FindAsync(of, ending));
+        AnswerAsync(
+            http, activityId, connections, connection, options, Access.ReadOnly,
+            (activities, of, ending) => activities.FindAsync(of, ending));
 
     private static Task CancelAsync(
         HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options,
         string connection = GatewayConfiguration.DefaultConnection) =>
-        AnswerAsync(http, activityId, connections, connection, options, (activities, of, ending) => activities.CancelAsync(of, ending));
+        AnswerAsync(
+            http, activityId, connections, connection, options, Access.ReadWrite,
+            (activities, of, ending) => activities.CancelAsync(of, ending));
 
     private static async Task AnswerAsync(
         HttpContext http, string activityId, ConnectionRegistry connections, string connectionName, GatewayOptions options,
-        Func<Activities, ActivityIdentity, CancellationToken, Task<ActivityState?>> ask)
+        Access access, Func<Activities, ActivityIdentity, CancellationToken, Task<ActivityState?>> ask)
     {
         var record = RequestRecord.Of(http);
         var id = ReadId(http, activityId);
         record.ActivityId = id;
+        var caller = record.Caller!;
+        caller.Require(connectionName, access);
         var connection = connections.Find(connectionName);
         record.Connection = connection.Name;
 
         record.Enter(Stage.Execute);
         var state = await AskAsync(
-            connection, ending => ask(connection.Activities, new ActivityIdentity(LoopbackOnly.Caller, connection.Name, id), ending),
+            connection, ending => ask(connection.Activities, new ActivityIdentity(caller.Name, connection.Name, id), ending),
             TimeSpan.FromMilliseconds(options.DefaultTimeoutMs), http.RequestAborted);
         if (state is null)
         {

@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Api.Endpoints;
 
@@ -11,6 +12,10 @@ internal static class ActivityId
 
     public static bool IsValid(string id) =>
         id.Length is >= 1 and <= Longest && !id.AsSpan().ContainsAnyExceptInRange('\x21', '\x7E');
+
+    /// <summary>The one key of the header <c>Idempotency-Key</c>, bare or quoted; null where that is none.</summary>
+    public static string? Read(StringValues header) =>
+        header is [{ } text] && Unquote(text) is { } id && IsValid(id) ? id : null;
 
     /// <summary>A structured field's string (RFC 8941), or the bare text; null where the quoting is faulty.</summary>
     public static string? Unquote(string header)

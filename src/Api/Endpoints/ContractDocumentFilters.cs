@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Gateway.Api.Admission;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 using Microsoft.OpenApi;
@@ -100,8 +101,11 @@ internal sealed class ContractOperationFilter : IOperationFilter
         operation.Responses = [];
         foreach (var (status, response) in responses.OrderBy(response => response.Key, StringComparer.Ordinal))
             operation.Responses.Add(status, response);
-        // No credential is asked for yet, which an absent list would leave open.
-        operation.Security = [];
+        // An empty list says that none is asked for, which an absent one would leave open.
+        var key = new OpenApiSecuritySchemeReference(ContractDocumentTexts.KeyScheme, context.Document);
+        operation.Security = context.ApiDescription.ActionDescriptor.EndpointMetadata.OfType<CallerRequirement>().Any()
+            ? [new OpenApiSecurityRequirement { [key] = [] }]
+            : [];
         operation.Parameters =
             [.. contract.Parameters.Select(name => new OpenApiParameterReference(name, context.Document))];
         if (contract.Request is { } request)
@@ -179,17 +183,18 @@ internal sealed class ContractOperationFilter : IOperationFilter
         {
             var retryable = codes.Any(code => FailureTable.For(code).Retryable);
             string[] ofRetryable = retryable ? ["Retry-After"] : [];
+            string[] ofCredentials = codes.Contains(ProblemCode.Unauthenticated) ? [ContractDocumentTexts.Challenge] : [];
             responses.Add(codes.Key.ToString(), new OpenApiResponse
             {
                 Description = string.Join("\n", codes.Select(code => $"- {ContractDocumentTexts.Describe(code)}")),
                 Headers = Headers(
-                    context.Document, ["X-Should-Retry", .. ofRetryable, .. ContractDocumentTexts.HeadersOfAll]),
+                    context.Document, [.. ofCredentials, "X-Should-Retry", .. ofRetryable, .. ContractDocumentTexts.HeadersOfAll]),
                 Content = new Dictionary<string, IOpenApiMediaType>
                 {
                     ["application/problem+json"] = new OpenApiMediaType
                     {
                         Schema = problem,
-                        Examples = codes.Select(ProblemAnswer.NameOf).ToDictionary(
+                        Examples = codes.Select(FailureForm.NameOf).ToDictionary(
                             name => name,
                             IOpenApiExample (name) => new OpenApiExampleReference(name, context.Document)),
                     },
@@ -221,8 +226,12 @@ internal sealed class ContractComponents : IDocumentFilter
             parameter => parameter.Key, IOpenApiParameter (parameter) => parameter.Value);
         components.Headers = ContractDocumentTexts.AnswerHeaders.ToDictionary(
             header => header.Key, IOpenApiHeader (header) => header.Value);
+        components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+        {
+            [ContractDocumentTexts.KeyScheme] = ContractDocumentTexts.Key,
+        };
         components.Examples = ContractOperations.Codes.ToDictionary(
-            ProblemAnswer.NameOf,
+            FailureForm.NameOf,
             IOpenApiExample (code) => new OpenApiExample
             {
                 Summary = FailureTable.For(code).Title,

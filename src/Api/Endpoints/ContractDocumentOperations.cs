@@ -35,6 +35,8 @@ internal static class ContractOperations
     private static readonly ProblemCode[] OfAnyStatement =
     [
         ProblemCode.InvalidRequest,
+        ProblemCode.Unauthenticated,
+        ProblemCode.Forbidden,
         ProblemCode.ConnectionNotFound,
         ProblemCode.BodyTooLarge,
         ProblemCode.UnsupportedMediaType,
@@ -65,6 +67,8 @@ internal static class ContractOperations
     private static readonly ProblemCode[] OfAnyActivity =
     [
         ProblemCode.InvalidRequest,
+        ProblemCode.Unauthenticated,
+        ProblemCode.Forbidden,
         ProblemCode.ConnectionNotFound,
         ProblemCode.ActivityNotFound,
         ProblemCode.DatabaseUnavailable,

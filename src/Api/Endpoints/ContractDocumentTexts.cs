@@ -11,6 +11,10 @@ internal static class ContractDocumentTexts
     public const string ActivityId = "activityId";
     public const string Connection = "connection";
     public const string TraceParent = "traceparent";
+    public const string Challenge = "WWW-Authenticate";
+
+    /// <summary>The name of <see cref="Key"/> among the document's components.</summary>
+    public const string KeyScheme = "key";
 
     public static OpenApiInfo Info { get; } = new()
     {
@@ -31,6 +35,14 @@ internal static class ContractDocumentTexts
             them, rounded past 15 digits or so: `"numbers": "string"` shows every digit.
             """.ReplaceLineEndings("\n"),
         Contact = new OpenApiContact { Name = "The maintainers of the Gateway" },
+    };
+
+    public static OpenApiSecurityScheme Key { get; } = new()
+    {
+        Type = SecuritySchemeType.Http,
+        Scheme = "bearer",
+        Description = "The caller's key, `gw_` and 43 characters. A gateway with no caller configured serves its own machine "
+            + "only, and asks for none.",
     };
 
     /// <summary>Relative to the document's own address, so that it holds behind a proxy's prefix too.</summary>
@@ -104,6 +116,14 @@ internal static class ContractDocumentTexts
             Schema = TraceParentSchema(),
             Example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         },
+        [Challenge] = new()
+        {
+            Description = "What is asked for (RFC 6750): `Bearer`, with `error=\"invalid_token\"` where a credential came that is "
+                + "no key.",
+            Required = true,
+            Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            Example = "Bearer error=\"invalid_token\"",
+        },
         ["X-Should-Retry"] = new()
         {
             Description = "Whether the same request may succeed if it is sent again; `retryable` of the problem.",
@@ -125,7 +145,7 @@ internal static class ContractDocumentTexts
     public static string Describe(ProblemCode code)
     {
         var answer = FailureTable.For(code);
-        return $"`{ProblemAnswer.NameOf(code)}`: {answer.Title}. {(answer.Retryable ? "Retryable." : "Not retryable.")}";
+        return $"`{FailureForm.NameOf(code)}`: {answer.Title}. {(answer.Retryable ? "Retryable." : "Not retryable.")}";
     }
 
     private static OpenApiSchema TraceParentSchema() =>

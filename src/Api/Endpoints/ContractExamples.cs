@@ -335,6 +335,8 @@ internal static class ContractExamples
                 + "sql, parameters, parameterTypes, rowFormat, maxRows."),
             new RequestFault("/sql", "sql is required."),
         ]),
+        new(ProblemCode.Unauthenticated, "The request's credential is no key of a configured caller."),
+        new(ProblemCode.Forbidden, "Caller \"reports\" may read on connection \"default\", and no more."),
         new(ProblemCode.ConnectionNotFound, "No connection is named \"reports\"."),
         new(
             ProblemCode.ActivityNotFound, "On connection \"default\" no activity of yours is running or recorded under that ID."),

@@ -45,7 +45,7 @@ internal static class HealthEndpoints
         var reachable = entries.Values.Count(entry => entry.Reachable);
         var status = reachable == entries.Count ? "ready" : reachable > 0 ? "degraded" : "unavailable";
         if (reachable == 0)
-            ProblemAnswer.SayRetry(http.Response, afterSeconds: 1);
+            FailureForm.SayRetry(http.Response, afterSeconds: 1);
         return TypedResults.Json(
             new Readiness(status, entries), ContractJson.Default.Readiness,
             statusCode: reachable > 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);

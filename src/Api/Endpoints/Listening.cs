@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Microsoft.AspNetCore.Connections;
 
@@ -31,7 +32,7 @@ internal static class Listening
     }
 
     /// <summary>Says where things are; in Development, with a line to paste.</summary>
-    public static void Announce(this WebApplication gateway)
+    public static void Announce(this WebApplication gateway, Callers callers)
     {
         var address = gateway.Urls.First();
         var text = $"""
@@ -40,10 +41,11 @@ internal static class Listening
             """;
         if (gateway.Environment.IsDevelopment())
         {
+            var key = callers.AreConfigured ? " -H 'Authorization: Bearer KEY'" : "";
             text += $$"""
 
                   Swagger UI:  {{address}}/swagger
-                  Try:         curl -s {{address}}/v1/query -H 'Content-Type: application/json' -d '{"activityId": "demo/1", "sql": "SELECT * FROM users"}'
+                  Try:         curl -s {{address}}/v1/query -H 'Content-Type: application/json'{{key}} -d '{"activityId": "demo/1", "sql": "SELECT * FROM users"}'
 
                 """;
         }

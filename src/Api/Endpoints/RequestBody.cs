@@ -26,10 +26,17 @@ internal sealed class RequestBody : IDisposable
     /// <summary>Valid until this is disposed.</summary>
     public JsonElement Fields => _document.RootElement;
 
+    /// <summary>Reads it.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="limit">The most bytes.</param>
+    /// <param name="anyType">Whether it is read as JSON whatever its media type is.</param>
     /// <exception cref="Failure"><c>unsupported_media_type</c>, <c>body_too_large</c>, <c>invalid_request</c></exception>
-    public static async ValueTask<RequestBody> ReadAsync(HttpRequest request, int limit)
+    public static async ValueTask<RequestBody> ReadAsync(HttpRequest request, int limit, bool anyType = false)
     {
-        RequireJson(request);
+        if (!anyType)
+            RequireJson(request);
+        if (request.Headers.ContentEncoding.Count > 0)
+            throw new Failure(ProblemCode.UnsupportedMediaType, "A compressed body is not read; send it as it is.");
         var bytes = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(request.ContentLength ?? 0, 1024, limit));
         try
         {
@@ -108,8 +115,6 @@ internal sealed class RequestBody : IDisposable
             throw new Failure(
                 ProblemCode.UnsupportedMediaType, "Send the header Content-Type: application/json, in UTF-8.");
         }
-        if (request.Headers.ContentEncoding.Count > 0)
-            throw new Failure(ProblemCode.UnsupportedMediaType, "A compressed body is not read; send it as it is.");
     }
 
     private static bool IsJson(string? contentType) => MediaTypeHeaderValue.TryParse(contentType, out var type)

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Text.Json;
 using Gateway.Api.Admission;
 using Gateway.Api.Connections;
@@ -37,7 +38,7 @@ internal sealed class RequestReader
     private Delivery _delivery;
     private bool _hasStatements;
     private StatementCall?[] _statements = [];
-    private Isolation _isolation;
+    private IsolationLevel _isolation = IsolationLevel.ReadCommitted;
     private bool _readOnly;
     private bool _deferrable;
 
@@ -56,7 +57,7 @@ internal sealed class RequestReader
     /// <param name="idempotencyKey">The header's values.</param>
     /// <param name="operation">Which endpoint it is: each takes its own fields.</param>
     /// <param name="options">The limits.</param>
-    /// <param name="record">Gets the activity's ID and attempt, which a problem and the log name too.</param>
+    /// <param name="record">Knows the caller; gets the activity's ID and attempt, which a problem and the log name too.</param>
     /// <exception cref="Errors.Failure"><c>invalid_request</c> with every fault.</exception>
     public static ActivityCall Read(
         JsonElement body, StringValues idempotencyKey, Operation operation, GatewayOptions options, RequestRecord record)
@@ -74,16 +75,17 @@ internal sealed class RequestReader
         record.Attempt = reader._attempt;
         if (reader._faults.Count > 0)
             throw Errors.Failure.Invalid(reader._faults);
-        return reader.ToCall(body);
+        return reader.ToCall(body, record.Caller!);
     }
 
-    private ActivityCall ToCall(JsonElement body)
+    private ActivityCall ToCall(JsonElement body, Caller caller)
     {
         var access = _readOnly ? Access.ReadOnly : Access.ReadWrite;
         var isRecorded = access == Access.ReadWrite && _delivery == Delivery.ExactlyOnce;
         return new ActivityCall
         {
-            Activity = new ActivityIdentity(LoopbackOnly.Caller, _connection, _activityId!),
+            Caller = caller,
+            Activity = new ActivityIdentity(caller.Name, _connection, _activityId!),
             Statements = _statements!,
             Mode = _operation == Operation.Transaction
                 ? new TransactionMode(access, _isolation, _deferrable)
@@ -142,9 +144,9 @@ internal sealed class RequestReader
             case "isolation":
                 _isolation = _fields.ReadChoice(
                     value, pointer,
-                    ("read committed", Isolation.ReadCommitted),
-                    ("repeatable read", Isolation.RepeatableRead),
-                    ("serializable", Isolation.Serializable));
+                    ("read committed", IsolationLevel.ReadCommitted),
+                    ("repeatable read", IsolationLevel.RepeatableRead),
+                    ("serializable", IsolationLevel.Serializable));
                 return true;
             case "readOnly":
                 _readOnly = _fields.ReadBoolean(value, pointer);
@@ -212,8 +214,7 @@ internal sealed class RequestReader
             return;
         }
 
-        var key = header.Count == 1 ? ActivityId.Unquote(header[0]!) : null;
-        if (key is null || !ActivityId.IsValid(key))
+        if (ActivityId.Read(header) is not { } key)
         {
             _fields.Fault("/activityId", $"The header Idempotency-Key is one key of {ActivityId.Rule}, bare or quoted.");
             return;

@@ -1,3 +1,4 @@
+using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
@@ -14,7 +15,7 @@ internal static class StatementEndpoints
 
     public static void MapStatements(this IEndpointRouteBuilder routes)
     {
-        var statements = routes.MapGroup("/v1").WithTags("Statements");
+        var statements = routes.MapGroup("/v1").RequireCaller().WithTags("Statements");
         statements.MapPost("/query", QueryAsync).WithName("query")
             .WithSummary("Run a statement that reads")
             .WithDescription(

@@ -52,12 +52,12 @@ internal sealed class StreamedAnswer : IDisposable
     /// <summary>Ends with a failure that came after the first row was sent.</summary>
     public async Task FailAsync(Failure failure)
     {
-        _record.Code = ProblemAnswer.NameOf(failure.Code);
+        _record.Code = FailureForm.NameOf(failure.Code);
         using var patience = new CancellationTokenSource(FailureTime);
         try
         {
             await Rows.SettleAsync(patience.Token);
-            if (Rows.IsBetweenRows && Rows.Writer.Fail(ProblemAnswer.BodyOf(failure, _record.ActivityId)))
+            if (Rows.IsBetweenRows && Rows.Writer.Fail(ProblemAnswer.Instance.BodyOf(failure, _record.ActivityId)))
             {
                 await Rows.SendAsync(patience.Token);
                 return;

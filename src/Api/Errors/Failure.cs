@@ -25,6 +25,9 @@ internal sealed class Failure : Exception
     /// <summary>Whether the request's effect was kept.</summary>
     public Committed Committed { get; init; }
 
+    /// <summary>What the header WWW-Authenticate asks for, where it is the credential that failed.</summary>
+    public string? Challenge { get; init; }
+
     /// <summary>How long to wait before a retry, in whole seconds (1 to 60).</summary>
     public int RetryAfterSeconds { get; init; } = 1;
 
@@ -35,7 +38,7 @@ internal sealed class Failure : Exception
         faults.Count == 1 ? faults[0].Detail : $"The request has {faults.Count} faults.";
 }
 
-/// <summary>The parts of PostgreSQL's error that a caller is shown.</summary>
+/// <summary>The parts of PostgreSQL's error that a caller is shown; without the values of its parameters.</summary>
 internal sealed record PostgresRefusal(string SqlState)
 {
     public string? Hint { get; init; }
@@ -47,4 +50,27 @@ internal sealed record PostgresRefusal(string SqlState)
     public string? Column { get; init; }
     public string? DataType { get; init; }
     public string? Constraint { get; init; }
+
+    /// <summary>What only a protocol shows that passes all of PostgreSQL's error on; null where the statement never got there.</summary>
+    public PostgresErrorContext? Context { get; init; }
+}
+
+/// <summary>The rest of PostgreSQL's error: it may quote rows, so a problem, which engines keep, does not have it.</summary>
+internal sealed record PostgresErrorContext(string Severity)
+{
+    public string? Detail { get; init; }
+
+    /// <summary>Where in <see cref="InternalQuery"/>, in characters from 1.</summary>
+    public int? InternalPosition { get; init; }
+
+    /// <summary>The statement of a function's that failed.</summary>
+    public string? InternalQuery { get; init; }
+
+    /// <summary>What called what, a line for each.</summary>
+    public string? Where { get; init; }
+
+    /// <summary>Where in PostgreSQL's source.</summary>
+    public string? File { get; init; }
+    public string? Line { get; init; }
+    public string? Routine { get; init; }
 }

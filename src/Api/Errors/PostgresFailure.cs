@@ -43,21 +43,32 @@ internal static class PostgresFailure
     public static Failure Refused(PostgresException error, IReadOnlyList<BoundStatement> statements)
     {
         var code = IsSeveralStatements(error) ? ProblemCode.SqlRejected : Classify(error.SqlState);
-        return new Failure(code, Redact(error.MessageText), error)
+        return new Failure(code, Redact(error.MessageText)!, error)
         {
             Refusal = new PostgresRefusal(error.SqlState)
             {
-                Hint = error.Hint is null ? null : Redact(error.Hint),
+                Hint = Redact(error.Hint),
                 Position = error.Position > 0 && statements is [var statement] ? statement.Sql.OriginalPosition(error.Position) : null,
                 Schema = error.SchemaName,
                 Table = error.TableName,
                 Column = error.ColumnName,
                 DataType = error.DataTypeName,
                 Constraint = error.ConstraintName,
+                Context = new PostgresErrorContext(error.Severity)
+                {
+                    Detail = Redact(error.Detail),
+                    InternalPosition = error.InternalPosition > 0 ? error.InternalPosition : null,
+                    InternalQuery = Redact(error.InternalQuery),
+                    Where = Redact(error.Where),
+                    File = error.File,
+                    Line = error.Line,
+                    Routine = error.Routine,
+                },
             },
         };
 
-        string Redact(string text) => statements.Aggregate(text, (shown, statement) => statement.Redact(shown));
+        string? Redact(string? text) =>
+            text is null ? null : statements.Aggregate(text, (shown, statement) => statement.Redact(shown));
     }
 
     /// <summary>Whether the session is gone with the error: its server ended it. A statement that raises such a code does not.</summary>

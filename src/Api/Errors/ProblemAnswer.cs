@@ -4,8 +4,8 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Errors;
 
-/// <summary>Writes a <see cref="Failure"/> as problem details.</summary>
-internal static class ProblemAnswer
+/// <summary>A <see cref="Failure"/> as problem details.</summary>
+internal sealed class ProblemAnswer : FailureForm
 {
     /// <summary>Temporal keeps no more than 4 KB of a failure, so a problem stays well below that.</summary>
     public const int LargestProblemBytes = 2048;
@@ -13,35 +13,14 @@ internal static class ProblemAnswer
     private const int LongestDetail = 700;
     private const int LongestHint = 300;
 
-    public static async Task WriteAsync(HttpContext http, Failure failure, string? activityId)
-    {
-        var answer = FailureTable.For(failure.Code);
-        http.Response.StatusCode = answer.Status;
-        http.Response.ContentType = "application/problem+json";
-        SayRetry(http.Response, answer.Retryable ? failure.RetryAfterSeconds : null);
+    public static readonly ProblemAnswer Instance = new();
 
-        var body = BodyOf(failure, activityId);
-        http.Response.ContentLength = body.Length;
-        // Without the caller's token: where the caller is gone, Kestrel drops what is written.
-        await http.Response.BodyWriter.WriteAsync(body);
-    }
+    public override string MediaType => "application/problem+json";
 
-    /// <summary>The problem as JSON.</summary>
-    public static byte[] BodyOf(Failure failure, string? activityId) =>
+    public override int StatusOf(Failure failure) => FailureTable.For(failure.Code).Status;
+
+    public override byte[] BodyOf(Failure failure, string? activityId) =>
         Serialize(Describe(failure, FailureTable.For(failure.Code), activityId));
-
-    /// <summary>The headers of every answer that is not 2xx.</summary>
-    /// <param name="response">The answer.</param>
-    /// <param name="afterSeconds">How long to wait before a retry; null where none can succeed.</param>
-    public static void SayRetry(HttpResponse response, int? afterSeconds)
-    {
-        response.Headers["X-Should-Retry"] = afterSeconds is null ? "false" : "true";
-        if (afterSeconds is { } seconds)
-            response.Headers.RetryAfter = Math.Clamp(seconds, 1, 60).ToString();
-    }
-
-    /// <summary>The code as it is on the wire, as in <c>sql_error</c>.</summary>
-    public static string NameOf(ProblemCode code) => JsonNamingPolicy.SnakeCaseLower.ConvertName(code.ToString());
 
     public static Problem Describe(Failure failure, FailureAnswer answer, string? activityId)
     {

@@ -45,7 +45,7 @@ internal sealed partial class ProblemMiddleware(
     private static async Task AnswerAsync(HttpContext http, Failure failure)
     {
         var record = RequestRecord.Of(http);
-        record.Code = ProblemAnswer.NameOf(failure.Code);
+        record.Code = FailureForm.NameOf(failure.Code);
         if (http.Response.HasStarted)
         {
             // What has been sent can't be taken back: cut it off, so that it can't pass for whole.
@@ -57,7 +57,7 @@ internal sealed partial class ProblemMiddleware(
         if (failure.Code == ProblemCode.MethodNotAllowed)
             http.Response.Headers.Allow = allow;
         record.WriteHeaders(http.Response);
-        await ProblemAnswer.WriteAsync(http, failure, record.ActivityId);
+        await FailureForm.AnswerAsync(http, failure, record.ActivityId);
     }
 
     private static Failure? Unrouted(HttpContext http) => http.Response.StatusCode switch

@@ -1,6 +1,4 @@
-using System.Text.Json;
 using Gateway.Api.Rows;
-using Gateway.Contracts;
 
 namespace Gateway.Api.Execution;
 
@@ -33,9 +31,9 @@ internal sealed class ActivityAnswer(int limit, TimeProvider clock, RowStream? s
     public static ActivityAnswer Recorded(byte[] body) => new(0, TimeProvider.System) { _recorded = body };
 
     /// <summary>The next statement's result, to be read; it has the room that the ones before have left.</summary>
-    public StatementResult Add(StatementCall statement, Numbers numbers)
+    public StatementResult Add(ActivityCall call, StatementCall statement)
     {
-        var writer = stream?.Writer ?? HeldRows(statement, numbers);
+        var writer = stream?.Writer ?? call.Layout.WriterOf(statement, call.Numbers, Room());
         var result = new StatementResult(statement, writer, new RowReader(writer, stream, limit, clock), isHeld: stream is null);
         _results.Add(result);
         return result;
@@ -45,7 +43,7 @@ internal sealed class ActivityAnswer(int limit, TimeProvider clock, RowStream? s
     public void Complete(ActivityCall call)
     {
         if (stream is null)
-            WriteBody(call);
+            call.Layout.WriteBody(_body = new PooledBuffer(int.MaxValue), call, _results);
     }
 
     /// <summary>Writes a stream's end.</summary>
@@ -58,30 +56,7 @@ internal sealed class ActivityAnswer(int limit, TimeProvider clock, RowStream? s
         _body?.Dispose();
     }
 
-    private JsonArrayWriter HeldRows(StatementCall statement, Numbers numbers) =>
-        new(new PooledBuffer(limit, taken: _results.Count == 0 ? 0 : _results.Sum(earlier => earlier.Rows.Length)), statement.RowFormat, numbers);
-
-    private void WriteBody(ActivityCall call)
-    {
-        _body = new PooledBuffer(int.MaxValue);
-        using var json = new Utf8JsonWriter(_body, JsonString.WriterOptions);
-        json.WriteStartObject();
-        json.WriteString("activityId"u8, call.Activity.ActivityId);
-        if (call.IsTransaction)
-        {
-            json.WriteStartArray("results"u8);
-            foreach (var result in _results)
-            {
-                json.WriteStartObject();
-                result.WriteTo(json, saysTruncated: false);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
-        }
-        else
-        {
-            _results[0].WriteTo(json, call.IsQuery);
-        }
-        json.WriteEndObject();
-    }
+    /// <summary>What the results so far have left of it.</summary>
+    private PooledBuffer Room() =>
+        new(limit, taken: _results.Count == 0 ? 0 : _results.Sum(earlier => earlier.Written.Length));
 }

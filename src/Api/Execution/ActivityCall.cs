@@ -1,3 +1,5 @@
+using System.Data;
+using Gateway.Api.Admission;
 using Gateway.Api.Replay;
 using Gateway.Contracts;
 
@@ -6,6 +8,9 @@ namespace Gateway.Api.Execution;
 /// <summary>A valid request: the statements of one transaction, and how to run them. What the path takes.</summary>
 internal sealed record ActivityCall
 {
+    /// <summary>Who asks, with what it may do.</summary>
+    public required Caller Caller { get; init; }
+
     /// <summary>Who asks for what, where; callers take turns.</summary>
     public required ActivityIdentity Activity { get; init; }
     public required IReadOnlyList<StatementCall> Statements { get; init; }
@@ -19,6 +24,9 @@ internal sealed record ActivityCall
 
     /// <summary>What the numbers are in the answer that a double may not hold.</summary>
     public required Numbers Numbers { get; init; }
+
+    /// <summary>What the answer looks like.</summary>
+    public AnswerLayout Layout { get; init; } = ContractLayout.Instance;
 
     /// <summary>The whole budget, from the request's arrival.</summary>
     public required TimeSpan Budget { get; init; }
@@ -41,7 +49,7 @@ internal sealed record StatementCall(BoundStatement Statement, RowFormat RowForm
 /// <param name="Access">Whether it may write.</param>
 /// <param name="Isolation">Null for the server's default.</param>
 /// <param name="Deferrable">Waits for a snapshot that no serialization failure can hit; PostgreSQL heeds it for serializable reads.</param>
-internal readonly record struct TransactionMode(Access Access, Isolation? Isolation = null, bool Deferrable = false)
+internal readonly record struct TransactionMode(Access Access, IsolationLevel? Isolation = null, bool Deferrable = false)
 {
     public string Begin
     {
@@ -49,9 +57,10 @@ internal readonly record struct TransactionMode(Access Access, Isolation? Isolat
         {
             var isolation = Isolation switch
             {
-                Contracts.Isolation.ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
-                Contracts.Isolation.RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
-                Contracts.Isolation.Serializable => " ISOLATION LEVEL SERIALIZABLE",
+                IsolationLevel.ReadUncommitted => " ISOLATION LEVEL READ UNCOMMITTED",
+                IsolationLevel.ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
+                IsolationLevel.RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
+                IsolationLevel.Serializable => " ISOLATION LEVEL SERIALIZABLE",
                 _ => "",
             };
             return $"BEGIN{isolation}{(Access == Access.ReadOnly ? " READ ONLY" : " READ WRITE")}{(Deferrable ? " DEFERRABLE" : "")}";

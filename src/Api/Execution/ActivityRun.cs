@@ -208,7 +208,7 @@ internal sealed class ActivityRun(
     private async Task ReadResultAsync(NpgsqlDataReader reader, SentStatement statement)
     {
         var types = statement.FollowsLook ? await LookAsync(reader, statement) : [];
-        var result = answer.Add(statement.Call, call.Numbers);
+        var result = answer.Add(call, statement.Call);
         await result.ReadAsync(
             reader, statement.Command, IsAt(reader, statement.Command),
             oids => connection.Types.FindAsync(oids, types, session.Abandoning), new ReadingWaits(session.Abandoning, deadline.Token));

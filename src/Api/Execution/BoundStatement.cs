@@ -63,6 +63,14 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
         return faults.Count > 0 ? throw Failure.Invalid(faults) : this with { Values = values, TypeOids = oids };
     }
 
+    /// <summary>With each value as text that does not depend on its type: an array as an array's, an object as JSON.</summary>
+    public BoundStatement EncodeUntyped(ParameterEncoder encoder) => this with
+    {
+        Values = [.. Values.Select((value, index) => value.Json is { } json
+            ? new ParameterValue(encoder.Encode(json, ParameterEncoder.Untyped, PointerOf(index)))
+            : value)],
+    };
+
     /// <summary>The command for one run; a type that is not sent is left to the server, as for a literal.</summary>
     public NpgsqlBatchCommand ToCommand()
     {

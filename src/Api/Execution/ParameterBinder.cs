@@ -21,10 +21,12 @@ internal static class ParameterBinder
     /// </param>
     /// <param name="statement">Where the statement is in the request.</param>
     /// <param name="faults">Gets what is wrong with them.</param>
+    /// <param name="field">What the request calls its parameters.</param>
     public static BoundStatement Bind(
-        string sql, JsonElement? parameters, JsonElement? types, int? index, string statement, List<RequestFault> faults)
+        string sql, JsonElement? parameters, JsonElement? types, int? index, string statement, List<RequestFault> faults,
+        string field = "parameters")
     {
-        var pointer = $"{statement}/parameters";
+        var pointer = $"{statement}/{field}";
         var named = parameters is { ValueKind: JsonValueKind.Object };
         var text = SqlText.Scan(sql, named ? PlaceholderStyle.Named : PlaceholderStyle.Positional);
         var references = new List<ResultReference>();

@@ -17,8 +17,8 @@ internal sealed class ParameterEncoder(List<RequestFault> faults)
     /// <summary>Attributes that a fault lists.</summary>
     private const int MostNamed = 50;
 
-    /// <summary>What elements are where the type is none that has any.</summary>
-    private static readonly DataType Untyped = new(0, "unknown", JsonForm.Text);
+    /// <summary>What a value is of which nothing more is known, and what elements are where the type is none that has any.</summary>
+    public static readonly DataType Untyped = new(0, "unknown", JsonForm.Text);
 
     /// <summary>The text; null for NULL.</summary>
     /// <param name="value">The JSON.</param>

@@ -54,7 +54,7 @@ internal sealed record ResultReference(int Parameter, int Statement, string Poin
             return new ParameterValue(result.RowCount?.ToString());
         if (tokens is [_, _, "rows", ..])
         {
-            using var rows = JsonDocument.Parse(result.Rows, new JsonDocumentOptions { MaxDepth = int.MaxValue });
+            using var rows = JsonDocument.Parse(result.Written, new JsonDocumentOptions { MaxDepth = int.MaxValue });
             var value = rows.RootElement;
             if (tokens[3..].All(token => Step(ref value, token)))
             {

@@ -11,7 +11,7 @@ namespace Gateway.Api.Execution;
 /// <summary>
 /// THE path of statements, from a valid request to an answer that may be sent:
 /// <list type="number">
-/// <item>Refuse what the gateway does not run at all: nothing has been asked of the server yet.</item>
+/// <item>Refuse what the caller may not do, and what the gateway does not run at all: nothing has been asked of the server yet.</item>
 /// <item>Admit: wait for the right to hold a session, or be refused.</item>
 /// <item>Take a clean session: an idle one or a new one.</item>
 /// <item>
@@ -38,6 +38,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         ActivityCall call, Deadline deadline, RequestRecord record, RowStream? stream = null)
     {
         // 1.
+        call.Caller.Require(call.Activity.Connection, call.Mode.Access);
         foreach (var (index, statement) in call.Statements.Index())
             RefuseStatement(call, index, statement.Statement.Sql);
         var connection = connections.Find(call.Activity.Connection);

@@ -13,6 +13,7 @@ namespace Gateway.Api.Execution;
 internal sealed class StatementResult(StatementCall call, RowWriter writer, RowReader reader, bool isHeld) : IDisposable
 {
     private string _command = "";
+    private long? _tagCount;
 
     /// <summary>Rows returned, or affected where none are; null for a statement that has no count.</summary>
     public long? RowCount { get; private set; }
@@ -20,8 +21,8 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
     /// <summary>Whether there were more rows than were asked for.</summary>
     public bool Truncated => reader.Truncated;
 
-    /// <summary>The rows as a JSON array, where they are held.</summary>
-    public ReadOnlyMemory<byte> Rows => writer.Output.Written;
+    /// <summary>What was written of it, where it is held: for the contract, the rows as a JSON array.</summary>
+    public ReadOnlyMemory<byte> Written => writer.Output.Written;
 
     /// <summary>The types of the columns that DDL can change.</summary>
     public IReadOnlyList<DataType> AlterableTypes => Array.Exists(reader.Types, type => type.IsAlterable)
@@ -49,15 +50,14 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
         if (isCurrent && !reader.Truncated)
             await rows.NextResultAsync(waits.Server);
         _command = CommandWord(command.StatementType, call.Statement.Sql);
-        RowCount = isCurrent ? reader.Count
-            : HasCount(command.StatementType) ? (long)command.Rows
-            : null;
+        _tagCount = HasCount(command.StatementType) ? (long)command.Rows : null;
+        RowCount = isCurrent ? reader.Count : _tagCount;
         if (isHeld)
             End();
     }
 
     /// <summary>Writes what its rows end with.</summary>
-    public void End() => writer.End(RowCount, Truncated);
+    public void End() => writer.End(new ResultEnd(_command, RowCount, _tagCount, Truncated));
 
     /// <summary>Whether a value in its rows is JSON to PostgreSQL too.</summary>
     /// <param name="path">Where it is in a row: the column, as the row has it, and the way on from there.</param>
@@ -93,7 +93,7 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
             json.WriteBoolean("truncated"u8, Truncated);
         json.WriteColumns(reader.Columns);
         json.WritePropertyName("rows"u8);
-        json.WriteRawValue(Rows.Span, skipInputValidation: true);
+        json.WriteRawValue(Written.Span, skipInputValidation: true);
     }
 
     public void Dispose()

@@ -67,7 +67,7 @@ internal sealed class CsvWriter(PooledBuffer output, Numbers numbers) : RowWrite
 
     public override void EndRow() => Output.Write("\r\n"u8);
 
-    public override void End(long? rowCount, bool truncated)
+    public override void End(ResultEnd end)
     {
     }
 

@@ -3,7 +3,7 @@ using Gateway.Contracts;
 namespace Gateway.Api.Rows;
 
 /// <summary>The rows as one JSON array, for an answer that is held whole.</summary>
-internal sealed class JsonArrayWriter(PooledBuffer output, RowFormat format, Numbers numbers)
+internal class JsonArrayWriter(PooledBuffer output, RowFormat format, Numbers numbers)
     : JsonRowWriter(output, format, numbers)
 {
     private bool _hasRow;
@@ -22,7 +22,7 @@ internal sealed class JsonArrayWriter(PooledBuffer output, RowFormat format, Num
         base.BeginRow();
     }
 
-    public override void End(long? rowCount, bool truncated) => Output.Write((byte)']');
+    public override void End(ResultEnd end) => Output.Write((byte)']');
 
     public override bool Fail(ReadOnlySpan<byte> problem) => false;
 }

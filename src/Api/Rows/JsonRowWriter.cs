@@ -6,6 +6,9 @@ namespace Gateway.Api.Rows;
 /// <summary>A row as a JSON object or array. What is between two rows, and around all of them, is the derived form's.</summary>
 internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Numbers numbers) : RowWriter(output)
 {
+    /// <summary>What a row is.</summary>
+    protected RowFormat Format => format;
+
     // What stands before each value: its member's name, for an object.
     private byte[][] _names = [];
 
@@ -50,7 +53,8 @@ internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Num
 
     public override void EndRow() => Output.Write((byte)(format == RowFormat.Object ? '}' : ']'));
 
-    private static void RefuseDuplicates(IReadOnlyList<Column> columns)
+    /// <exception cref="Failure"><c>duplicate_column</c></exception>
+    protected virtual void RefuseDuplicates(IReadOnlyList<Column> columns)
     {
         var seen = new DistinctNames();
         foreach (var column in columns)

@@ -36,11 +36,11 @@ internal sealed class NdjsonWriter(PooledBuffer output, RowFormat format, Number
         Output.Write((byte)'\n');
     }
 
-    public override void End(long? rowCount, bool truncated) => WriteLine(json =>
+    public override void End(ResultEnd end) => WriteLine(json =>
     {
         json.WriteStartObject("end"u8);
-        json.WriteRowCount(rowCount);
-        json.WriteBoolean("truncated"u8, truncated);
+        json.WriteRowCount(end.RowCount);
+        json.WriteBoolean("truncated"u8, end.Truncated);
         json.WriteEndObject();
     });
 

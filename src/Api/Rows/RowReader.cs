@@ -50,6 +50,7 @@ internal sealed class RowReader(RowWriter writer, RowStream? stream, int valueLi
         for (var i = 0; i < columns.Length; i++)
             columns[i] = new Column(reader.GetName(i), Types[i].Name);
         Columns = columns;
+        writer.Describe(reader);
         writer.Begin(Columns);
 
         while (await NextAsync(reader, waits))

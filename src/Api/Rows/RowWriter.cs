@@ -1,5 +1,6 @@
 using Gateway.Api.Errors;
 using Gateway.Contracts;
+using Npgsql;
 
 namespace Gateway.Api.Rows;
 
@@ -8,6 +9,12 @@ namespace Gateway.Api.Rows;
 internal abstract class RowWriter(PooledBuffer output) : IDisposable
 {
     public PooledBuffer Output => output;
+
+    /// <summary>For a form that tells more of a column than its name and type: called before <see cref="Begin"/>.</summary>
+    /// <param name="reader">The reader, at the result.</param>
+    public virtual void Describe(NpgsqlDataReader reader)
+    {
+    }
 
     /// <summary>What the rows begin with.</summary>
     /// <exception cref="Failure"><c>duplicate_column</c></exception>
@@ -28,9 +35,7 @@ internal abstract class RowWriter(PooledBuffer output) : IDisposable
     public abstract void EndRow();
 
     /// <summary>What the rows end with.</summary>
-    /// <param name="rowCount">As the answer says it.</param>
-    /// <param name="truncated">Whether there were more.</param>
-    public abstract void End(long? rowCount, bool truncated);
+    public abstract void End(ResultEnd end);
 
     /// <summary>Ends with a failure, after rows; false where the form has no place for one.</summary>
     /// <param name="problem">The problem as JSON.</param>
@@ -38,3 +43,10 @@ internal abstract class RowWriter(PooledBuffer output) : IDisposable
 
     public virtual void Dispose() => output.Dispose();
 }
+
+/// <summary>How a result ended.</summary>
+/// <param name="Command">The command tag's first word.</param>
+/// <param name="RowCount">Rows returned, or affected where none are; null for a statement that has no count.</param>
+/// <param name="TagCount">The command tag's number; null where it has none, as that of <c>SHOW</c>, whatever rows there are.</param>
+/// <param name="Truncated">Whether there were more rows than were asked for.</param>
+internal readonly record struct ResultEnd(string Command, long? RowCount, long? TagCount, bool Truncated);

@@ -9,13 +9,13 @@ namespace Gateway.Api.Telemetry;
 internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Serilog.ILogger log)
 {
     private static readonly MessageTemplate Answered = Parse(
-        "{Method} {Route} {Status} connection={Connection} activity={ActivityId} rows={Rows} in {Elapsed} ms");
+        "{Method} {Route} {Status} caller={Caller} connection={Connection} activity={ActivityId} rows={Rows} in {Elapsed} ms");
 
     private static readonly MessageTemplate Failed = Parse(
-        "{Method} {Route} {Status} {Code} connection={Connection} activity={ActivityId} in {Elapsed} ms");
+        "{Method} {Route} {Status} {Code} caller={Caller} connection={Connection} activity={ActivityId} in {Elapsed} ms");
 
     private static readonly MessageTemplate CallerLeft = Parse(
-        "{Method} {Route}: the caller left; connection={Connection} activity={ActivityId} after {Elapsed} ms");
+        "{Method} {Route}: the caller left; caller={Caller} connection={Connection} activity={ActivityId} after {Elapsed} ms");
 
     private static readonly MessageTemplate Probed = Parse("{Route} {Status}");
 
@@ -52,6 +52,7 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
         if (!isProbe)
         {
             Add(line, "Method", http.Request.Method);
+            Add(line, "Caller", record.Caller?.Name);
             Add(line, "Connection", record.Connection);
             Add(line, "ActivityId", record.ActivityId);
             Add(line, "Elapsed", Math.Round(record.Elapsed.TotalMilliseconds, 3));

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Gateway.Api.Admission;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Gateway.Api.Telemetry;
@@ -26,6 +27,9 @@ internal sealed class RequestRecord(TimeProvider clock)
     private readonly TimeSpan[] _durations = new TimeSpan[StageNames.Length];
     private TimeSpan _entered;
     private Stage _stage;
+
+    /// <summary>Who sent it, where the endpoint wants to know: then it is found out before the handler runs.</summary>
+    public Caller? Caller { get; set; }
 
     public string? ActivityId { get; set; }
     public int? Attempt { get; set; }

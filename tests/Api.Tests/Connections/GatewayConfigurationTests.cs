@@ -41,6 +41,29 @@ public sealed class GatewayConfigurationTests
     }
 
     [Theory]
+    [InlineData("*", true)]
+    [InlineData("https://app.example.org", true)]
+    [InlineData("http://localhost:3000", true)]
+    [InlineData("https://app.example.org/", false)]
+    [InlineData("https://app.example.org/path", false)]
+    [InlineData("app.example.org", false)]
+    [InlineData("ftp://app.example.org", false)]
+    [InlineData("", false)]
+    public void AllowedOrigin_IsOneOrAll(string origin, bool isTaken)
+    {
+        (string, string)[] settings = [("DSN", Dsn), ("Gateway:Sql:AllowedOrigins:0", origin)];
+
+        if (isTaken)
+            Assert.Equal([origin], Read(settings).Options.Sql.AllowedOrigins);
+        else
+            Assert.Contains("Gateway__Sql__AllowedOrigins__0", Assert.Throws<StartupException>(() => Read(settings)).Message);
+    }
+
+    [Fact]
+    public void UnknownSettingOfSql_IsAFault() =>
+        Assert.Contains("Gateway__Sql__Origins", Assert.Throws<StartupException>(() => Read(("DSN", Dsn), ("Gateway:Sql:Origins", "*"))).Message);
+
+    [Theory]
     [InlineData("BodyLimitBytes", "1024", "1023")]
     [InlineData("ResponseLimitBytes", "1024", "1023")]
     [InlineData("DefaultTimeoutMs", "1", "0")]
@@ -67,6 +90,10 @@ public sealed class GatewayConfigurationTests
     [InlineData("both name the default connection", "DSN", Dsn, "Gateway:Connections:default:Dsn", Dsn)]
     [InlineData("Gateway__Pool is not a setting", "DSN", Dsn, "Gateway:Pool", "1")]
     [InlineData("Gateway__Connections__default__Size is not a setting", "DSN", Dsn, "Gateway:Connections:default:Size", "1")]
+    [InlineData("Gateway__Connections__a takes no value", "DSN", Dsn, "Gateway:Connections:a", Dsn)]
+    [InlineData("Gateway__Connections__a__Dsn__x is not a setting", "Gateway:Connections:a:Dsn", Dsn, "Gateway:Connections:a:Dsn:x", "1")]
+    [InlineData("Gateway__Sql__AllowedOrigins takes no value", "DSN", Dsn, "Gateway:Sql:AllowedOrigins", "*")]
+    [InlineData("Gateway__BodyLimitBytes__x is not a setting", "DSN", Dsn, "Gateway:BodyLimitBytes:x", "1")]
     [InlineData("Gateway__BodyLimitBytes", "DSN", Dsn, "Gateway:BodyLimitBytes", "many")]
     [InlineData("is above Gateway__MaxTimeoutMs", "DSN", Dsn, "Gateway:MaxTimeoutMs", "1000")]
     public void Fault_IsNamed(string expected, params string[] settings)

@@ -144,7 +144,7 @@ public sealed class ContractDocumentRequestTests
         Assert.Equal((string?)schema.Property("numbers")["default"], Word(call.Numbers));
         if (isTransaction)
         {
-            Assert.Equal((string?)schema.Property("isolation")["default"], Word(call.Mode.Isolation!.Value));
+            Assert.Equal((string?)schema.Property("isolation")["default"], Word(Enum.Parse<Isolation>($"{call.Mode.Isolation}")));
             Assert.Equal((bool)schema.Property("readOnly")["default"]!, call.Mode.Access == Access.ReadOnly);
             Assert.Equal((bool)schema.Property("deferrable")["default"]!, call.Mode.Deferrable);
         }

@@ -87,7 +87,7 @@ public sealed class ContractDocumentTests
                     .Select(example => $"{response.Key} {example.Key}"));
 
             var listed = ContractOperations.ByName[name].Codes
-                .Select(code => $"{FailureTable.For(code).Status} {ProblemAnswer.NameOf(code)}");
+                .Select(code => $"{FailureTable.For(code).Status} {FailureForm.NameOf(code)}");
 
             Assert.Equal(listed.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
         }
@@ -115,6 +115,26 @@ public sealed class ContractDocumentTests
     }
 
     [Fact]
+    public void OperationsThatWantACaller_AskForItsKeyAndMayRefuseIt()
+    {
+        foreach (var (path, item) in Generated.Document["paths"]!.AsObject())
+        {
+            foreach (var (_, operation) in item!.AsObject())
+            {
+                var wanted = path.StartsWith("/v1/", StringComparison.Ordinal);
+                var security = operation!["security"]!.AsArray();
+
+                Assert.Equal(wanted, security.Count == 1 && security[0]!["key"] is not null);
+                Assert.Equal(wanted, security.Count > 0);
+                Assert.Equal(wanted, operation["responses"]!["401"]?["headers"]?["WWW-Authenticate"] is not null);
+                Assert.Equal(wanted, operation["responses"]!["403"] is not null);
+            }
+        }
+        var scheme = Generated.Document["components"]!["securitySchemes"]!["key"]!;
+        Assert.Equal(("http", "bearer"), ((string?)scheme["type"], (string?)scheme["scheme"]));
+    }
+
+    [Fact]
     public void ProblemsOfOneStatus_AgreeOnRetrying() =>
         Assert.All(
             FailureTable.Answers.Values.GroupBy(answer => answer.Status),
@@ -126,12 +146,12 @@ public sealed class ContractDocumentTests
         var examples = Generated.Document["components"]!["examples"]!.AsObject();
         foreach (var code in ContractOperations.Codes)
         {
-            var problem = examples[ProblemAnswer.NameOf(code)]!["value"]!;
+            var problem = examples[FailureForm.NameOf(code)]!["value"]!;
             var answer = FailureTable.For(code);
 
             Assert.Empty(ContractSchema.Of(nameof(Problem)).Faults(problem));
-            Assert.Equal(ProblemAnswer.NameOf(code), (string?)problem["code"]);
-            Assert.Equal($"/problems/{ProblemAnswer.NameOf(code)}", (string?)problem["type"]);
+            Assert.Equal(FailureForm.NameOf(code), (string?)problem["code"]);
+            Assert.Equal($"/problems/{FailureForm.NameOf(code)}", (string?)problem["type"]);
             Assert.Equal((answer.Status, answer.Retryable, answer.Title),
                 ((int)problem["status"]!, (bool)problem["retryable"]!, (string)problem["title"]!));
         }
@@ -145,8 +165,8 @@ public sealed class ContractDocumentTests
 
         var listed = code["enum"]!.AsArray().Select(word => (string)word!).ToArray();
 
-        Assert.Equal(Enum.GetValues<ProblemCode>().Select(ProblemAnswer.NameOf), listed);
-        Assert.Equal(FailureTable.Answers.Keys.Order().Select(ProblemAnswer.NameOf), listed);
+        Assert.Equal(Enum.GetValues<ProblemCode>().Select(FailureForm.NameOf), listed);
+        Assert.Equal(FailureTable.Answers.Keys.Order().Select(FailureForm.NameOf), listed);
         Assert.All(listed, word => Assert.Contains($"`{word}`", (string)code["description"]!));
     }
 

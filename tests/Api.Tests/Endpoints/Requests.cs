@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Endpoints;
 using Gateway.Api.Errors;
@@ -16,7 +17,8 @@ internal static class Requests
     {
         using var document = JsonDocument.Parse(body);
         return RequestReader.Read(
-            document.RootElement, StringValues.Empty, operation, new GatewayOptions(), new RequestRecord(TimeProvider.System));
+            document.RootElement, StringValues.Empty, operation, new GatewayOptions(),
+            new RequestRecord(TimeProvider.System) { Caller = Caller.Loopback });
     }
 
     /// <summary>What is wrong with the body; nothing where it is valid.</summary>

@@ -24,7 +24,7 @@ public sealed partial class FailureTableTests
         var documented = DocumentedRow().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md"))).Select(row => row.Value).ToArray();
 
         var expected = FailureTable.Answers.Select(row =>
-            $"| `{ProblemAnswer.NameOf(row.Key)}` | {row.Value.Status} | {(row.Value.Retryable ? "yes" : "no")} | {row.Value.Title} |");
+            $"| `{FailureForm.NameOf(row.Key)}` | {row.Value.Status} | {(row.Value.Retryable ? "yes" : "no")} | {row.Value.Title} |");
         Assert.Equal(expected, documented);
     }
 

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Gateway.Api.Admission;
+using Gateway.Api.Execution;
 using Gateway.Api.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -19,6 +21,7 @@ public sealed class RequestLogTests
 
         var line = Assert.Single(await LinesAsync("/v1/query", record =>
         {
+            record.Caller = new Caller("orders", new Dictionary<string, Access>());
             record.Connection = "default";
             record.ActivityId = "wf/1";
             record.Rows = 2;
@@ -26,9 +29,9 @@ public sealed class RequestLogTests
 
         Assert.Equal(LogEventLevel.Information, line.Level);
         Assert.Equal(
-            ["ActivityId", "Connection", "Elapsed", "Method", "Route", "Rows", "Status"], line.Properties.Keys.Order(StringComparer.Ordinal));
+            ["ActivityId", "Caller", "Connection", "Elapsed", "Method", "Route", "Rows", "Status"], line.Properties.Keys.Order(StringComparer.Ordinal));
         Assert.Matches(
-            """^"POST" "/v1/query" 200 connection="default" activity="wf/1" rows=2 in \d+(\.\d{1,3})? ms$""", line.RenderMessage(null));
+            """^"POST" "/v1/query" 200 caller="orders" connection="default" activity="wf/1" rows=2 in \d+(\.\d{1,3})? ms$""", line.RenderMessage(null));
         Assert.Equal(trace.TraceId, line.TraceId);
         Assert.Equal(trace.SpanId, line.SpanId);
     }

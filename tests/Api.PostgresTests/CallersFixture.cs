@@ -1,0 +1,73 @@
+using Gateway.Api.Admission;
+using Gateway.Api.PostgresTests.Faults;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>
+/// A gateway with callers, on a database of its own with the demo data, which it reaches through a proxy that counts what it
+/// asks. Its connections are <c>default</c>, <c>reports</c> and <c>closed</c>, on which nobody has a right.
+/// </summary>
+public sealed class CallersFixture(GatewayFixture server) : IAsyncLifetime
+{
+    private FaultProxy? _proxy;
+    private RunningGateway? _gateway;
+
+    /// <summary>May read <c>default</c>.</summary>
+    public string Reader { get; } = ApiKey.New();
+
+    /// <summary>May write <c>default</c>, and read <c>reports</c>.</summary>
+    public string Writer { get; } = ApiKey.New();
+
+    /// <summary>May write <c>default</c>, and has two keys.</summary>
+    public string Second { get; } = ApiKey.New();
+
+    public string SecondsOther { get; } = ApiKey.New();
+
+    /// <summary>May do nothing.</summary>
+    public string Nobody { get; } = ApiKey.New();
+
+    /// <summary>The database's own DSN.</summary>
+    public string Dsn { get; private set; } = "";
+
+    public Uri Address => _gateway!.Address;
+
+    /// <summary>What the gateway has asked of the server so far, and the connections that it has to it.</summary>
+    public (long RoundTrips, int Connections) Asked => (_proxy!.RoundTrips, _proxy.OpenConnections);
+
+    public async ValueTask InitializeAsync()
+    {
+        Dsn = await server.CreateDatabaseAsync();
+        _proxy = FaultProxy.Start(Dsn);
+        _gateway = await RunningGateway.StartAsync(
+        [
+            $"--DSN={_proxy.Dsn}", $"--Gateway:Connections:reports:Dsn={_proxy.Dsn}", $"--Gateway:Connections:closed:Dsn={_proxy.Dsn}",
+            // What it asks on its own account would be counted along.
+            "--Gateway:ReadinessIntervalMs=60000", "--Gateway:PurgeIntervalMs=86400000",
+            .. Settings("reader", [Reader], "default=read"),
+            .. Settings("writer", [Writer], "default=write", "reports=read"),
+            .. Settings("second", [Second, SecondsOther], "default=write"),
+            .. Settings("nobody", [Nobody]),
+        ]);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_gateway is not null)
+            await _gateway.DisposeAsync();
+        if (_proxy is not null)
+            await _proxy.DisposeAsync();
+    }
+
+    public GatewayClient As(string key) => new(Address, key);
+
+    /// <summary>A caller's settings, as arguments.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="keys">Its keys; null leaves a place out.</param>
+    /// <param name="rights">Each as <c>CONNECTION=RIGHT</c>.</param>
+    internal static IEnumerable<string> Settings(string name, string?[] keys, params string[] rights) =>
+    [
+        .. keys.Index().Where(key => key.Item is not null)
+            .Select(key => $"--Gateway:Callers:{name}:Keys:{key.Index}={ApiKey.WriteHash(key.Item)}"),
+        .. rights.Select(right => $"--Gateway:Callers:{name}:Connections:{right}"),
+    ];
+}
