@@ -7,17 +7,8 @@ namespace Gateway.Api.PostgresTests.Browser;
 /// Swagger UI as a reader has it: in Chromium. It is driven by playwright-core from npm, which is a fiftieth of the size of
 /// Microsoft.Playwright; that one brings a Node.js for every platform.
 /// </summary>
-public sealed class SwaggerUiTests(DemoFixture gateway) : IClassFixture<DemoFixture>, IDisposable
+public sealed class SwaggerUiTests(DemoFixture gateway) : SwaggerUiPage(gateway.Address), IClassFixture<DemoFixture>
 {
-    private readonly string _screenshot = Repository.PathOf($"TestResults/swagger-ui-{Guid.NewGuid():N}.png");
-
-    /// <summary>The page is kept where the test failed.</summary>
-    public void Dispose()
-    {
-        if (TestContext.Current.TestState?.Result != TestResult.Failed)
-            File.Delete(_screenshot);
-    }
-
     [Fact]
     public async Task Page_ListsEveryOperationOfTheContract()
     {
@@ -91,14 +82,10 @@ public sealed class SwaggerUiTests(DemoFixture gateway) : IClassFixture<DemoFixt
     [Fact]
     public async Task BehindAPrefix_TriesItThere()
     {
-        var visit = await VisitAsync(new Uri(gateway.Address, "/database/gateway/swagger/index.html"), new { operation = "query" });
+        var visit = await VisitPageAsync("/database/gateway/swagger/index.html", new { operation = "query" });
 
         Assert.Equal(200, Assert.Single(visit.Trials).Status);
     }
-
-    private Task<SwaggerUiVisit> VisitAsync(params object[] steps) => VisitAsync(new Uri(gateway.Address, "/swagger"), steps);
-
-    private Task<SwaggerUiVisit> VisitAsync(Uri page, params object[] steps) => SwaggerUiVisit.MakeAsync(page, _screenshot, steps);
 
     private static object Example(string operation, string name) => new { operation, example = Find(operation, name).Summary };
 
