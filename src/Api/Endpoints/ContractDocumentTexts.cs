@@ -31,7 +31,8 @@ internal static class ContractDocumentTexts
             not. A path that is not here is answered with 404 `endpoint_not_found`, another method with 405
             `method_not_allowed`.
 
-            The examples run as they stand against the demo data of Development.
+            The examples run as they stand against the demo data of Development. Swagger UI shows numbers as JavaScript has
+            them, rounded past 15 digits or so: `"numbers": "string"` shows every digit.
             """.ReplaceLineEndings("\n"),
         Contact = new OpenApiContact { Name = "The maintainers of the Gateway" },
     };
@@ -44,9 +45,9 @@ internal static class ContractDocumentTexts
             + "only, and asks for none.",
     };
 
-    /// <summary>Relative: wherever the document was read from.</summary>
+    /// <summary>Relative to the document's own address, so that it holds behind a proxy's prefix too.</summary>
     public static OpenApiServer Server { get; } =
-        new() { Url = "/", Description = "The gateway that serves this document; http://localhost:8080 unless told otherwise." };
+        new() { Url = ".", Description = "The gateway that serves this document; http://localhost:8080 unless told otherwise." };
 
     public static IReadOnlyList<OpenApiTag> Tags { get; } =
     [
