@@ -66,6 +66,7 @@ internal sealed class SqlRequestReader
             _fields.Fault(pointer, "A query is an object such as {\"query\": \"SELECT $1\", \"params\": [\"x\"]}.");
             return null;
         }
+        var before = _faults.Count;
         var arrayMode = _arrayMode;
         if (query.TryGetProperty("arrayMode", out var mode) && mode.ValueKind != JsonValueKind.Null)
             arrayMode = _fields.ReadBoolean(mode, new JsonPointer(pointer, "arrayMode"));
@@ -77,7 +78,7 @@ internal sealed class SqlRequestReader
             else
                 _fields.Fault($"{pointer}/params", "params is an array.");
         }
-        if (_fields.ReadString(text, new JsonPointer(pointer, "query")) is not { } sql || _faults.Count > 0)
+        if (_fields.ReadString(text, new JsonPointer(pointer, "query")) is not { } sql || _faults.Count > before)
             return null;
         // The protocol has an answer to no statement, and Npgsql sends none that has no text at all.
         if (sql.Length == 0)

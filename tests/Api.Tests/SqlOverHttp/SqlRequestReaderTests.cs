@@ -78,6 +78,17 @@ public sealed class SqlRequestReaderTests
         Assert.Equal(pointer, Assert.Single(failure.Faults!).Pointer);
     }
 
+    [Fact]
+    public void FaultsOfAllQueries_AreFoundAtOnce()
+    {
+        var failure = Assert.Throws<Failure>(() => Read(
+            """{"queries": [{"query": 1}, {"query": "SELECT 1"}, {"query": "SELECT $1"}, {"query": "SELECT 1", "params": 1, "arrayMode": 2}]}"""));
+
+        Assert.Equal(
+            ["/queries/0/query", "/queries/2/params", "/queries/3/arrayMode", "/queries/3/params"],
+            failure.Faults!.Select(fault => fault.Pointer));
+    }
+
     [Theory]
     [InlineData(1000, true)]
     [InlineData(1001, false)]
