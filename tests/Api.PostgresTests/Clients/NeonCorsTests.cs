@@ -7,7 +7,8 @@ public sealed class NeonCorsTests(GatewayFixture gateway)
 {
     private const string Page = "https://app.example.org";
     private const string Allowed = "Access-Control-Allow-Origin";
-    private const string DriversHeaders = "authorization,neon-array-mode,neon-connection-string,neon-raw-text-output,neon-batch-read-only,idempotency-key";
+    private const string DriversHeaders =
+        "authorization,neon-array-mode,neon-connection-string,neon-raw-text-output,neon-batch-read-only,idempotency-key";
 
     [Fact]
     public async Task NoOriginAllowed_SaysNothingToAPage()
@@ -29,7 +30,8 @@ public sealed class NeonCorsTests(GatewayFixture gateway)
         var asked = await AskAsync(open.Client, "/sql", Page);
         var ran = await open.Client.SqlAsync(new { query = "SELECT 1" }, ("Origin", Page));
         var failed = await open.Client.SqlAsync(new { query = "SELECT 1/0" }, ("Origin", Page));
-        var notFound = await open.Client.SqlAsync(new { query = "SELECT 1" }, ("Origin", Page), (NeonCaller.ConnectionString, "postgresql://a:b@h/nowhere"));
+        var notFound = await open.Client.SqlAsync(
+            new { query = "SELECT 1" }, ("Origin", Page), (NeonCaller.ConnectionString, "postgresql://a:b@h/nowhere"));
 
         Assert.Equal(HttpStatusCode.NoContent, asked.Status);
         Assert.Equal("POST", asked.Headers["Access-Control-Allow-Methods"]);
@@ -53,9 +55,10 @@ public sealed class NeonCorsTests(GatewayFixture gateway)
     {
         await using var open = await gateway.StartGatewayAsync($"--Gateway:Sql:AllowedOrigins:0={Page}");
 
-        Answer[] answers = [await AskAsync(open.Client, "/sql", origin), await open.Client.SqlAsync(new { query = "SELECT 1" }, ("Origin", origin))];
+        var asked = await AskAsync(open.Client, "/sql", origin);
+        var ran = await open.Client.SqlAsync(new { query = "SELECT 1" }, ("Origin", origin));
 
-        Assert.All(answers, answer => Assert.False(answer.Headers.ContainsKey(Allowed), answer.Text));
+        Assert.All([asked, ran], answer => Assert.False(answer.Headers.ContainsKey(Allowed), answer.Text));
     }
 
     [Fact]

@@ -33,10 +33,19 @@ public sealed class NeonFailureTests(GatewayFixture gateway)
     public async Task Position_IsTextThatCountsCharactersOfItsQuery()
     {
         var alone = await gateway.Client.SqlAsync(new { query = "SELECT 'é😀', nowhere" });
-        var inBatch = await gateway.Client.SqlAsync(new { queries = new[] { new { query = "SELECT 1" }, new { query = "SELECT 'é😀', nowhere" } } });
+        var inBatch = await gateway.Client.SqlAsync(
+            new { queries = new[] { new { query = "SELECT 1" }, new { query = "SELECT 'é😀', nowhere" } } });
 
         foreach (var answer in new[] { alone, inBatch })
-            AssertFields(answer.ExpectError(400, "42703"), new() { ["message"] = "column \"nowhere\" does not exist", ["code"] = "42703", ["severity"] = "ERROR", ["position"] = "14" });
+        {
+            AssertFields(answer.ExpectError(400, "42703"), new()
+            {
+                ["message"] = "column \"nowhere\" does not exist",
+                ["code"] = "42703",
+                ["severity"] = "ERROR",
+                ["position"] = "14",
+            });
+        }
     }
 
     [Fact]
@@ -56,7 +65,8 @@ public sealed class NeonFailureTests(GatewayFixture gateway)
         var answer = await gateway.Client.SqlAsync(new
         {
             query = """
-                DO $$ BEGIN RAISE 'no' USING ERRCODE = 'GW001', DETAIL = 'd', HINT = 'h', SCHEMA = 's', TABLE = 't', COLUMN = 'c', DATATYPE = 'dt', CONSTRAINT = 'k'; END $$
+                DO $$ BEGIN RAISE 'no' USING ERRCODE = 'GW001', DETAIL = 'd', HINT = 'h', SCHEMA = 's',
+                TABLE = 't', COLUMN = 'c', DATATYPE = 'dt', CONSTRAINT = 'k'; END $$
                 """,
         });
 
@@ -166,7 +176,8 @@ public sealed class NeonFailureTests(GatewayFixture gateway)
         var table = await CreateTableAsync();
 
         (await gateway.Client.SqlAsync(new { query })).ExpectError(400, "sql_rejected");
-        (await gateway.Client.SqlAsync(new { queries = new[] { new { query = $"INSERT INTO {table} VALUES (1)" }, new { query } } })).ExpectError(400, "sql_rejected");
+        var batch = new { queries = new[] { new { query = $"INSERT INTO {table} VALUES (1)" }, new { query } } };
+        (await gateway.Client.SqlAsync(batch)).ExpectError(400, "sql_rejected");
         Assert.Equal(0, await CountAsync(table));
     }
 
@@ -187,7 +198,8 @@ public sealed class NeonFailureTests(GatewayFixture gateway)
         string Insert(int rows) => $"INSERT INTO {table} SELECT n FROM generate_series({rows}, 1, -1) n RETURNING repeat('x', 100)";
 
         (await small.Client.SqlAsync(new { query = Insert(400) })).ExpectError(507, "result_too_large");
-        (await small.Client.SqlAsync(new { queries = new[] { new { query = Insert(120) }, new { query = $"SELECT repeat('x', 100) FROM {table}" } } })).ExpectError(507, "result_too_large");
+        var batch = new { queries = new[] { new { query = Insert(120) }, new { query = $"SELECT repeat('x', 100) FROM {table}" } } };
+        (await small.Client.SqlAsync(batch)).ExpectError(507, "result_too_large");
         Assert.Equal(0, await CountAsync(table));
         (await small.Client.SqlAsync(new { query = Insert(120) })).Expect(HttpStatusCode.OK);
         Assert.Equal(120, await CountAsync(table));
@@ -221,7 +233,9 @@ public sealed class NeonFailureTests(GatewayFixture gateway)
         // Where in PostgreSQL's source depends on its version.
         string[] source = ["file", "line", "routine"];
         var fields = error.EnumerateObject().Where(field => field.Value.ValueKind != JsonValueKind.Null && !source.Contains(field.Name));
-        Assert.Equal(expected.OrderBy(field => field.Key), fields.ToDictionary(field => field.Name, field => field.Value.GetString()!).OrderBy(field => field.Key));
+        Assert.Equal(
+            expected.OrderBy(field => field.Key),
+            fields.Select(field => KeyValuePair.Create(field.Name, field.Value.GetString()!)).OrderBy(field => field.Key));
         Assert.All(source, name => Assert.NotEmpty(Text(error, name)));
     }
 

@@ -181,8 +181,9 @@ public sealed class NeonProtocolTests(GatewayFixture gateway)
     [InlineData("false", null, false)]
     public async Task ArrayModeOfAQuery_GoesBeforeThatOfTheRequest(string header, bool? own, bool arrays)
     {
-        var result = (await gateway.Client.SqlAsync(new { query = "SELECT 1 AS n, 2 AS n", arrayMode = own }, (ArrayMode, header))).Expect(HttpStatusCode.OK);
+        var answer = await gateway.Client.SqlAsync(new { query = "SELECT 1 AS n, 2 AS n", arrayMode = own }, (ArrayMode, header));
 
+        var result = answer.Expect(HttpStatusCode.OK);
         Assert.Equal(arrays, result.GetProperty("rowAsArray").GetBoolean());
         var row = result.GetProperty("rows")[0];
         Assert.Equal(arrays ? "[1,2]" : "2", (arrays ? row : row.GetProperty("n")).GetRawText());
@@ -245,7 +246,9 @@ public sealed class NeonProtocolTests(GatewayFixture gateway)
         batch.Expect(HttpStatusCode.OK);
         failed.ExpectError(400, "22012");
         Assert.Equal("read committedoff", single.Expect(HttpStatusCode.OK).GetProperty("rows")[0].GetProperty("v").GetString());
-        Assert.All([batch, single, failed], answer => Assert.DoesNotContain(answer.Headers.Keys, name => name.StartsWith("Neon-", StringComparison.OrdinalIgnoreCase)));
+        Assert.All(
+            [batch, single, failed],
+            answer => Assert.DoesNotContain(answer.Headers.Keys, name => name.StartsWith("Neon-", StringComparison.OrdinalIgnoreCase)));
     }
 
     [Theory]

@@ -179,7 +179,8 @@ suite('rows', () => {
 suite('relations', () => {
   test('of many', async () => {
     const found = await db.query.authors.findMany({
-      columns: { name: true }, orderBy: asc(authors.id), with: { books: { columns: { title: true, price: true, tags: true, published: true }, orderBy: asc(books.id) } },
+      columns: { name: true }, orderBy: asc(authors.id),
+      with: { books: { columns: { title: true, price: true, tags: true, published: true }, orderBy: asc(books.id) } },
     });
 
     // The package asks for what is related as JSON, and numbers of that are JavaScript's on any driver.
@@ -193,7 +194,9 @@ suite('relations', () => {
   });
 
   test('of one, and of one of many', async () => {
-    const book = await db.query.books.findFirst({ where: eq(books.title, 'Salomé'), columns: { id: true }, with: { author: { with: { books: { columns: { title: true } } } } } });
+    const book = await db.query.books.findFirst({
+      where: eq(books.title, 'Salomé'), columns: { id: true }, with: { author: { with: { books: { columns: { title: true } } } } },
+    });
 
     assert.equal(book.author.email, 'oscar@example.org');
     assert.deepEqual(book.author.createdAt, new Date('2026-02-03T00:00:00Z'));
@@ -221,7 +224,8 @@ suite('types', () => {
     for (const came of [inserted, selected])
       assert.deepEqual({ ...came, bytes: Buffer.from(came.bytes) }, row);
     assert.deepEqual(await direct.rows(`
-      SELECT big::text, moment = '2026-01-02 03:04:05.678+00' AS moment, local = '2026-01-02 03:04:05.678' AS local, json ->> 'text' AS json, matrix[2][1] AS matrix
+      SELECT big::text, moment = '2026-01-02 03:04:05.678+00' AS moment, local = '2026-01-02 03:04:05.678' AS local,
+             json ->> 'text' AS json, matrix[2][1] AS matrix
         FROM kinds`), [{ big: '9223372036854775807', moment: true, local: true, json: "it's é😀", matrix: 3 }]);
   });
 

@@ -78,7 +78,9 @@ suite('rows', () => {
   });
 
   test('include', async () => {
-    const authors = await db.author.findMany({ include: { books: { orderBy: { id: 'asc' }, select: { title: true, price: true } } }, orderBy: { id: 'asc' } });
+    const authors = await db.author.findMany({
+      include: { books: { orderBy: { id: 'asc' }, select: { title: true, price: true } } }, orderBy: { id: 'asc' },
+    });
     const book = await db.book.findFirst({ where: { title: 'Salomé' }, include: { author: true } });
 
     assert.deepEqual(authors.map((author) => [author.name, author.books.map((book) => [book.title, book.price && String(book.price)])]),

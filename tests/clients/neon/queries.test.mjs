@@ -82,7 +82,9 @@ suite('query()', () => {
   });
 
   test('text of any script, and what JSON escapes', async () => {
-    const texts = ['', ' ', 'Zażółć gęślą jaźń', '日本語', '😀👩‍👩‍👧', '\u0001\b\t\n\r\f"\\/', '</script>', '\u2028\u2029', '\ufeffx', 'e\u0301', '\u007f'];
+    const texts = [
+      '', ' ', 'Zażółć gęślą jaźń', '日本語', '😀👩‍👩‍👧', '\u0001\b\t\n\r\f"\\/', '</script>', '\u2028\u2029', '\ufeffx', 'e\u0301', '\u007f',
+    ];
 
     assert.deepEqual(await sql.query('SELECT t, length(t) AS length FROM unnest($1::text[]) WITH ORDINALITY AS u(t, i) ORDER BY i', [texts]),
       texts.map((t) => ({ t, length: [...t].length })));
