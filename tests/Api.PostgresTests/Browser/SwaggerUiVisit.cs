@@ -8,7 +8,10 @@ namespace Gateway.Api.PostgresTests.Browser;
 /// <param name="Errors">What the page complained of to the browser's console.</param>
 /// <param name="Elsewhere">What it asked of anyone but the gateway, in vain.</param>
 internal sealed record SwaggerUiVisit(
-    IReadOnlyList<SwaggerUiOperation> Operations, IReadOnlyList<SwaggerUiTrial> Trials, IReadOnlyList<string> Errors, IReadOnlyList<string> Elsewhere)
+    IReadOnlyList<SwaggerUiOperation> Operations,
+    IReadOnlyList<SwaggerUiTrial> Trials,
+    IReadOnlyList<string> Errors,
+    IReadOnlyList<string> Elsewhere)
 {
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web);
 
@@ -35,10 +38,10 @@ internal sealed record SwaggerUiOperation(string Method, string Path, string Ope
 
 /// <summary>An operation tried, as the page shows it.</summary>
 /// <param name="Request">The body that was sent.</param>
-/// <param name="Status">The status that is shown.</param>
+/// <param name="Status">The status that is shown; null where no answer came.</param>
 /// <param name="Text">The answer's body.</param>
 /// <param name="Headers">The answer's headers, in lower case as browsers have them.</param>
-internal sealed record SwaggerUiTrial(string Request, int Status, string Text, IReadOnlyDictionary<string, string> Headers)
+internal sealed record SwaggerUiTrial(string Request, int? Status, string Text, IReadOnlyDictionary<string, string> Headers)
 {
     public JsonElement Json => JsonElement.Parse(Text);
 }

@@ -54,7 +54,8 @@ async function listOperations(page) {
   return page.locator('.opblock').evaluateAll((blocks) =>
     blocks.map((block) => {
       const text = (part) => block.querySelector(`.opblock-summary-${part}`).textContent.trim();
-      return { method: text('method'), path: block.querySelector('.opblock-summary-path').dataset.path, operation: text('operation-id') };
+      const { path } = block.querySelector('.opblock-summary-path').dataset;
+      return { method: text('method'), path, operation: text('operation-id') };
     }));
 }
 
