@@ -155,7 +155,8 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
     ];
 
     public static TheoryData<string, string, string> Each() => new(
-        from escape in Escapes
+        // Some spelling may be another's too; each stands for one test.
+        from escape in Escapes.Distinct()
         from endpoint in new[] { "query", "execute" }
         let outcome = endpoint == "query" ? escape.Query : escape.Execute
         select (endpoint, escape.Sql, outcome));

@@ -49,7 +49,7 @@ internal sealed class Deadline : IDisposable
         ? new CallerLeftException(cause)
         : new Failure(
             ProblemCode.DeadlineExceeded,
-            $"The budget of {_budget.TotalMilliseconds:0} ms was spent {doing}; raise timeoutMs if that is too short.",
+            $"The budget of {_budget.TotalMilliseconds:0} ms was spent {doing}; a larger timeoutMs, or Gateway__DefaultTimeoutMs, allows more.",
             cause);
 
     public void Dispose()

@@ -84,7 +84,7 @@ internal sealed class PooledBuffer(int limit, int taken = 0) : IBufferWriter<byt
     private void ThrowTooLarge() => throw new Failure(
         ProblemCode.ResultTooLarge,
         $"The answer would be larger than {limit} bytes (Gateway__ResponseLimitBytes); ask for fewer rows or columns, or for a "
-        + "stream of a query (Accept: application/x-ndjson or text/csv), which has no such limit.");
+        + "stream of /v1/query (Accept: application/x-ndjson or text/csv), which has no such limit.");
 
     private void Reserve(int sizeHint)
     {

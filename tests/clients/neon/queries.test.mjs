@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { neon } from '@neondatabase/serverless';
+import { neon, neonConfig } from '@neondatabase/serverless';
 import { connectionString, Direct, key, rejection, sql, stringOf } from './gateway.mjs';
 
 let direct;
@@ -197,6 +197,25 @@ suite('connection and limits', () => {
 
     assert.match((await running).message, /abort/i);
     await until(async () => !(await isRunning(marker)));
+  });
+
+  test('a query and a batch with a key take effect once', async () => {
+    neonConfig.fetchFunction = (url, { idempotencyKey, ...init }) =>
+      fetch(url, idempotencyKey ? { ...init, headers: { ...init.headers, 'Idempotency-Key': idempotencyKey } } : init);
+    try {
+      await direct.query('CREATE TABLE keyed (id int GENERATED ALWAYS AS IDENTITY, note text)');
+      const insert = (note, fetchOptions) => sql.query('INSERT INTO keyed (note) VALUES ($1) RETURNING id', [note], { fetchOptions });
+      const batch = () => sql.transaction([sql`INSERT INTO keyed (note) VALUES ('b') RETURNING id`], { fetchOptions: { idempotencyKey: 'run/batch' } });
+
+      assert.deepEqual(await insert('a', { idempotencyKey: 'run/query' }), await insert('a', { idempotencyKey: 'run/query' }));
+      assert.deepEqual(await batch(), await batch());
+      assert.equal((await rejection(insert('other', { idempotencyKey: 'run/query' }))).code, 'activity_mismatch');
+      assert.notDeepEqual(await insert('c'), await insert('c'));
+
+      assert.deepEqual((await direct.rows('SELECT note FROM keyed ORDER BY id')).map(({ note }) => note), ['a', 'b', 'c', 'c']);
+    } finally {
+      neonConfig.fetchFunction = undefined;
+    }
   });
 
   test('a result beyond the limit is an error, and writes nothing', async () => {
