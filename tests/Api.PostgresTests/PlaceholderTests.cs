@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests;
@@ -49,6 +50,18 @@ public sealed class PlaceholderTests(GatewayFixture gateway)
         Assert.Equal(json, value.GetRawText());
     }
 
+    [Fact]
+    public async Task PlaceholdersOfAFunction_AreItsOwn()
+    {
+        var answer = await gateway.Client.TransactionAsync(
+            $"own/{Guid.NewGuid():N}",
+            "CREATE FUNCTION pg_temp.plus_one(int) RETURNS int RETURN $1 + 1",
+            "PREPARE twice (int) AS SELECT pg_temp.plus_one($1) * 2 AS n",
+            "EXECUTE twice (20)");
+
+        Assert.Equal(42, answer.Expect(HttpStatusCode.OK).GetProperty("results")[2].GetProperty("rows")[0].GetProperty("n").GetInt32());
+    }
+
     [Theory]
     [InlineData("text", "null", "null")]
     [InlineData("text", "\"it's \\\"x\\\" \\\\ \\n é 😀\"", "\"it's \\\"x\\\" \\\\ \\n é 😀\"")]
@@ -69,7 +82,7 @@ public sealed class PlaceholderTests(GatewayFixture gateway)
         var answer = await gateway.Client.PostAsync(
             "query", $$"""{"activityId": "a", "rowFormat": "array", "sql": "SELECT $1::{{type}}", "parameters": [{{sent}}]}""");
 
-        var value = answer.Expect(System.Net.HttpStatusCode.OK).GetProperty("rows")[0][0];
+        var value = answer.Expect(HttpStatusCode.OK).GetProperty("rows")[0][0];
         Assert.True(
             JsonElement.DeepEquals(JsonDocument.Parse(returned).RootElement, value), $"{returned} was expected, and {value.GetRawText()} came.");
         if (value.ValueKind == JsonValueKind.Number)
@@ -95,7 +108,7 @@ public sealed class PlaceholderTests(GatewayFixture gateway)
             var answer = await gateway.Client.PostAsync(
                 "query", new { activityId = "a", rowFormat = "array", sql, parameters = names });
 
-            var row = answer.Status == System.Net.HttpStatusCode.OK ? answer.Json.GetProperty("rows")[0].GetRawText() : answer.Text;
+            var row = answer.Status == HttpStatusCode.OK ? answer.Json.GetProperty("rows")[0].GetRawText() : answer.Text;
             var expected = JsonSerializer.Serialize(columns.Select(column => column.Value), Relaxed);
             Assert.True(expected == row, $"Seed {seed}, round {round}: {expected} was expected, and {row} came, of: {sql}");
         }

@@ -68,7 +68,7 @@ internal sealed class SqlText
 
         if (style == PlaceholderStyle.Named)
             text.ReplaceNames(lexer);
-        else if (sql.Contains('$', StringComparison.Ordinal))
+        else if (sql.Contains('$', StringComparison.Ordinal) && !LeadingKeyword.MakesWhatHasParameters(lexer))
             text.CountPositions(lexer);
         return text;
     }

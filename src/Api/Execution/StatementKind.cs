@@ -44,6 +44,24 @@ internal static class LeadingKeyword
         return (keyword is null ? StatementKind.Other : StatementKind.TransactionControl, keyword);
     }
 
+    /// <summary>
+    /// Whether each <c>$n</c> is a parameter of what the statement makes, a function or a prepared statement, and it takes none itself.
+    /// </summary>
+    public static bool MakesWhatHasParameters(SqlLexer lexer)
+    {
+        SkipEmptyStatements(ref lexer);
+        if (!lexer.IsWord("CREATE"))
+            return lexer.IsWord("PREPARE");
+        lexer.Next();
+        if (lexer.IsWord("OR"))
+        {
+            // REPLACE, and what is behind it.
+            lexer.Next();
+            lexer.Next();
+        }
+        return lexer.IsWord("FUNCTION") || lexer.IsWord("PROCEDURE");
+    }
+
     /// <summary>Moves to the first token of the statement that PostgreSQL runs: it drops the empty ones before.</summary>
     public static void SkipEmptyStatements(ref SqlLexer lexer)
     {

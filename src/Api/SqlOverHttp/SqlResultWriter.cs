@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Text.Json;
 using Gateway.Api.Rows;
 using Gateway.Contracts;
@@ -55,9 +56,9 @@ internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, boo
     {
         base.End(end);
         Output.Write(",\"command\":"u8);
-        JsonString.Write(Output, System.Text.Encoding.UTF8.GetBytes(end.Command));
+        JsonString.Write(Output, Encoding.UTF8.GetBytes(end.Command));
         Output.Write(",\"rowCount\":"u8);
-        Output.Write(end.TagCount is { } count ? System.Text.Encoding.UTF8.GetBytes(count.ToString()) : "null"u8);
+        Output.Write(end.TagCount is { } count ? Encoding.UTF8.GetBytes(count.ToString()) : "null"u8);
         Output.Write(Format == RowFormat.Array ? ",\"rowAsArray\":true}"u8 : ",\"rowAsArray\":false}"u8);
     }
 

@@ -118,6 +118,20 @@ public sealed class SqlTextTests
         Assert.False(scan.MixesStyles);
     }
 
+    /// <summary>They are the function's, or the prepared statement's own.</summary>
+    [Theory]
+    [InlineData("CREATE FUNCTION f(int) RETURNS int RETURN $1 + 1", 0)]
+    [InlineData(";/* */ create or replace function f(int) returns int return $1 + 1", 0)]
+    [InlineData("CREATE PROCEDURE p(int) BEGIN ATOMIC INSERT INTO t VALUES ($1); END", 0)]
+    [InlineData("PREPARE p (int) AS SELECT $1", 0)]
+    [InlineData("CREATE TABLE t AS SELECT $1::int", 1)]
+    [InlineData("CREATE OR REPLACE VIEW function AS SELECT $1::int", 1)]
+    [InlineData("CREATE", 0)]
+    [InlineData("EXECUTE p ($1)", 1)]
+    [InlineData("EXPLAIN SELECT $1::int", 1)]
+    public void PositionalInWhatIsMade_IsNoPlaceholder(string sql, int count) =>
+        Assert.Equal(count, SqlText.Scan(sql, PlaceholderStyle.Positional).PlaceholderCount);
+
     [Theory]
     [InlineData("SELECT :x, a[:n]")]
     [InlineData(":x")]

@@ -146,12 +146,14 @@ const writes = [
   ["LISTEN counted"],
   ["NOTIFY counted, 'x'"],
   ['PREPARE made AS SELECT 1'],
+  ['PREPARE taking (int) AS SELECT $1 + 1'],
 ];
 
 // Batches: statements of one transaction.
 const batches = [
   ['DECLARE c CURSOR FOR SELECT * FROM people ORDER BY id', 'FETCH 2 FROM c', 'MOVE 1 FROM c', 'FETCH ALL FROM c', 'CLOSE c'],
   ["PREPARE p AS SELECT n FROM counters WHERE key = 'a'", 'EXECUTE p', 'DEALLOCATE p'],
+  ['CREATE FUNCTION plus_one(int) RETURNS int RETURN $1 + 1', 'SELECT plus_one(41)', 'DROP FUNCTION plus_one'],
   ['CREATE TEMPORARY TABLE t (n int)', 'INSERT INTO t SELECT generate_series(1, 3)', 'SELECT n + 1 FROM t', 'DROP TABLE t'],
   ['LOCK TABLE counters IN EXCLUSIVE MODE', 'SET CONSTRAINTS ALL DEFERRED', "SET LOCAL work_mem = '8MB'", 'SHOW work_mem', 'RESET work_mem'],
   ["CREATE TYPE made_type AS ENUM ('a')", "SELECT 'a'::made_type::text", 'DROP TYPE made_type'],
