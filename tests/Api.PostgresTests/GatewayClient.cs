@@ -57,9 +57,13 @@ public sealed class GatewayClient : IDisposable
         return SendAsync(endpoint, content, headers);
     }
 
-    public async Task<Answer> SendAsync(string endpoint, HttpContent content, params (string Name, string Value)[] headers)
+    public Task<Answer> SendAsync(string endpoint, HttpContent content, params (string Name, string Value)[] headers) =>
+        SendToAsync($"/v1/{endpoint}", content, headers);
+
+    /// <summary>Posts to a path that may be none of the contract's.</summary>
+    public async Task<Answer> SendToAsync(string path, HttpContent content, params (string Name, string Value)[] headers)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/{endpoint}") { Content = content };
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
         foreach (var (name, value) in headers)
             request.Headers.TryAddWithoutValidation(name, value);
         using var response = await _http.SendAsync(request);

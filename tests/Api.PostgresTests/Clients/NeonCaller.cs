@@ -26,15 +26,10 @@ internal static class NeonCaller
     /// <param name="gateway">The gateway.</param>
     /// <param name="content">The body.</param>
     /// <param name="headers">Over the connection string of the connection default, where it has none.</param>
-    public static async Task<Answer> SqlAsync(this GatewayClient gateway, HttpContent content, params (string Name, string Value)[] headers)
+    public static Task<Answer> SqlAsync(this GatewayClient gateway, HttpContent content, params (string Name, string Value)[] headers)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/sql") { Content = content };
-        foreach (var (name, value) in headers)
-            request.Headers.TryAddWithoutValidation(name, value);
-        if (!request.Headers.Contains(ConnectionString))
-            request.Headers.Add(ConnectionString, Default);
-        using var response = await gateway.Http.SendAsync(request);
-        return await Answer.ReadAsync(response);
+        var hasConnectionString = headers.Any(header => header.Name.Equals(ConnectionString, StringComparison.OrdinalIgnoreCase));
+        return gateway.SendToAsync("/sql", content, hasConnectionString ? headers : [.. headers, (ConnectionString, Default)]);
     }
 
     /// <summary>The error of an answer, after checking all that every error must be.</summary>
