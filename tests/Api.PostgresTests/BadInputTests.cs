@@ -59,6 +59,7 @@ public sealed class BadInputTests(GatewayFixture fixture) : IAsyncLifetime
     [InlineData("""{"activityId": "a", "sql": "SELECT 1", "timeoutMs": "5s"}""", "/timeoutMs")]
     [InlineData("""{"activityId": "a", "sql": "SELECT 1", "connection": null}""", "/connection")]
     [InlineData("""{"activityId": "a", "sql": "SELECT 1", "rowFormat": "rows"}""", "/rowFormat")]
+    [InlineData("""{"activityId": "a", "sql": "SELECT 1", "rowFormat": "\ud800"}""", "/rowFormat")]
     [InlineData("""{"activityId": "a", "sql": "SELECT 1", "timeout": 5}""", "/timeout")]
     [InlineData("""{"activityId": "a", "sql": "SELECT 1", "a/b~c": 5}""", "/a~1b~0c")]
     [InlineData("""{"activityId": "a", "sql": "SELECT 1", "\ud800": 5}""", "")]
@@ -149,9 +150,9 @@ public sealed class BadInputTests(GatewayFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task SeventyThousandParameters_Return400()
+    public async Task MoreParametersThanTheProtocolHas_Return400()
     {
-        var parameters = Enumerable.Range(0, 70_000).ToArray();
+        var parameters = Enumerable.Range(0, 65_536).ToArray();
         var sql = $"SELECT {string.Join(" + ", parameters.Select(n => $"${n + 1}"))}";
 
         var answer = await _gateway.Client.PostAsync("query", new { activityId = "a", sql, parameters });
@@ -160,14 +161,14 @@ public sealed class BadInputTests(GatewayFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task SixtyThousandParameters_AreTaken()
+    public async Task AsManyParametersAsTheProtocolHas_AreTaken()
     {
-        var parameters = Enumerable.Repeat("1", 60_000).ToArray();
+        var parameters = Enumerable.Repeat("1", 65_535).ToArray();
         var sql = $"SELECT cardinality(ARRAY[{string.Join(", ", parameters.Select((_, n) => $"${n + 1}"))}]) AS n";
 
         var answer = await _gateway.Client.PostAsync("query", new { activityId = "a", sql, parameters });
 
-        Assert.Equal(60_000, answer.Expect(HttpStatusCode.OK).GetProperty("rows")[0].GetProperty("n").GetInt32());
+        Assert.Equal(65_535, answer.Expect(HttpStatusCode.OK).GetProperty("rows")[0].GetProperty("n").GetInt32());
     }
 
     [Fact]
@@ -214,6 +215,30 @@ public sealed class BadInputTests(GatewayFixture fixture) : IAsyncLifetime
         var answer = await _gateway.Client.PostAsync("query", """{"sql": "SELECT 1"}"""u8.ToArray(), ("Idempotency-Key", key));
 
         Assert.Equal(["/activityId"], Pointers(answer.ExpectProblem(400, "invalid_request")));
+    }
+
+    [Theory]
+    [InlineData("""{"\ud800": 1, "query": "SELECT 1"}""", 200)]
+    [InlineData("""{"\ud800": 1}""", 400)]
+    [InlineData("""{"query": "SELECT 1", "statements": "x"}""", 200)]
+    [InlineData("""{"query": "SELECT 1", "statements": [5]}""", 200)]
+    [InlineData("""{"query": "SELECT 1", "numbers": 5, "isolation": null, "rowFormat": "\ud800"}""", 200)]
+    public async Task MembersThatAreNoneOfSqls_AreLeftAlone(string body, int status)
+    {
+        var answer = await _gateway.Client.SendToAsync(
+            "/sql", new StringContent(body), ("Neon-Connection-String", "postgresql://u@h/default"), ("Idempotency-Key", $"{Guid.NewGuid()}"));
+
+        Assert.True(status == (int)answer.Status, answer.Text);
+    }
+
+    [Fact]
+    public async Task MemberThatIsNoUnicode_HidesNoOtherFromAReference()
+    {
+        var answer = await _gateway.Client.TransactionAsync(
+            $"{Guid.NewGuid()}", """SELECT '{"\ud800": 1, "a": 2}'::json AS j""",
+            new { sql = "SELECT $1::int AS a", parameters = new[] { new Dictionary<string, string> { ["$ref"] = "/0/rows/0/j/a" } } });
+
+        Assert.Equal(2, answer.Expect(HttpStatusCode.OK).GetProperty("results")[1].GetProperty("rows")[0].GetProperty("a").GetInt32());
     }
 
     [Fact]

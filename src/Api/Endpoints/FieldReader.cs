@@ -52,7 +52,7 @@ internal sealed class FieldReader(List<RequestFault> faults)
     {
         foreach (var (word, meaning) in choices)
         {
-            if (value.ValueKind == JsonValueKind.String && value.ValueEquals(word))
+            if (JsonText.Is(value, word))
                 return meaning;
         }
         var words = new List<string>();

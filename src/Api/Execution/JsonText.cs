@@ -22,6 +22,24 @@ internal static class JsonText
         }
     }
 
+    /// <summary>A member by its name, the last of several; where there is one whose name has a lone surrogate, too.</summary>
+    public static bool TryGetMember(JsonElement fields, string name, out JsonElement value)
+    {
+        try
+        {
+            return fields.TryGetProperty(name, out value);
+        }
+        catch (InvalidOperationException)
+        {
+            value = fields.EnumerateObject().LastOrDefault(member => TryReadName(member, out var read) && read == name).Value;
+            return value.ValueKind != JsonValueKind.Undefined;
+        }
+    }
+
+    /// <summary>Whether it is that string; of any value, where <see cref="JsonElement.ValueEquals(string)"/> throws.</summary>
+    public static bool Is(JsonElement value, string word) =>
+        value.ValueKind == JsonValueKind.String && TryRead(value, out var text, out _) && text == word;
+
     /// <summary>The string's text; false and what is wrong, for what has no place in PostgreSQL's text.</summary>
     public static bool TryRead(JsonElement value, out string text, out string fault)
     {

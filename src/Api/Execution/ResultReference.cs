@@ -75,7 +75,7 @@ internal sealed record ResultReference(int Parameter, int Statement, string Poin
         switch (value.ValueKind)
         {
             case JsonValueKind.Object:
-                return value.TryGetProperty(token, out value);
+                return JsonText.TryGetMember(value, token, out value);
             case JsonValueKind.Array when IsIndex(token, out var index) && index < value.GetArrayLength():
                 value = value[index];
                 return true;

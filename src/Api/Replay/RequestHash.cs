@@ -22,12 +22,12 @@ internal static class RequestHash
     private static readonly Dictionary<string, Func<JsonElement, bool>> Defaults = new(StringComparer.Ordinal)
     {
         ["deferrable"] = value => value.ValueKind == JsonValueKind.False,
-        ["isolation"] = value => value.ValueEquals("read committed"),
-        ["numbers"] = value => value.ValueEquals("exact"),
+        ["isolation"] = value => JsonText.Is(value, "read committed"),
+        ["numbers"] = value => JsonText.Is(value, "exact"),
         ["parameters"] = IsEmpty,
         ["parameterTypes"] = IsEmpty,
         ["readOnly"] = value => value.ValueKind == JsonValueKind.False,
-        ["rowFormat"] = value => value.ValueEquals("object"),
+        ["rowFormat"] = value => JsonText.Is(value, "object"),
     };
 
     /// <param name="operation">The endpoint's name: the same body means something else to another.</param>
@@ -54,7 +54,9 @@ internal static class RequestHash
             if (LeftOut.Contains(name) || IsDefault(name, value))
                 continue;
             json.WritePropertyName(name);
-            if (name != "statements")
+            // Anything may have that name in /sql's body, whose other members are left alone.
+            if (name != "statements" || value.ValueKind != JsonValueKind.Array
+                || value.EnumerateArray().Any(statement => statement.ValueKind != JsonValueKind.Object))
             {
                 Write(json, value);
                 continue;

@@ -43,9 +43,9 @@ internal sealed class SqlRequestReader
 
     private SqlRequest Read(JsonElement body)
     {
-        if (body.TryGetProperty("query", out _))
+        if (JsonText.TryGetMember(body, "query", out _))
             return new SqlRequest([ReadQuery(body, "")!], IsBatch: false);
-        if (!body.TryGetProperty("queries", out var queries) || queries.ValueKind != JsonValueKind.Array)
+        if (!JsonText.TryGetMember(body, "queries", out var queries) || queries.ValueKind != JsonValueKind.Array)
         {
             _fields.Fault("", "The body is {\"query\": \"SELECT 1\", \"params\": []}, or {\"queries\": […]} for a batch of such.");
             return new SqlRequest([], IsBatch: false);
@@ -61,17 +61,17 @@ internal sealed class SqlRequestReader
     /// <summary>Null where it has a fault.</summary>
     private StatementCall? ReadQuery(JsonElement query, string pointer)
     {
-        if (query.ValueKind != JsonValueKind.Object || !query.TryGetProperty("query", out var text))
+        if (query.ValueKind != JsonValueKind.Object || !JsonText.TryGetMember(query, "query", out var text))
         {
             _fields.Fault(pointer, "A query is an object such as {\"query\": \"SELECT $1\", \"params\": [\"x\"]}.");
             return null;
         }
         var before = _faults.Count;
         var arrayMode = _arrayMode;
-        if (query.TryGetProperty("arrayMode", out var mode) && mode.ValueKind != JsonValueKind.Null)
+        if (JsonText.TryGetMember(query, "arrayMode", out var mode) && mode.ValueKind != JsonValueKind.Null)
             arrayMode = _fields.ReadBoolean(mode, new JsonPointer(pointer, "arrayMode"));
         JsonElement? parameters = null;
-        if (query.TryGetProperty("params", out var given) && given.ValueKind != JsonValueKind.Null)
+        if (JsonText.TryGetMember(query, "params", out var given) && given.ValueKind != JsonValueKind.Null)
         {
             if (given.ValueKind == JsonValueKind.Array)
                 parameters = given;
