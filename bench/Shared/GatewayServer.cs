@@ -29,5 +29,10 @@ internal sealed class GatewayServer(string? folder = null)
 
     public ServerProcess Start(LocalPostgresServer postgres) => ServerProcess.Start(
         port => [.. _command, ServerProcess.Urls(port), "--environment=Production"],
-        _ => new Dictionary<string, string> { ["DSN"] = postgres.Dsn });
+        _ => new Dictionary<string, string>
+        {
+            ["DSN"] = postgres.Dsn,
+            // The peers connect by the same role, the benchmark's own.
+            ["Gateway__Connections__default__AllowPrivilegedRole"] = "true",
+        });
 }

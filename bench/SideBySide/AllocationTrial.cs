@@ -27,6 +27,7 @@ internal static class AllocationTrial
             RedirectStandardOutput = true,
         };
         start.Environment["DSN"] = ground.Postgres.Dsn;
+        start.Environment["Gateway__Connections__default__AllowPrivilegedRole"] = "true";
         start.Environment[BareServer.ConnectionVariable] = Database.ConnectionString(ground.Postgres);
         using var process = Process.Start(start)!;
         try

@@ -134,7 +134,8 @@ public sealed class RunningGateway : IAsyncDisposable
 
     public static async Task<RunningGateway> StartAsync(params string[] settings) => new(await Program.StartAsync(
     [
-        "--urls=http://127.0.0.1:0", "--environment=Production", "--Serilog:MinimumLevel:Default=Error", .. settings,
+        "--urls=http://127.0.0.1:0", "--environment=Production", "--Serilog:MinimumLevel:Default=Error",
+        .. PrivilegedRoles.Allow(settings), .. settings,
     ]));
 
     public async ValueTask DisposeAsync()

@@ -18,9 +18,9 @@ public sealed class GatewayProcess : IAsyncDisposable
     private readonly StringBuilder _errors = new();
     private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private GatewayProcess(IReadOnlyDictionary<string, string> environment, string[] arguments)
+    private GatewayProcess(IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> command)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Gateway.Api.dll"), .. arguments])
+        var start = new ProcessStartInfo(command[0], command.Skip(1))
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -41,6 +41,8 @@ public sealed class GatewayProcess : IAsyncDisposable
         _process.BeginErrorReadLine();
     }
 
+    public int Id => _process.Id;
+
     public string Output => Read(_output);
 
     public string Errors => Read(_errors);
@@ -56,10 +58,14 @@ public sealed class GatewayProcess : IAsyncDisposable
     }
 
     /// <summary>Starts one and waits until it listens.</summary>
-    public static async Task<GatewayProcess> StartAsync(
-        IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    public static Task<GatewayProcess> StartAsync(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        StartCommandAsync(environment, Built(environment, arguments));
+
+    /// <summary>Starts one that is not the tests' own build, and waits until it listens.</summary>
+    public static async Task<GatewayProcess> StartCommandAsync(
+        IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> command)
     {
-        var gateway = new GatewayProcess(environment, arguments);
+        var gateway = new GatewayProcess(environment, command);
         try
         {
             await gateway._listening.Task.WaitAsync(Patience);
@@ -72,13 +78,28 @@ public sealed class GatewayProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts one, and does not wait until it listens.</summary>
+    public static GatewayProcess Begin(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        Begin(Built(environment, arguments), environment);
+
+    private static GatewayProcess Begin(IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
+    {
+        var gateway = new GatewayProcess(environment, command);
+        _ = gateway._listening.Task.ContinueWith(task => task.Exception, TaskScheduler.Default);
+        return gateway;
+    }
+
     /// <summary>Starts one that is to end by itself.</summary>
     /// <returns>Its exit code and what it printed to standard error.</returns>
-    public static async Task<(int ExitCode, string Errors, string Output)> RunAsync(
-        IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    public static Task<(int ExitCode, string Errors, string Output)> RunAsync(
+        IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        RunCommandAsync(environment, Built(environment, arguments));
+
+    /// <summary>Runs a command of one that is not the tests' own build.</summary>
+    public static async Task<(int ExitCode, string Errors, string Output)> RunCommandAsync(
+        IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> command)
     {
-        await using var gateway = new GatewayProcess(environment, arguments);
-        _ = gateway._listening.Task.ContinueWith(task => task.Exception, TaskScheduler.Default);
+        await using var gateway = Begin(command, environment);
         var code = await gateway.WaitForExitAsync();
         return (code, gateway.Errors, gateway.Output);
     }
@@ -92,11 +113,18 @@ public sealed class GatewayProcess : IAsyncDisposable
     }
 
     /// <summary>Asks it to end, as an orchestrator does.</summary>
+    /// <returns>Its exit code.</returns>
     public async Task<int> TerminateAsync()
     {
-        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString()]);
-        await kill.WaitForExitAsync();
+        await SignalAsync("TERM");
         return await WaitForExitAsync();
+    }
+
+    /// <summary>Sends it a signal, as in <c>TERM</c>, and does not wait for what comes of it.</summary>
+    public async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", _process.Id.ToString()]);
+        await kill.WaitForExitAsync();
     }
 
     /// <summary>Ends it with no chance to clean up.</summary>
@@ -113,7 +141,11 @@ public sealed class GatewayProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private async Task<int> WaitForExitAsync()
+    private static string[] Built(IReadOnlyDictionary<string, string> environment, string[] arguments) =>
+        ["dotnet", Path.Combine(AppContext.BaseDirectory, "Gateway.Api.dll"), .. arguments, .. PrivilegedRoles.Allow(environment.Keys)];
+
+    /// <returns>Its exit code.</returns>
+    public async Task<int> WaitForExitAsync()
     {
         await _process.WaitForExitAsync().WaitAsync(Patience);
         return _process.ExitCode;

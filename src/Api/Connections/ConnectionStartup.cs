@@ -3,7 +3,7 @@ using Npgsql;
 namespace Gateway.Api.Connections;
 
 /// <summary>How the connections come up, before the first request.</summary>
-internal static class ConnectionStartup
+internal static partial class ConnectionStartup
 {
     /// <summary>Long enough for a server that is slow, short enough for somebody who waits.</summary>
     private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
@@ -34,22 +34,35 @@ internal static class ConnectionStartup
     /// </summary>
     public static void SendStatementsAsTheyCome() => AppContext.SetSwitch("Npgsql.EnableSqlRewriting", false);
 
-    /// <summary>Connects once to each, so that what is wrong shows now and not at the first request.</summary>
-    /// <exception cref="StartupException">Each connection that can't be reached, with its setting.</exception>
+    /// <summary>
+    /// Connects once to each, so that what is wrong shows now and not at the first request. In Development a role with too many
+    /// privileges is no more than warned of.
+    /// </summary>
+    /// <exception cref="StartupException">
+    /// Each connection that can't be reached, or whose role may do what callers' SQL should not, with its setting.
+    /// </exception>
     public static async Task ConnectAsync(this WebApplication gateway)
     {
         var connections = gateway.Services.GetRequiredService<ConnectionRegistry>();
-        var faults = await Task.WhenAll(connections.All.Select(ConnectAsync));
+        var faults = await Task.WhenAll(connections.All.Select(connection => ConnectAsync(connection, gateway)));
         if (faults.OfType<string>().ToArray() is { Length: > 0 } found)
             throw new StartupException(found);
     }
 
-    private static async Task<string?> ConnectAsync(NamedConnection connection)
+    private static async Task<string?> ConnectAsync(NamedConnection connection, WebApplication gateway)
     {
         using var limit = new CancellationTokenSource(ConnectTime);
         try
         {
             await connection.Types.LoadAsync(limit.Token);
+            var privileges = await connection.FindPrivilegesAsync(limit.Token);
+            if (privileges.Count == 0)
+                return null;
+            var found = $"Connection \"{connection.Name}\" ({connection.Setting}): its role {string.Join(", and ", privileges)}. Callers' SQL runs "
+                + "as that role, and could reach the server's files and programs; give the gateway a role of its own (docs/database-roles.md).";
+            if (!gateway.Environment.IsDevelopment() && !connection.AllowsPrivilegedRole)
+                return $"{found} Gateway__Connections__{connection.Name}__AllowPrivilegedRole=true serves it all the same.";
+            PrivilegedRole(gateway.Logger, found);
             return null;
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
@@ -66,4 +79,7 @@ internal static class ConnectionStartup
                 + $"{reason.ReplaceLineEndings(" ").TrimEnd('.')}.";
         }
     }
+
+    [LoggerMessage(23, LogLevel.Warning, "{Found}")]
+    private static partial void PrivilegedRole(ILogger log, string found);
 }

@@ -64,16 +64,34 @@ internal sealed record GatewayConfiguration(
             }
             try
             {
-                dsns[name] = new ConnectionDsn(setting, Dsn.Parse(connection.Dsn));
+                dsns[name] = new ConnectionDsn(setting, Dsn.Parse(connection.Dsn), connection.PasswordFile);
             }
             catch (DsnException error)
             {
                 faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
+                continue;
             }
+            ReadPassword(dsns[name], NameOf(name, nameof(connection.PasswordFile)), faults);
         }
         if (options.Connections.Count == 0)
             faults.Add($"{DsnSetting} is not set: name the database, as in {DsnSetting}=postgresql://user:password@host:5432/database.");
         return dsns;
+    }
+
+    private static void ReadPassword(ConnectionDsn dsn, string setting, List<string> faults)
+    {
+        if (dsn.PasswordFile is null)
+            return;
+        if (dsn.Value.Password is not null)
+            faults.Add($"{setting} and {dsn.Setting} both have a password; leave it out of {dsn.Setting}.");
+        try
+        {
+            dsn.Value.Password = PasswordFile.Read(dsn.PasswordFile);
+        }
+        catch (DsnException error)
+        {
+            faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
+        }
     }
 
     private static GatewayOptions Bind(IConfigurationSection section, List<string> faults)
@@ -145,8 +163,11 @@ internal sealed record GatewayConfiguration(
         $"{Section}__Connections__{connection}__{setting}";
 }
 
-/// <summary>A connection's DSN as Npgsql takes it, and the setting that it was read from.</summary>
-internal sealed record ConnectionDsn(string Setting, NpgsqlConnectionStringBuilder Value);
+/// <summary>A connection's DSN as Npgsql takes it, its password included.</summary>
+/// <param name="Setting">The setting that it was read from.</param>
+/// <param name="Value">The DSN.</param>
+/// <param name="PasswordFile">The file that its password was read from, and is to be read from again; null where the DSN has it.</param>
+internal sealed record ConnectionDsn(string Setting, NpgsqlConnectionStringBuilder Value, string? PasswordFile);
 
 /// <summary>Why the gateway can't start: a sentence each, naming the setting and the cure.</summary>
 internal sealed class StartupException(IReadOnlyList<string> faults, Exception? cause = null)

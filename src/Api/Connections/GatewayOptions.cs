@@ -62,6 +62,14 @@ internal sealed class ConnectionOptions
     /// <summary>Where the database is and who the gateway is there, in any form that <see cref="Connections.Dsn"/> reads.</summary>
     public string? Dsn { get; set; }
 
+    /// <summary>A mounted file that holds the role's password, in place of one in the DSN; it is read again for each new session.</summary>
+    public string? PasswordFile { get; set; }
+
+    /// <summary>
+    /// Whether it is served though its role may reach the server's files or programs, which in Development is only warned of.
+    /// </summary>
+    public bool AllowPrivilegedRole { get; set; }
+
     /// <summary>The most sessions that this replica holds on the server.</summary>
     [Range(1, 1000)]
     public int PoolSize { get; set; } = 16;

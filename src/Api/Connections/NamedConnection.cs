@@ -39,13 +39,17 @@ internal sealed class NamedConnection : IAsyncDisposable
         Name = name;
         ApplicationName = dsn.Value.ApplicationName ?? OwnApplicationName;
         ReadOnly = options.ReadOnly;
+        AllowsPrivilegedRole = options.AllowPrivilegedRole;
         Setting = dsn.Setting;
         Description = Dsn.Describe(dsn.Value);
         Queue = new ConnectionQueue(name, options.PoolSize, options.QueueLimit);
         // Probes, look-ups and the watchdog must not queue behind callers, nor callers behind them.
-        _own = Source(dsn.Value, logs, pool: 4);
+        var passwords = dsn.PasswordFile is { } path
+            ? new PasswordFile(path, dsn.Value.Password!, logs.CreateLogger<PasswordFile>())
+            : null;
+        _own = Source(dsn.Value, passwords, logs, pool: 4);
         Journal = new Journal(TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
-        var callers = Source(dsn.Value, logs, pool: 0);
+        var callers = Source(dsn.Value, passwords, logs, pool: 0);
         Sessions = new SessionPool(callers, options.PoolSize, Journal, new Watchdog(_own), clock);
         // A cancel takes as long as what it cancels, so it has a session to itself.
         Activities = new Activities(Journal, own: _own, unpooled: callers, clock);
@@ -66,6 +70,10 @@ internal sealed class NamedConnection : IAsyncDisposable
     public string ApplicationName { get; }
 
     public bool ReadOnly { get; }
+
+    /// <summary>Whether it is served whatever its role may do.</summary>
+    public bool AllowsPrivilegedRole { get; }
+
     public ConnectionQueue Queue { get; }
     public SessionPool Sessions { get; }
     public Journal Journal { get; }
@@ -74,6 +82,9 @@ internal sealed class NamedConnection : IAsyncDisposable
     public StatementDescriptions Descriptions { get; }
     public Reachability Reachability { get; }
 
+    /// <summary>What its role may do that no caller's SQL should; <see cref="RolePrivileges"/>.</summary>
+    public Task<IReadOnlyList<string>> FindPrivilegesAsync(CancellationToken cancellation) => RolePrivileges.FindAsync(_own, cancellation);
+
     public async ValueTask DisposeAsync()
     {
         await Sessions.DisposeAsync();
@@ -81,7 +92,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         Descriptions.Dispose();
     }
 
-    private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder dsn, ILoggerFactory logs, int pool)
+    private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder dsn, PasswordFile? passwords, ILoggerFactory logs, int pool)
     {
         var settings = new NpgsqlConnectionStringBuilder(dsn.ConnectionString)
         {
@@ -111,7 +122,11 @@ internal sealed class NamedConnection : IAsyncDisposable
         // Prefer costs a round trip for each new session; whoever needs it says so in the DSN.
         if (!IsGiven(dsn, "GSS Encryption Mode"))
             settings.GssEncryptionMode = GssEncryptionMode.Disable;
+        if (passwords is not null)
+            settings.Password = null;
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        if (passwords is not null)
+            builder.UsePasswordProvider(_ => passwords.ReadAgain(), (_, _) => ValueTask.FromResult(passwords.ReadAgain()));
         ParameterTextFactory.AddTo(builder);
         return builder
             // Types are the catalog's business; Npgsql would read all of pg_type for each data source.

@@ -28,6 +28,8 @@ internal sealed class ActivityRun(
 
     public ActivityAnswer Answer => answer;
 
+    private bool IsSeveralReads => call is { Mode.Access: Access.ReadOnly, Statements.Count: > 1 };
+
     /// <summary>
     /// Whether the transaction's end goes along with the round trip that is on: nothing is to be recorded, and whether it is
     /// answered or not, what only reads is rolled back.
@@ -112,15 +114,16 @@ internal sealed class ActivityRun(
     /// <summary>The first round trip: the journal's part and BEGIN stand before the statements.</summary>
     private async Task BeginAsync()
     {
-        var tag = call.Activity.TagFor(connection.ApplicationName);
+        var tag = new ActivityTag(call.Activity, connection.ApplicationName);
         if (call.RequestHash is { } hash)
-            _claimCommand = connection.Journal.Claim(session.UseProof(), call.Activity, hash, tag);
-        var second = _claimCommand ?? Tag(tag);
+            _claimCommand = connection.Journal.Claim(session.UseProof(), tag, hash);
+        ReadOnlySpan<NpgsqlBatchCommand> tagging = _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
+        var last = tagging[^1];
 
-        await using var reader = await SendAsync([_begin, second, .. Take()]);
-        if (IsAt(reader, second))
+        await using var reader = await SendAsync([_begin, .. tagging, .. Take()]);
+        if (IsAt(reader, last))
         {
-            if (second == _claimCommand && await reader.ReadAsync(session.Abandoning))
+            if (last == _claimCommand && await reader.ReadAsync(session.Abandoning))
                 _claim = reader.GetString(0);
             await reader.NextResultAsync(session.Abandoning);
         }
@@ -173,18 +176,6 @@ internal sealed class ActivityRun(
         commands.Add(_showEncoding);
         return session.ExecuteAndRollBackAsync([.. commands]);
     }
-
-    /// <summary>
-    /// Tells whoever looks at the server what runs in the session, for as long as the transaction is open. SET costs the server
-    /// less than half of what SELECT does, which takes a snapshot: behind one, no statement of several can make the
-    /// transaction one that writes.
-    /// </summary>
-    private NpgsqlBatchCommand Tag(string tag) => call is { Mode.Access: Access.ReadOnly, Statements.Count: > 1 }
-        ? new("SELECT pg_catalog.set_config('application_name', $1, true)")
-        {
-            Parameters = { new NpgsqlParameter<string> { TypedValue = tag } },
-        }
-        : new($"SET LOCAL application_name TO '{tag.Replace("'", "''", StringComparison.Ordinal)}'");
 
     private async Task ReadResultsAsync(NpgsqlDataReader reader)
     {

@@ -84,17 +84,16 @@ internal sealed class Journal(TimeSpan retention, TimeProvider clock)
     /// comes after. Its result is where the claim is.
     /// </summary>
     /// <param name="proof">The session's.</param>
-    /// <param name="activity">Which activity.</param>
+    /// <param name="tag">Which activity, and what the transaction tells of it.</param>
     /// <param name="requestHash">What its record is compared by.</param>
-    /// <param name="tag">The session's <c>application_name</c> until the transaction's end.</param>
-    public NpgsqlBatchCommand Claim(Guid proof, ActivityIdentity activity, byte[] requestHash, string tag) =>
+    public NpgsqlBatchCommand Claim(Guid proof, ActivityTag tag, byte[] requestHash) =>
         new("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6, $7)")
         {
             Parameters =
             {
-                Uuid(proof), Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId),
+                Uuid(proof), Text(tag.Activity.Caller), Text(tag.Activity.Connection), Text(tag.Activity.ActivityId),
                 new NpgsqlParameter<byte[]> { TypedValue = requestHash, NpgsqlDbType = NpgsqlDbType.Bytea },
-                new NpgsqlParameter<int> { TypedValue = (int)retention.TotalSeconds }, Text(tag),
+                new NpgsqlParameter<int> { TypedValue = (int)retention.TotalSeconds }, Text(tag.ApplicationName),
             },
         };
 

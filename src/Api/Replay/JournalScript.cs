@@ -7,7 +7,7 @@ namespace Gateway.Api.Replay;
 internal static class JournalScript
 {
     /// <summary>The version that this gateway needs; later ones keep what this one has.</summary>
-    public const int Version = 2;
+    public const int Version = 3;
 
     /// <summary>Who owns the journal, and can't log in.</summary>
     public const string Owner = "gateway_journal";

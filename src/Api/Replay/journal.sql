@@ -1,4 +1,4 @@
--- The journal of the gateway, version 2: where a write is recorded under its activity's ID, in the transaction of its
+-- The journal of the gateway, version 3: where a write is recorded under its activity's ID, in the transaction of its
 -- effect. One statement, and safe to run again.
 --
 -- Callers' SQL runs as the gateway's role, so nothing here may rest on that role. The tables are the owner's, who can't
@@ -89,7 +89,7 @@ BEGIN
         gateway_journal.proceed(text),
         gateway_journal.find(uuid, text, text, text);
 
-    -- Takes the activity for this transaction, tags the session with what it runs, and returns where the claim is. Fails with
+    -- Takes the activity for this transaction, tags the session and the transaction with what it runs, and returns where the claim is. Fails with
     -- GJ001 where there is a record, so that PostgreSQL skips what stands behind it in the round trip; and with 55P03 where
     -- another transaction has the activity that is still open after a moment. The unique key decides, and nothing that was
     -- looked up before.
@@ -108,6 +108,8 @@ BEGIN
             IF FOUND THEN
                 -- Assigned, since PERFORM takes a query.
                 tag := set_config('application_name', tag, true);
+                tag := set_config('gateway.caller', of_caller, true);
+                tag := set_config('gateway.activity_id', of_activity, true);
                 RETURN claim;
             END IF;
             PERFORM FROM gateway_journal_records.session s WHERE s.pid = pg_backend_pid() AND s.proof = session_proof;
@@ -206,7 +208,7 @@ BEGIN
     END
     $function$;
 
-    INSERT INTO gateway_journal_records.version (version) VALUES (2) ON CONFLICT DO NOTHING;
+    INSERT INTO gateway_journal_records.version (version) VALUES (3) ON CONFLICT DO NOTHING;
 
     -- A caller's SQL may have changed the role when the answer is recorded and the session cleaned; the proof is what
     -- protects those two.
