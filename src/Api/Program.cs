@@ -66,7 +66,7 @@ internal static class Program
 
         try
         {
-            await gateway.ConnectAsync();
+            await Task.WhenAll(gateway.ReadKeyFilesAsync(), gateway.ConnectAsync());
             await gateway.ListenAsync();
             gateway.Announce(configuration.Callers);
             return gateway;

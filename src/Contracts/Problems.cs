@@ -110,6 +110,7 @@ public enum ProblemCode
     ActivityInFlight,
     RateLimited,
     Saturated,
+    IssuerUnavailable,
     Conflict,
     DatabaseUnavailable,
     OutcomeUnknown,

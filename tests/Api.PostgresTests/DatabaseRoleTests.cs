@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.RegularExpressions;
 using Gateway.Api.Admission;
 using Gateway.Api.Connections;
+using Gateway.Api.PostgresTests.Callers;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

@@ -23,6 +23,9 @@ internal sealed class Caller
 
     public string Name { get; }
 
+    /// <summary>Null where it may send as much as it likes.</summary>
+    public CallerLimits? Limits { get; init; }
+
     /// <summary>Whether it may write there, for a request that does not say whether it will.</summary>
     public bool MayWrite(string connection) =>
         _rights is null || (_rights.TryGetValue(connection, out var granted) && granted == Access.ReadWrite);

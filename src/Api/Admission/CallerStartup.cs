@@ -1,3 +1,5 @@
+using Gateway.Api.Connections;
+
 namespace Gateway.Api.Admission;
 
 /// <summary>How the callers come up.</summary>
@@ -7,7 +9,22 @@ internal static class CallerStartup
     public static void AddCallers(this WebApplicationBuilder builder, Callers callers)
     {
         builder.Services.AddSingleton(callers);
+        // What checks tokens is not even loaded where there are none.
+        if (callers.Issuers.Count > 0)
+        {
+            builder.Services.AddSingleton(services => new Tokens(
+                callers.Issuers, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILoggerFactory>()));
+            builder.Services.AddHostedService<KeyWatch>();
+        }
         if (!callers.AreConfigured)
             builder.ServeLoopbackOnly();
+    }
+
+    /// <summary>Reads the keys of tokens that are in files, so that what is wrong with them shows now.</summary>
+    /// <exception cref="StartupException">Each file that can't be read, with its setting.</exception>
+    public static async Task ReadKeyFilesAsync(this WebApplication gateway)
+    {
+        if (gateway.Services.GetService<Tokens>() is { } tokens && await tokens.ReadFilesAsync() is { Count: > 0 } faults)
+            throw new StartupException(faults);
     }
 }

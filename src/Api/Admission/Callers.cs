@@ -15,10 +15,13 @@ internal sealed class Callers(IReadOnlyList<(byte[] Hash, Caller Caller)> keys)
 
     private readonly (byte[] Hash, Caller Caller)[] _keys = [.. keys];
 
-    /// <summary>Whether there are any: without, whoever reaches the gateway is <see cref="Caller.Loopback"/>.</summary>
-    public bool AreConfigured => _keys.Length > 0;
+    /// <summary>Whose tokens are believed besides; each lets a caller in.</summary>
+    public IReadOnlyList<Issuer> Issuers { get; init; } = [];
 
-    /// <summary>Whose credential it is.</summary>
+    /// <summary>Whether there are any: without, whoever reaches the gateway is <see cref="Caller.Loopback"/>.</summary>
+    public bool AreConfigured => _keys.Length > 0 || Issuers.Count > 0;
+
+    /// <summary>Whose key it is.</summary>
     /// <param name="credential">What the request carries; null where it carries none.</param>
     /// <exception cref="Failure"><c>unauthenticated</c></exception>
     public Caller Identify(string? credential)
@@ -26,13 +29,16 @@ internal sealed class Callers(IReadOnlyList<(byte[] Hash, Caller Caller)> keys)
         if (!AreConfigured)
             return Caller.Loopback;
         if (credential is null)
-            throw Unauthenticated("The request carries no key; send the header Authorization: Bearer KEY.", Challenge);
+            throw Unauthenticated("The request carries no credential; send the header Authorization: Bearer KEY_OR_TOKEN.", Challenge);
 
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         return (ApiKey.TryHash(credential, hash) ? Find(hash) : null)
-            // One message for all that is wrong with it: none helps to find a right one.
-            ?? throw Unauthenticated("The request's credential is no key of a configured caller.", InvalidToken);
+            ?? throw Refused();
     }
+
+    /// <summary>One for all that is wrong with a credential: none helps to find a right one.</summary>
+    public static Failure Refused() =>
+        Unauthenticated("The request's credential is no key of a configured caller, and no token of one.", InvalidToken);
 
     /// <summary>Each is looked at, in constant time: how long it takes tells neither how near a key is nor whose.</summary>
     private Caller? Find(ReadOnlySpan<byte> hash)

@@ -136,7 +136,7 @@ internal sealed record GatewayConfiguration(
 
     private static string NameOf(IConfigurationSection section) => section.Path.Replace(":", "__");
 
-    private static void Check(object options, string prefix, List<string> faults)
+    internal static void Check(object options, string prefix, List<string> faults)
     {
         var results = new List<ValidationResult>();
         Validator.TryValidateObject(options, new ValidationContext(options), results, validateAllProperties: true);

@@ -15,6 +15,9 @@ internal sealed class GatewayOptions
     /// <summary>The callers by name; with none the gateway serves this machine only.</summary>
     public Dictionary<string, CallerOptions> Callers { get; init; } = new(StringComparer.Ordinal);
 
+    /// <summary>Whose tokens are believed, by a name that callers' subjects refer to.</summary>
+    public Dictionary<string, IssuerOptions> Issuers { get; init; } = new(StringComparer.Ordinal);
+
     /// <summary>The largest body of a request, in bytes.</summary>
     [Range(1024, 1 << 30)]
     public int BodyLimitBytes { get; set; } = 4 << 20;

@@ -19,7 +19,8 @@ internal static class ActivityEndpoints
 
     public static void MapActivities(this IEndpointRouteBuilder routes)
     {
-        var activities = routes.MapGroup(Prefix).RequireCaller().WithTags("Activities");
+        // A caller that has all of its places taken can look what runs there still, and end it.
+        var activities = routes.MapGroup(Prefix).RequireCaller(takesPlace: false).WithTags("Activities");
         activities.MapGet("/{activityId}", FindAsync).WithName("findActivity")
             .WithSummary("What became of an activity")
             .WithDescription(

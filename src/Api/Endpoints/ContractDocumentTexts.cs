@@ -41,8 +41,8 @@ internal static class ContractDocumentTexts
     {
         Type = SecuritySchemeType.Http,
         Scheme = "bearer",
-        Description = "The caller's key, `gw_` and 43 characters. A gateway with no caller configured serves its own machine "
-            + "only, and asks for none.",
+        Description = "The caller's key, `gw_` and 43 characters; or a token of an issuer that the gateway is told to believe, a signed "
+            + "JWT. A gateway with no caller configured serves its own machine only, and asks for none.",
     };
 
     /// <summary>Relative to the document's own address, so that it holds behind a proxy's prefix too.</summary>
@@ -119,7 +119,7 @@ internal static class ContractDocumentTexts
         [Challenge] = new()
         {
             Description = "What is asked for (RFC 6750): `Bearer`, with `error=\"invalid_token\"` where a credential came that is "
-                + "no key.",
+                + "no caller's.",
             Required = true,
             Schema = new OpenApiSchema { Type = JsonSchemaType.String },
             Example = "Bearer error=\"invalid_token\"",

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Gateway.Api.Admission;
 using Gateway.Api.Errors;
 using Gateway.Api.Replay;
 using Gateway.Contracts;
@@ -335,7 +336,7 @@ internal static class ContractExamples
                 + "sql, parameters, parameterTypes, rowFormat, maxRows."),
             new RequestFault("/sql", "sql is required."),
         ]),
-        new(ProblemCode.Unauthenticated, "The request's credential is no key of a configured caller."),
+        Callers.Refused(),
         new(ProblemCode.Forbidden, "Caller \"reports\" may read on connection \"default\", and no more."),
         new(ProblemCode.ConnectionNotFound, "No connection is named \"reports\"."),
         new(
@@ -361,6 +362,11 @@ internal static class ContractExamples
         Journal.Missing("default"),
         new(ProblemCode.Cancelled, "The activity was cancelled, and rolled back."),
         Journal.InFlight(),
+        new(
+            ProblemCode.RateLimited,
+            "Caller \"reports\" sends more than 10 requests in a second, past its burst of 20 "
+            + "(Gateway__Callers__reports__RequestsPerSecond and …__Burst, of each replica)."),
+        new(ProblemCode.IssuerUnavailable, "The keys of the token's issuer can't be read at present, so it can't be checked."),
         new(ProblemCode.Saturated, "Connection \"default\" has all of its 16 sessions in use and 256 requests waiting."),
         new(ProblemCode.Conflict, "could not serialize access due to concurrent update")
         { Refusal = new PostgresRefusal(Npgsql.PostgresErrorCodes.SerializationFailure) },

@@ -38,6 +38,7 @@ internal static class FailureTable
             [ProblemCode.ActivityInFlight] = new(409, true, "An earlier attempt of the activity is still running"),
             [ProblemCode.RateLimited] = new(429, true, "The caller sends too many requests"),
             [ProblemCode.Saturated] = new(503, true, "No connection came free"),
+            [ProblemCode.IssuerUnavailable] = new(503, true, "The keys of the token's issuer can't be read"),
             [ProblemCode.Conflict] = new(503, true, "The statement lost against a concurrent one"),
             [ProblemCode.DatabaseUnavailable] = new(503, true, "The database can't be reached"),
             [ProblemCode.OutcomeUnknown] = new(503, true, "It is not known whether the effect was kept"),

@@ -59,6 +59,9 @@ public sealed class FaultProxy : IAsyncDisposable
     /// <summary>How often clients have asked for an answer, and so waited for one.</summary>
     public long RoundTrips => Interlocked.Read(ref _roundTrips);
 
+    /// <summary>What clients have asked of the server so far, and the connections that they have to it.</summary>
+    public (long RoundTrips, int Connections) Seen => (RoundTrips, OpenConnections);
+
     /// <param name="dsn">The server's, with one host, by TCP.</param>
     /// <param name="seed">Of the delays; a test that delays prints it.</param>
     public static FaultProxy Start(string dsn, int seed = 0) => new(dsn, seed);
@@ -85,6 +88,22 @@ public sealed class FaultProxy : IAsyncDisposable
     {
         SetUpcoming(fault);
         SetExisting(fault);
+    }
+
+    /// <summary>Sends a request of which the server must hear nothing; now and then a gateway asks on its own account.</summary>
+    public async Task<T> SeeNothingAsync<T>(Func<Task<T>> send)
+    {
+        const int Tries = 3;
+        for (var attempt = 1; ; attempt++)
+        {
+            var before = Seen;
+            var answer = await send();
+            if (Seen == before || attempt == Tries)
+            {
+                Assert.Equal(before, Seen);
+                return answer;
+            }
+        }
     }
 
     public async ValueTask DisposeAsync()

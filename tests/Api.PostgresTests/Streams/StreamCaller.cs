@@ -19,7 +19,8 @@ internal sealed class StreamCaller : IDisposable
 
     /// <param name="address">The gateway's.</param>
     /// <param name="version">The HTTP to speak, 2 by prior knowledge; 1.1 by default.</param>
-    public StreamCaller(Uri address, Version? version = null)
+    /// <param name="key">The caller's key; null where it has none.</param>
+    public StreamCaller(Uri address, Version? version = null, string? key = null)
     {
         _version = version ?? HttpVersion.Version11;
         _http = new HttpClient(new SocketsHttpHandler
@@ -32,6 +33,8 @@ internal sealed class StreamCaller : IDisposable
             BaseAddress = address,
             Timeout = TimeSpan.FromSeconds(60),
         };
+        if (key is not null)
+            _http.DefaultRequestHeaders.Authorization = new("Bearer", key);
     }
 
     /// <summary>Sends a query, and returns as soon as its answer has begun.</summary>

@@ -112,7 +112,7 @@ public sealed class CallerSettingsTests
     [InlineData("a:Connections:default", "read", "Gateway__Callers__a__Keys__0 is not set")]
     [InlineData("a:Keys", "HASH", "Gateway__Callers__a__Keys takes no value")]
     [InlineData("a:Keys:0:x", "HASH", "Gateway__Callers__a__Keys__0__x is not a setting; Gateway__Callers__a__Keys__0 is")]
-    [InlineData("a:Key:0", "HASH", "Gateway__Callers__a__Key is not a setting; there are Keys, Connections")]
+    [InlineData("a:Key:0", "HASH", "Gateway__Callers__a__Key is not a setting; there are Keys, Subjects, RequestsPerSecond, Burst, Concurrency, Connections")]
     [InlineData("a:Hash", "HASH", "Gateway__Callers__a__Hash is not a setting")]
     [InlineData("a:Connections", "write", "Gateway__Callers__a__Connections takes no value")]
     [InlineData("a", "HASH", "Gateway__Callers__a takes no value")]

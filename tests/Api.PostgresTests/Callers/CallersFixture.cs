@@ -1,7 +1,7 @@
 using Gateway.Api.Admission;
 using Gateway.Api.PostgresTests.Faults;
 
-namespace Gateway.Api.PostgresTests;
+namespace Gateway.Api.PostgresTests.Callers;
 
 /// <summary>
 /// A gateway with callers, on a database of its own with the demo data, which it reaches through a proxy that counts what it
@@ -31,8 +31,8 @@ public sealed class CallersFixture(GatewayFixture server) : IAsyncLifetime
 
     public Uri Address => _gateway!.Address;
 
-    /// <summary>What the gateway has asked of the server so far, and the connections that it has to it.</summary>
-    public (long RoundTrips, int Connections) Asked => (_proxy!.RoundTrips, _proxy.OpenConnections);
+    /// <inheritdoc cref="FaultProxy.Seen"/>
+    internal (long RoundTrips, int Connections) Asked => _proxy!.Seen;
 
     public async ValueTask InitializeAsync()
     {
@@ -49,6 +49,9 @@ public sealed class CallersFixture(GatewayFixture server) : IAsyncLifetime
             .. Settings("nobody", [Nobody]),
         ]);
     }
+
+    /// <inheritdoc cref="FaultProxy.SeeNothingAsync"/>
+    internal Task<Answer> AskNothingAsync(Func<Task<Answer>> send) => _proxy!.SeeNothingAsync(send);
 
     public async ValueTask DisposeAsync()
     {
