@@ -49,6 +49,8 @@ internal static class Program
         await builder.AddDevelopmentDatabaseAsync();
         var configuration = builder.AddConnections();
         builder.AddCallers(configuration.Callers);
+        builder.AddMetrics();
+        builder.AddTraces();
         builder.Services.AddSingleton<StatementPath>();
         builder.Services.AddHostedService<JournalPurge>();
         builder.Services.AddAnswerCompression();
@@ -66,7 +68,7 @@ internal static class Program
 
         try
         {
-            await Task.WhenAll(gateway.ReadKeyFilesAsync(), gateway.ConnectAsync());
+            await Task.WhenAll(gateway.ReadKeyFilesAsync(), gateway.MeasureAsync(), gateway.ConnectAsync());
             await gateway.ListenAsync();
             gateway.Announce(configuration.Callers);
             return gateway;
@@ -86,6 +88,7 @@ internal static class Program
         gateway.MapActivities();
         gateway.MapSql();
         gateway.MapHealth();
+        gateway.MapMetrics();
         gateway.MapContractDocument();
     }
 }

@@ -26,15 +26,22 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
 
     private int _free = places;
     private int _count;
+    private long _turnsTaken;
 
     /// <summary>The requests that wait at the moment.</summary>
-    public int Waiting
+    public int Waiting => Read().Waiting;
+
+    /// <summary>The most requests that run.</summary>
+    public int Places { get; } = places;
+
+    /// <summary>The most requests that wait.</summary>
+    public int Limit => _queueLimit;
+
+    /// <summary>The places that are taken, the requests that wait for one, and how many have waited and got one so far.</summary>
+    public (int Taken, int Waiting, long Turns) Read()
     {
-        get
-        {
-            lock (_lock)
-                return _count;
-        }
+        lock (_lock)
+            return (Places - _free, _count, _turnsTaken);
     }
 
     /// <summary>Waits for a place; disposing what is returned gives it up.</summary>
@@ -124,6 +131,7 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
             _turns.RemoveFirst();
             _turns.AddLast(turn);
             Remove(next);
+            _turnsTaken++;
         }
         next.SetResult();
     }

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Gateway.Api.Admission;
+using Gateway.Api.Telemetry;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -30,6 +31,7 @@ internal sealed record GatewayConfiguration(
 
         var options = Bind(section, faults);
         CheckOrigins(options.Sql.AllowedOrigins, faults);
+        OtlpSettings.Check(configuration, faults);
         if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
         {
             if (options.Connections.GetValueOrDefault(DefaultConnection)?.Dsn is not null)

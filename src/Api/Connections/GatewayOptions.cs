@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Gateway.Api.Admission;
+using Gateway.Api.Telemetry;
 
 namespace Gateway.Api.Connections;
 
@@ -11,6 +12,9 @@ internal sealed class GatewayOptions
 
     /// <summary>Neon's SQL-over-HTTP protocol, at <c>/sql</c>.</summary>
     public SqlOptions Sql { get; init; } = new();
+
+    /// <summary>The traces that <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> asks for.</summary>
+    public TracingOptions Tracing { get; init; } = new();
 
     /// <summary>The callers by name; with none the gateway serves this machine only.</summary>
     public Dictionary<string, CallerOptions> Callers { get; init; } = new(StringComparer.Ordinal);

@@ -38,6 +38,8 @@ internal sealed class NamedConnection : IAsyncDisposable
         var options = gateway.Connections[name];
         Name = name;
         ApplicationName = dsn.Value.ApplicationName ?? OwnApplicationName;
+        Database = dsn.Value.Database ?? dsn.Value.Username ?? "";
+        Server = DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []) is [var server] ? server : null;
         ReadOnly = options.ReadOnly;
         AllowsPrivilegedRole = options.AllowPrivilegedRole;
         Setting = dsn.Setting;
@@ -68,6 +70,12 @@ internal sealed class NamedConnection : IAsyncDisposable
 
     /// <summary>The sessions' <c>application_name</c> when no activity runs in them.</summary>
     public string ApplicationName { get; }
+
+    /// <summary>The database's name on its server.</summary>
+    public string Database { get; }
+
+    /// <summary>Null where the DSN names several.</summary>
+    public DsnHost? Server { get; }
 
     public bool ReadOnly { get; }
 

@@ -53,6 +53,9 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     // Requests since the journal's functions ran in it.
     private int _sinceJournal = KeepPlansFor;
 
+    /// <summary>The one that it is on, where the DSN names several.</summary>
+    public DsnHost Server => new(connection.Host ?? "", connection.Port);
+
     /// <summary>Whether an earlier request ran in it: its server may have closed it since.</summary>
     public bool Used { get; private set; }
 

@@ -39,6 +39,12 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal jou
     private readonly SemaphoreSlim _connecting = new(size + LeftBehind);
     private volatile bool _closed;
 
+    /// <summary>The sessions that wait for a request.</summary>
+    public int Idle => _idle.Count;
+
+    /// <summary>Is told of each new session, and how long it took to come to be.</summary>
+    public Action<TimeSpan> Opened { get; set; } = _ => { };
+
     /// <summary>A clean session: an idle one, or a new one where there is none or <paramref name="fresh"/> is asked.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
     /// <exception cref="OperationCanceledException">The deadline came first.</exception>
@@ -85,7 +91,9 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal jou
         {
             try
             {
-                return await ConnectAsync(deadline);
+                var session = await ConnectAsync(deadline);
+                Opened(clock.GetElapsedTime(begun));
+                return session;
             }
             catch (NpgsqlException error) when (MayPass(error) && clock.GetElapsedTime(begun) < ConnectPatience)
             {

@@ -63,9 +63,9 @@ internal static class ActivityEndpoints
         record.Connection = connection.Name;
 
         record.Enter(Stage.Execute);
-        var state = await AskAsync(
+        var state = await DatabaseTrace.RunAsync(connection, () => AskAsync(
             connection, ending => ask(connection.Activities, new ActivityIdentity(caller.Name, connection.Name, id), ending),
-            TimeSpan.FromMilliseconds(options.DefaultTimeoutMs), http.RequestAborted);
+            TimeSpan.FromMilliseconds(options.DefaultTimeoutMs), http.RequestAborted));
         if (state is null)
         {
             throw new Failure(

@@ -1,6 +1,7 @@
 using System.Text;
 using Gateway.Api.Connections;
 using Gateway.Api.Execution;
+using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.OpenApi;
 using Swashbuckle.AspNetCore.Swagger;
@@ -78,6 +79,7 @@ internal static class ContractDocument
         builder.Services.AddSingleton<GatewayOptions>();
         builder.Services.AddSingleton<ConnectionRegistry>();
         builder.Services.AddSingleton<StatementPath>();
+        builder.Services.AddSingleton<MetricsPage>();
         builder.Services.AddContractDocument();
 
         var gateway = builder.Build();

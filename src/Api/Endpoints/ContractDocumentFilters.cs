@@ -166,7 +166,7 @@ internal sealed class ContractOperationFilter : IOperationFilter
         {
             var response = (OpenApiResponse)responses[status.ToString()];
             response.Description = description;
-            ((OpenApiMediaType)response.Content![Json]).Examples = names.ToDictionary(
+            ((OpenApiMediaType)response.Content!.Single().Value).Examples = names.ToDictionary(
                 name => name,
                 IOpenApiExample (name) => new OpenApiExample { Value = ContractExamples.AnswerOf(name) });
             if (contract.Streams)

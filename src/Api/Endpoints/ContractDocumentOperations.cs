@@ -110,6 +110,7 @@ internal static class ContractOperations
                     new(200, "A connection's server can be reached: one of them at least.", "ready"),
                     new(503, "No connection's server can be reached.", "unavailable"),
                 ]),
+            ["metrics"] = new(null, [], [ProblemCode.Internal], [new(200, "All metrics.")]),
         };
 
     /// <summary>The codes that some operation is answered with, in the order of their declaration.</summary>

@@ -58,6 +58,7 @@ internal static class ContractDocumentTexts
         },
         new() { Name = "Activities", Description = "What became of an activity, and the end of one that runs." },
         new() { Name = "Probes", Description = "Whether the gateway lives, has started and can serve." },
+        new() { Name = "Metrics", Description = "What the gateway measures." },
     ];
 
     public static IReadOnlyDictionary<string, OpenApiParameter> Parameters { get; } =

@@ -17,11 +17,15 @@ internal sealed class RequestBody : IDisposable
     private readonly byte[] _bytes;
     private readonly JsonDocument _document;
 
-    private RequestBody(byte[] bytes, JsonDocument document)
+    private RequestBody(byte[] bytes, int length, JsonDocument document)
     {
         _bytes = bytes;
+        Length = length;
         _document = document;
     }
+
+    /// <summary>In bytes.</summary>
+    public int Length { get; }
 
     /// <summary>Valid until this is disposed.</summary>
     public JsonElement Fields => _document.RootElement;
@@ -47,7 +51,7 @@ internal sealed class RequestBody : IDisposable
                     bytes = Enlarge(bytes);
                 var read = await request.Body.ReadAsync(bytes.AsMemory(length), request.HttpContext.RequestAborted);
                 if (read == 0)
-                    return new RequestBody(bytes, Parse(bytes.AsMemory(0, length)));
+                    return new RequestBody(bytes, length, Parse(bytes.AsMemory(0, length)));
                 length += read;
                 if (length > limit)
                     throw TooLarge(limit);

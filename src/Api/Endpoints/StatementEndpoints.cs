@@ -86,6 +86,7 @@ internal static class StatementEndpoints
         HttpContext http, Operation operation, GatewayOptions options, RequestRecord record)
     {
         using var body = await RequestBody.ReadAsync(http.Request, options.BodyLimitBytes);
+        record.BodyBytes = body.Length;
         return RequestReader.Read(body.Fields, http.Request.Headers[IdempotencyKey], operation, options, record);
     }
 
@@ -101,6 +102,7 @@ internal static class StatementEndpoints
     {
         http.Response.ContentType = "application/json; charset=utf-8";
         http.Response.ContentLength = json.Length;
+        record.AnswerBytes = json.Length;
         record.WriteHeaders(http.Response);
         await http.Response.BodyWriter.WriteAsync(json, http.RequestAborted);
     }

@@ -87,6 +87,7 @@ internal sealed class StreamedAnswer : IDisposable
         try
         {
             await response.BodyWriter.WriteAsync(bytes);
+            _record.AnswerBytes = (_record.AnswerBytes ?? 0) + bytes.Length;
         }
         catch (IOException error)
         {

@@ -53,14 +53,18 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         var attempts = new Attempts(deadline, clock);
         while (true)
         {
+            record.Runs++;
             try
             {
-                return await RunOnceAsync(call, connection, attempts.NeedsNewSession, deadline, record, stream);
+                return await (RequestTrace.IsOn
+                    ? RunTracedAsync(call, connection, attempts.NeedsNewSession, deadline, record, stream)
+                    : RunOnceAsync(call, connection, attempts.NeedsNewSession, deadline, record, stream));
             }
             catch (Exception error) when (
                 error is Failure or StaleSessionException or StaleDescriptionException or CommitInDoubtException
                 && stream is not { HasBegun: true })
             {
+                record.WasInDoubt |= error is CommitInDoubtException;
                 if (await attempts.GoOnAsync(error))
                     continue;
                 if (attempts.IsInDoubtAfter(error))
@@ -72,6 +76,12 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
     }
 
+    private Task<ActivityAnswer> RunTracedAsync(
+        ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline, RequestRecord record, RowStream? stream) =>
+        DatabaseTrace.RunAsync(
+            call, connection, options.Tracing.SqlText, record.Runs,
+            () => RunOnceAsync(call, connection, needsNew, deadline, record, stream));
+
     private async Task<ActivityAnswer> RunOnceAsync(
         ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline, RequestRecord record, RowStream? stream)
     {
@@ -79,13 +89,17 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         // 3.
         record.Enter(Stage.Connect);
         var session = await OpenAsync(call, connection, needsNew, deadline);
+        DatabaseTrace.Reach(connection, session);
         var run = new ActivityRun(call, connection, session, new ActivityAnswer(options.ResponseLimitBytes, clock, stream), deadline);
         try
         {
             // 4. and 5.
             record.Enter(Stage.Execute);
             if (await run.RunStatementsAsync() is { } recorded)
+            {
+                record.IsReplay = true;
                 return recorded;
+            }
             // 6.
             run.Answer.Complete(call);
 

@@ -1,4 +1,5 @@
 using Gateway.Api.Connections;
+using Gateway.Api.Telemetry;
 using Npgsql;
 
 namespace Gateway.Api.Replay;
@@ -8,7 +9,8 @@ namespace Gateway.Api.Replay;
 /// another.
 /// </summary>
 internal sealed partial class JournalPurge(
-    ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ILogger<JournalPurge> log) : BackgroundService
+    ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ConnectionMetrics metrics, ILogger<JournalPurge> log)
+    : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(connections.All.Where(connection => !connection.ReadOnly).Select(connection => KeepAsync(connection, stoppingToken)));
@@ -31,12 +33,15 @@ internal sealed partial class JournalPurge(
     {
         try
         {
-            if (await connection.Activities.PurgeAsync(stoppingToken) is > 0 and var deleted)
+            var deleted = await connection.Activities.PurgeAsync(stoppingToken);
+            metrics.Purged(connection.Name, deleted);
+            if (deleted > 0)
                 Purged(connection.Name, deleted);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
             // The next round comes soon enough; that the server is gone is readiness's to say.
+            metrics.PurgeFailed(connection.Name);
             PurgeFailed(connection.Name, error.Message);
         }
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Serilog;
 using Serilog.Formatting.Compact;
 
@@ -7,15 +6,13 @@ namespace Gateway.Api.Telemetry;
 /// <summary>Logs by Serilog: lines for people on a terminal, JSON for programs elsewhere.</summary>
 internal static class GatewayLogging
 {
-    private const string TerminalLine =
-        "{Timestamp:HH:mm:ss.fff} {Level:u3} {Message}{NewLine}{Exception}";
-
     public static void AddGatewayLogging(this WebApplicationBuilder builder)
     {
         var settings = new LoggerConfiguration().ReadFrom.Configuration(builder.Configuration);
         settings = Console.IsOutputRedirected
-            ? settings.WriteTo.Sink(new LineOutput(new CompactJsonFormatter(), Console.OpenStandardOutput()))
-            : settings.WriteTo.Console(outputTemplate: TerminalLine, formatProvider: CultureInfo.InvariantCulture);
+            ? settings.WriteTo.Sink(
+                new LineOutput(new WithoutMessages(new CompactJsonFormatter()), Console.OpenStandardOutput()))
+            : settings.WriteTo.Console(new WithoutMessages(new TerminalLine()));
         var log = settings.CreateLogger();
         builder.Logging.ClearProviders();
         builder.Logging.AddSerilog(log, dispose: true);

@@ -17,16 +17,30 @@ internal enum Stage
 }
 
 /// <summary>What is known of a request while it goes its way: for its answer's headers and its line in the log.</summary>
-internal sealed class RequestRecord(TimeProvider clock)
+internal sealed class RequestRecord
 {
     private static readonly string[] StageNames = ["read", "queue", "connect", "execute", "commit", "answer"];
 
     private const int LongestServerTiming = 256;
 
-    private readonly long _begun = clock.GetTimestamp();
+    private readonly TimeProvider _clock;
+    private readonly long _begun;
     private readonly TimeSpan[] _durations = new TimeSpan[StageNames.Length];
     private TimeSpan _entered;
     private Stage _stage;
+
+    public RequestRecord(TimeProvider clock)
+    {
+        (_clock, _begun) = (clock, clock.GetTimestamp());
+        Span = Activity.Current;
+        RecordedSpan = RequestTrace.Recorded(Span);
+    }
+
+    /// <summary>The request's own; ASP.NET Core begins one for each.</summary>
+    public Activity? Span { get; }
+
+    /// <summary>Null where it will not be exported.</summary>
+    public Activity? RecordedSpan { get; }
 
     /// <summary>Who sent it, where the endpoint wants to know: then it is found out before the handler runs.</summary>
     public Caller? Caller { get; set; }
@@ -39,13 +53,37 @@ internal sealed class RequestRecord(TimeProvider clock)
     /// <summary>The failure's code, where it failed.</summary>
     public string? Code { get; set; }
 
+    /// <summary>Whether its answer is the one that an earlier attempt's record holds.</summary>
+    public bool IsReplay { get; set; }
+
+    /// <summary>Whether an answer to COMMIT was lost on its way.</summary>
+    public bool WasInDoubt { get; set; }
+
+    /// <summary>The bytes of its body, where it was read.</summary>
+    public long? BodyBytes { get; set; }
+
+    /// <summary>How often its statements were begun: more than once where a run lost against another transaction's.</summary>
+    public int Runs { get; set; }
+
+    /// <summary>The bytes of its answer, before they are compressed.</summary>
+    public long? AnswerBytes { get; set; }
+
+    /// <summary>The last stage that it came to before its answer.</summary>
+    public Stage Reached { get; private set; }
+
     /// <summary>Whether it has no answer since nobody was there for it.</summary>
     public bool CallerLeft { get; set; }
 
     /// <summary>Since the request's arrival.</summary>
-    public TimeSpan Elapsed => clock.GetElapsedTime(_begun);
+    public TimeSpan Elapsed => _clock.GetElapsedTime(_begun);
 
     public static RequestRecord Of(HttpContext http) => http.Features.GetRequiredFeature<RequestRecord>();
+
+    /// <summary>As the headers, the log and the traces have it.</summary>
+    public static string NameOf(Stage stage) => StageNames[(int)stage];
+
+    /// <summary>How long it was in a stage, in all its attempts; as far as that has ended.</summary>
+    public TimeSpan TimeIn(Stage stage) => _durations[(int)stage];
 
     /// <summary>Ends one stage and begins the next.</summary>
     public void Enter(Stage stage)
@@ -53,7 +91,11 @@ internal sealed class RequestRecord(TimeProvider clock)
         var now = Elapsed;
         _durations[(int)_stage] += now - _entered;
         _entered = now;
+        if (stage != _stage)
+            RecordedSpan?.AddEvent(new ActivityEvent(NameOf(stage)));
         _stage = stage;
+        if (stage != Stage.Answer)
+            Reached = stage;
     }
 
     /// <summary>The headers that every answer carries: Server-Timing, and the trace that the request belongs to.</summary>
@@ -62,7 +104,8 @@ internal sealed class RequestRecord(TimeProvider clock)
         // Ends the stage that is on: a failure's too.
         Enter(Stage.Answer);
         response.Headers["Server-Timing"] = ServerTiming();
-        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } trace })
+        // The request's own: a stream begins while a span of the database's is on.
+        if (Span is { IdFormat: ActivityIdFormat.W3C, Id: { } trace })
             response.Headers.TraceParent = trace;
     }
 

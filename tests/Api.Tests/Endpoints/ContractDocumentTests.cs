@@ -48,7 +48,7 @@ public sealed class ContractDocumentTests
         Assert.Equal(
             [
                 "/v1/query", "/v1/execute", "/v1/transaction", "/v1/activities/{activityId}", "/v1/activities/{activityId}/cancel",
-                "/healthz/live", "/healthz/startup", "/healthz/ready",
+                "/healthz/live", "/healthz/startup", "/healthz/ready", "/metrics",
             ],
             Generated.Document["paths"]!.AsObject().Select(path => path.Key));
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Gateway.Api.Admission;
+using Gateway.Api.Connections;
 using Gateway.Api.Execution;
 using Gateway.Api.Telemetry;
 using Microsoft.AspNetCore.Http;
@@ -14,6 +15,8 @@ namespace Gateway.Api.Tests.Telemetry;
 /// <summary>The line of a request.</summary>
 public sealed class RequestLogTests
 {
+    private readonly HandClock _clock = new();
+
     [Fact]
     public async Task Answered_SaysWhatItsRecordHolds()
     {
@@ -29,7 +32,7 @@ public sealed class RequestLogTests
 
         Assert.Equal(LogEventLevel.Information, line.Level);
         Assert.Equal(
-            ["ActivityId", "Caller", "Connection", "Elapsed", "Method", "Route", "Rows", "Status"], line.Properties.Keys.Order(StringComparer.Ordinal));
+            ["ActivityId", "Caller", "Connection", "Elapsed", "Method", "Route", "Rows", "Stages", "Status"], line.Properties.Keys.Order(StringComparer.Ordinal));
         Assert.Matches(
             """^"POST" "/v1/query" 200 caller="orders" connection="default" activity="wf/1" rows=2 in \d+(\.\d{1,3})? ms$""", line.RenderMessage(null));
         Assert.Equal(trace.TraceId, line.TraceId);
@@ -47,16 +50,79 @@ public sealed class RequestLogTests
         Assert.DoesNotContain('{', line.RenderMessage(null));
     }
 
-    [Theory]
-    [InlineData("/v1/query", true)]
-    [InlineData("/healthz/live", false)]
-    public async Task CallerLeftOrProbe_IsLoggedForDebuggingOnly(string route, bool callerLeft)
+    [Fact]
+    public async Task Replay_SaysThatItIsOneAndWhatWasSent()
     {
-        Assert.Empty(await LinesAsync(route, record => record.CallerLeft = callerLeft));
+        var line = Assert.Single(await LinesAsync(
+            "/v1/execute", record => (record.IsReplay, record.AnswerBytes, record.Runs) = (true, 5, 2)));
 
-        var line = Assert.Single(await LinesAsync(route, record => record.CallerLeft = callerLeft, LogEventLevel.Debug));
+        Assert.Equal("True", line.Properties["Replayed"].ToString());
+        Assert.Equal("5", line.Properties["Bytes"].ToString());
+        Assert.Equal("2", line.Properties["Runs"].ToString());
+    }
+
+    [Fact]
+    public async Task Stages_AreThoseThatTookTime()
+    {
+        var line = Assert.Single(await LinesAsync("/v1/query", record =>
+        {
+            record.Enter(Stage.Execute);
+            _clock.Now += TimeSpan.FromMicroseconds(5_001);
+            record.Enter(Stage.Answer);
+            _clock.Now += TimeSpan.FromMicroseconds(2_000);
+        }));
+
+        var stages = Assert.IsType<StructureValue>(line.Properties["Stages"]).Properties.ToDictionary(
+            stage => stage.Name, stage => (decimal)((ScalarValue)stage.Value).Value!);
+        // The stage that is on when the request is over, too.
+        Assert.Equal(new Dictionary<string, decimal> { ["execute"] = 5.001m, ["answer"] = 2m }, stages);
+        Assert.Equal("7.001", line.Properties["Elapsed"].ToString());
+    }
+
+    /// <summary>What an operator is woken by.</summary>
+    [Theory]
+    [InlineData("internal", LogEventLevel.Error)]
+    [InlineData("database_unavailable", LogEventLevel.Warning)]
+    [InlineData("outcome_unknown", LogEventLevel.Warning)]
+    [InlineData("saturated", LogEventLevel.Warning)]
+    [InlineData("conflict", LogEventLevel.Information)]
+    [InlineData("deadline_exceeded", LogEventLevel.Information)]
+    [InlineData("unauthenticated", LogEventLevel.Information)]
+    public async Task Failure_HasTheLevelOfItsCode(string code, LogEventLevel level) =>
+        Assert.Equal(level, Assert.Single(await LinesAsync("/v1/query", record => record.Code = code)).Level);
+
+    [Fact]
+    public async Task CallerLeft_IsNoAlarmAndHasItsLine()
+    {
+        var line = Assert.Single(await LinesAsync("/v1/query", record => record.CallerLeft = true));
+
+        Assert.Equal(LogEventLevel.Information, line.Level);
+        Assert.DoesNotContain("Status", line.Properties.Keys);
+        Assert.DoesNotContain('{', line.RenderMessage(null));
+    }
+
+    [Theory]
+    [InlineData("/healthz/live")]
+    [InlineData("/metrics")]
+    public async Task Probe_IsLoggedForDebuggingOnly(string route)
+    {
+        Assert.Empty(await LinesAsync(route, _ => { }));
+
+        var line = Assert.Single(await LinesAsync(route, _ => { }, LogEventLevel.Debug));
         Assert.Equal(LogEventLevel.Debug, line.Level);
         Assert.DoesNotContain('{', line.RenderMessage(null));
+    }
+
+    [Theory]
+    [InlineData("DELETE", "DELETE")]
+    [InlineData("post", "_OTHER")]
+    [InlineData("{Caller}", "_OTHER")]
+    public async Task Method_IsOneOfHttpsOwn(string sent, string logged)
+    {
+        var lines = new Lines();
+        await LogAsync(lines, "/v1/query", _ => { }, LogEventLevel.Information, sent);
+
+        Assert.Equal($"\"{logged}\"", Assert.Single(lines.Written).Properties["Method"].ToString());
     }
 
     [Fact]
@@ -69,10 +135,13 @@ public sealed class RequestLogTests
         var lines = new Lines();
         await Assert.ThrowsAsync<TimeoutException>(() => LogAsync(lines, "/v1/query", _ => throw new TimeoutException(), LogEventLevel.Information));
 
-        Assert.Single(lines.Written);
+        var line = Assert.Single(lines.Written);
+        Assert.Equal(LogEventLevel.Error, line.Level);
+        Assert.Equal("500", line.Properties["Status"].ToString());
+        Assert.Equal("\"internal\"", line.Properties["Code"].ToString());
     }
 
-    private static async Task<IReadOnlyList<LogEvent>> LinesAsync(
+    private async Task<IReadOnlyList<LogEvent>> LinesAsync(
         string route, Action<RequestRecord> handle, LogEventLevel least = LogEventLevel.Information)
     {
         var lines = new Lines();
@@ -80,12 +149,14 @@ public sealed class RequestLogTests
         return lines.Written;
     }
 
-    private static async Task LogAsync(Lines lines, string route, Action<RequestRecord> handle, LogEventLevel least)
+    private async Task LogAsync(Lines lines, string route, Action<RequestRecord> handle, LogEventLevel least, string method = "POST")
     {
+        using var meter = new GatewayMeter();
+        var nothing = new GatewayConfiguration(new GatewayOptions(), new Dictionary<string, ConnectionDsn>(), new Callers([]));
         using var log = new LoggerConfiguration().MinimumLevel.Is(least).WriteTo.Sink(lines).CreateLogger();
         var http = new DefaultHttpContext();
         // Not the path's: nothing of what a caller put there is to be in the line.
-        http.Request.Method = "POST";
+        http.Request.Method = method;
         http.Request.Path = "/secret";
         http.SetEndpoint(new RouteEndpoint(_ => Task.CompletedTask, RoutePatternFactory.Parse(route), 0, null, null));
         var middleware = new RequestLog(
@@ -94,7 +165,7 @@ public sealed class RequestLogTests
                 handle(RequestRecord.Of(context));
                 return Task.CompletedTask;
             },
-            TimeProvider.System, log);
+            _clock, log, new RequestMetrics(meter, nothing));
         await middleware.InvokeAsync(http);
         Assert.DoesNotContain("secret", string.Join(' ', lines.Written.SelectMany(line => line.Properties)));
     }

@@ -1,0 +1,27 @@
+using Gateway.Api.Telemetry;
+
+namespace Gateway.Api.Endpoints;
+
+/// <summary>
+/// What Prometheus scrapes. Like the probes it wants no caller and asks no database: who may come there is the network's to say.
+/// </summary>
+internal static class MetricsEndpoint
+{
+    public const string Path = "/metrics";
+
+    public static void MapMetrics(this IEndpointRouteBuilder routes) => routes.MapGet(Path, Answer)
+        .WithName("metrics")
+        .WithTags("Metrics")
+        .WithSummary("What the gateway measures")
+        .WithDescription(
+            "In Prometheus's text format, or in OpenMetrics where `Accept` asks for it; docs/operations.md lists it all. No label has "
+            + "anything that a caller sent.")
+        .Produces<string>(StatusCodes.Status200OK, "text/plain");
+
+    private static Task Answer(HttpContext http, MetricsPage page)
+    {
+        RequestRecord.Of(http).WriteHeaders(http.Response);
+        http.Response.Headers.CacheControl = "no-store";
+        return page.AnswerAsync(http);
+    }
+}

@@ -1,0 +1,20 @@
+namespace Gateway.Api.Telemetry;
+
+/// <summary>How traces come into the gateway.</summary>
+internal static class Tracing
+{
+    public static void AddTraces(this WebApplicationBuilder builder)
+    {
+        // A path is a caller's text; what there is to say of a request is said here.
+        AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", true);
+        if (OtlpSettings.AreOn(builder.Configuration))
+            builder.Services.AddHostedService<TraceExport>();
+    }
+}
+
+/// <summary>What traces hold besides what they always do.</summary>
+internal sealed class TracingOptions
+{
+    /// <summary>Whether a span has its statements' SQL, with the literals in it; parameters are in none.</summary>
+    public bool SqlText { get; set; }
+}

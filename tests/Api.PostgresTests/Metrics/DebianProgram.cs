@@ -1,0 +1,13 @@
+namespace Gateway.Api.PostgresTests.Metrics;
+
+/// <summary>A program of a Debian package that is unpacked and not installed, since its installation would start a service.</summary>
+internal static class DebianProgram
+{
+    /// <summary>The program on PATH, or the one that <c>.ci/install</c> has unpacked.</summary>
+    public static string PathOf(string program)
+    {
+        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Append(Repository.PathOf(".local/debian/usr/bin"));
+        return folders.Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists)
+            ?? throw new InvalidOperationException($"The tests need {program}, of Debian's package prometheus, which .ci/install brings.");
+    }
+}

@@ -1,0 +1,220 @@
+using System.Net;
+using System.Net.Http.Json;
+using Gateway.Api.Admission;
+using Gateway.Api.PostgresTests.Callers;
+using Gateway.Api.PostgresTests.Faults;
+
+namespace Gateway.Api.PostgresTests.Metrics;
+
+/// <summary>
+/// A gateway to be measured, and all that can happen to it. Its connections are <c>default</c>; <c>doubt</c>, which loses answers to
+/// COMMIT; and <c>small</c>, with one session and one place in its queue. Its callers are <c>orders</c> and <c>reader</c>.
+/// </summary>
+public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly string _orders = ApiKey.New();
+    private readonly string _reader = ApiKey.New();
+    private string _dsn = "";
+    private FaultProxy? _proxy;
+    private RunningGateway? _gateway;
+    private GatewayClient? _client;
+    private int _activities;
+
+    /// <summary>The DSN of its database.</summary>
+    public string Dsn => _dsn;
+
+    public Uri Address => _gateway!.Address;
+
+    /// <summary>May write on each connection.</summary>
+    public GatewayClient Client => _client!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _dsn = await server.CreateDatabaseAsync();
+        _proxy = FaultProxy.Start(_dsn);
+        _gateway = await RunningGateway.StartAsync(
+        [
+            $"--DSN={_dsn}", $"--Gateway:Connections:doubt:Dsn={_proxy.Dsn}", $"--Gateway:Connections:small:Dsn={_dsn}",
+            "--Gateway:Connections:small:PoolSize=1", "--Gateway:Connections:small:QueueLimit=1", "--Gateway:PurgeIntervalMs=100",
+            "--Gateway:ReadinessIntervalMs=100", "--Gateway:ReadinessFailures=2",
+            .. CallersFixture.Settings("orders", [_orders], "default=write", "doubt=write", "small=write"),
+            .. CallersFixture.Settings("reader", [_reader], "default=read"),
+        ]);
+        _client = new GatewayClient(Address, _orders);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client?.Dispose();
+        if (_gateway is not null)
+            await _gateway.DisposeAsync();
+        if (_proxy is not null)
+            await _proxy.DisposeAsync();
+    }
+
+    /// <summary>An activity's ID that no other has.</summary>
+    public string NewId() => $"measured/{Interlocked.Increment(ref _activities)}";
+
+    internal async Task<MetricsText> ReadAsync()
+    {
+        var answer = await Client.GetAsync("/metrics");
+        Assert.Equal(HttpStatusCode.OK, answer.Status);
+        return new MetricsText(answer.Text);
+    }
+
+    /// <summary>Does something, and waits until a sum has grown by as much: a request is measured once it has been answered.</summary>
+    internal async Task GrowsAsync(double by, string name, string[] labels, Func<Task> act)
+    {
+        var before = (await ReadAsync()).Sum(name, labels);
+        await act();
+        using var limit = new CancellationTokenSource(Patience);
+        double grown;
+        do
+        {
+            grown = (await ReadAsync()).Sum(name, labels) - before;
+            if (grown >= by)
+                break;
+            await Task.Delay(20, CancellationToken.None);
+        }
+        while (!limit.IsCancellationRequested);
+        Assert.Equal(by, grown, 9);
+    }
+
+    /// <summary>Waits until a sum is that.</summary>
+    internal async Task IsAsync(double value, string name, params string[] labels)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        while ((await ReadAsync()).Sum(name, labels) != value)
+            await Task.Delay(10, limit.Token);
+    }
+
+    /// <summary>Takes the server of <c>doubt</c> away, or gives it back.</summary>
+    public void CutOff(bool isCut) => _proxy!.Set(isCut ? new Reset() : Fault.None);
+
+    public async Task QueryAsync() => await Client.QueryAsync("SELECT n FROM generate_series(1, 3) AS n");
+
+    public async Task StreamAsync()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/query")
+        {
+            Content = JsonContent.Create(new { activityId = NewId(), sql = "SELECT n FROM generate_series(1, 1000) AS n" }),
+        };
+        request.Headers.Accept.ParseAdd("application/x-ndjson");
+        using var response = await Client.Http.SendAsync(request);
+        response.EnsureSuccessStatusCode();
+    }
+
+    public async Task ReplayAsync()
+    {
+        var request = new { activityId = NewId(), sql = "SELECT 1 AS a" };
+        (await Client.PostAsync("execute", request)).Expect(HttpStatusCode.OK);
+        Assert.Equal("true", (await Client.PostAsync("execute", request)).Headers["Idempotent-Replayed"]);
+    }
+
+    public async Task MismatchAsync()
+    {
+        var activityId = NewId();
+        (await Client.PostAsync("execute", new { activityId, sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        (await Client.PostAsync("execute", new { activityId, sql = "SELECT 2 AS a" })).ExpectProblem(422, "activity_mismatch");
+    }
+
+    public async Task InFlightAsync()
+    {
+        await using var turnstile = await Turnstile.CloseAsync(_dsn);
+        var request = new { activityId = NewId(), sql = $"SELECT 1 AS a FROM {turnstile.Pass}" };
+        var first = Client.PostAsync("execute", request);
+        await turnstile.HoldsAsync(1);
+        (await Client.PostAsync("execute", request)).ExpectProblem(409, "activity_in_flight");
+        await turnstile.OpenAsync();
+        (await first).Expect(HttpStatusCode.OK);
+    }
+
+    public async Task CancelAsync()
+    {
+        await using var turnstile = await Turnstile.CloseAsync(_dsn);
+        var activityId = NewId();
+        var running = Client.PostAsync("execute", new { activityId, sql = $"SELECT 1 AS a FROM {turnstile.Pass}", timeoutMs = 60_000 });
+        await turnstile.HoldsAsync(1);
+        (await Client.CancelActivityAsync(activityId)).Expect(HttpStatusCode.OK);
+        (await running).ExpectProblem(422, "cancelled");
+    }
+
+    public async Task SpendBudgetAsync() =>
+        (await Client.PostAsync("query", new { activityId = NewId(), sql = "SELECT pg_sleep(30)", timeoutMs = 100 }))
+        .ExpectProblem(504, "deadline_exceeded");
+
+    /// <summary>One runs, one waits until its budget is spent, one waits and gets its turn, and one is refused.</summary>
+    public async Task FillQueueAsync()
+    {
+        await using var turnstile = await Turnstile.CloseAsync(_dsn);
+        Task<Answer> SendAsync(int timeoutMs) => Client.PostAsync(
+            "query", new { activityId = NewId(), connection = "small", sql = $"SELECT 1 AS a FROM {turnstile.Pass}", timeoutMs });
+        var running = SendAsync(60_000);
+        await turnstile.HoldsAsync(1);
+        (await SendAsync(100)).ExpectProblem(504, "deadline_exceeded");
+        var waiting = SendAsync(60_000);
+        await IsAsync(1, "db_client_connection_pending_requests", "db_client_connection_pool_name=small");
+        (await SendAsync(60_000)).ExpectProblem(503, "saturated");
+        await turnstile.OpenAsync();
+        (await running).Expect(HttpStatusCode.OK);
+        (await waiting).Expect(HttpStatusCode.OK);
+    }
+
+    public async Task LeaveAsync()
+    {
+        await using var turnstile = await Turnstile.CloseAsync(_dsn);
+        using var leave = new CancellationTokenSource();
+        var request = new { activityId = NewId(), sql = $"SELECT 1 AS a FROM {turnstile.Pass}", timeoutMs = 60_000 };
+        var sent = Client.Http.PostAsJsonAsync("/v1/query", request, leave.Token);
+        await turnstile.HoldsAsync(1);
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sent);
+        // Opened any sooner, it would let the statement through before the gateway has heard.
+        await turnstile.HoldsAsync(0);
+    }
+
+    /// <summary>The answer to COMMIT is lost, and a claim settles it.</summary>
+    public async Task LoseAnswerAsync() => (await LoseAnswerAsync("exactly-once")).Expect(HttpStatusCode.OK);
+
+    /// <summary>The answer to COMMIT is lost, and there is no claim.</summary>
+    public async Task LoseAnswerForGoodAsync() => (await LoseAnswerAsync("at-least-once")).ExpectProblem(503, "outcome_unknown");
+
+    public async Task FailAsync() =>
+        (await Client.PostAsync("query", new { activityId = NewId(), sql = "SELECT 1 / 0" })).ExpectProblem(422, "sql_error");
+
+    public async Task ShowNoKeyAsync()
+    {
+        using var stranger = new GatewayClient(Address);
+        (await stranger.PostAsync("query", new { activityId = NewId(), sql = "SELECT 1" })).ExpectProblem(401, "unauthenticated");
+    }
+
+    public async Task AskTooMuchAsync()
+    {
+        using var reader = new GatewayClient(Address, _reader);
+        (await reader.PostAsync("execute", new { activityId = NewId(), sql = "SELECT 1" })).ExpectProblem(403, "forbidden");
+    }
+
+    /// <summary>All of these.</summary>
+    public async Task EverythingAsync()
+    {
+        Func<Task>[] things =
+        [
+            QueryAsync, StreamAsync, ReplayAsync, MismatchAsync, InFlightAsync, CancelAsync, SpendBudgetAsync, FillQueueAsync, LeaveAsync,
+            LoseAnswerAsync, LoseAnswerForGoodAsync, FailAsync, ShowNoKeyAsync, AskTooMuchAsync,
+        ];
+        foreach (var thing in things)
+            await thing();
+    }
+
+    private async Task<Answer> LoseAnswerAsync(string delivery)
+    {
+        // A session is at rest then, and so the one that loses the answer; the next one does not.
+        (await Client.PostAsync("query", new { activityId = NewId(), connection = "doubt", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
+        _proxy!.SetExisting(new DropCommitAnswer(Reset: true));
+        var answer = await Client.PostAsync("execute", new { activityId = NewId(), connection = "doubt", sql = "SELECT 1 AS a", delivery });
+        _proxy.SetExisting(Fault.None);
+        return answer;
+    }
+}

@@ -1,0 +1,112 @@
+using System.Net;
+using System.Text.Json;
+
+namespace Gateway.Api.PostgresTests.Metrics;
+
+/// <summary>A Prometheus on a free port of the loopback, that scrapes a gateway as the job <c>gateway</c> and knows the alerts' rules.</summary>
+internal sealed class PrometheusServer : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly DirectoryInfo _folder;
+    private readonly ClientProcess _process;
+    private readonly HttpClient _http;
+
+    private PrometheusServer(Uri gateway)
+    {
+        _folder = Directory.CreateTempSubdirectory("gateway-prometheus-");
+        var configuration = Path.Combine(_folder.FullName, "prometheus.yaml");
+        File.WriteAllText(configuration, $$"""
+            global: { scrape_interval: 250ms, evaluation_interval: 1s }
+            rule_files: ["{{Repository.PathOf("deploy/prometheus/alerts.yaml")}}"]
+            scrape_configs:
+              - job_name: gateway
+                static_configs: [{ targets: ["{{gateway.Authority}}"] }]
+            """);
+        var address = $"127.0.0.1:{GatewayProcess.FreePort()}";
+        _http = new HttpClient { BaseAddress = new Uri($"http://{address}"), Timeout = Patience };
+        _process = new ClientProcess(_folder.FullName, DebianProgram.PathOf("prometheus"),
+        [
+            $"--config.file={configuration}", $"--storage.tsdb.path={_folder.FullName}/data", $"--web.listen-address={address}",
+            "--log.level=warn",
+        ]);
+    }
+
+    /// <summary>Starts one and waits until it has scraped the gateway.</summary>
+    public static async Task<PrometheusServer> StartAsync(Uri gateway)
+    {
+        var prometheus = new PrometheusServer(gateway);
+        using var limit = new CancellationTokenSource(Patience);
+        while (!limit.IsCancellationRequested)
+        {
+            try
+            {
+                if ((await prometheus.QueryAsync("up{job=\"gateway\"} == 1")).Series.Count > 0)
+                    return prometheus;
+            }
+            catch (HttpRequestException)
+            {
+                // It is not there yet.
+            }
+            await Task.Delay(100, CancellationToken.None);
+        }
+        var output = $"{prometheus._process.Output}\n{prometheus._process.Errors}";
+        await prometheus.DisposeAsync();
+        throw new TimeoutException($"Prometheus has not scraped the gateway.\n{output}");
+    }
+
+    /// <summary>What an expression has for a value now.</summary>
+    /// <returns>The labels of each series, or what Prometheus has against the expression.</returns>
+    public async Task<(IReadOnlyList<IReadOnlyDictionary<string, string>> Series, string? Error)> QueryAsync(string expression)
+    {
+        using var form = new FormUrlEncodedContent([new("query", expression)]);
+        using var response = await _http.PostAsync("/api/v1/query", form);
+        // It listens before it is ready, and says so in plain text.
+        if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
+            response.EnsureSuccessStatusCode();
+        using var answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        if (answer.RootElement.GetProperty("status").GetString() != "success")
+            return ([], answer.RootElement.GetProperty("error").GetString());
+        return (
+            [
+                .. answer.RootElement.GetProperty("data").GetProperty("result").EnumerateArray()
+                    .Where(series => series.ValueKind == JsonValueKind.Object)
+                    .Select(series => series.GetProperty("metric").EnumerateObject()
+                        .ToDictionary(label => label.Name, label => label.Value.GetString()!)),
+            ],
+            null);
+    }
+
+    /// <summary>The rules that it has read, each with what went wrong at its last evaluation; once there has been one of each.</summary>
+    public async Task<IReadOnlyList<(string Name, string Health, string? Error)>> RulesAsync()
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            var rules = await ReadRulesAsync();
+            if (rules.All(rule => rule.Health != "unknown"))
+                return rules;
+            await Task.Delay(100, limit.Token);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await _process.DisposeAsync();
+        _folder.Delete(recursive: true);
+    }
+
+    private async Task<IReadOnlyList<(string Name, string Health, string? Error)>> ReadRulesAsync()
+    {
+        using var answer = JsonDocument.Parse(await _http.GetStringAsync(new Uri("/api/v1/rules", UriKind.Relative)));
+        return
+        [
+            .. answer.RootElement.GetProperty("data").GetProperty("groups").EnumerateArray()
+                .SelectMany(group => group.GetProperty("rules").EnumerateArray())
+                .Select(rule => (
+                    rule.GetProperty("name").GetString()!, rule.GetProperty("health").GetString()!,
+                    rule.TryGetProperty("lastError", out var error) ? error.GetString() : null)),
+        ];
+    }
+}
