@@ -21,10 +21,12 @@ internal static class Program
         {
             if (KeyCommand.Is(args))
                 return await KeyCommand.RunAsync(args);
+            if (HealthcheckCommand.Is(args))
+                return await HealthcheckCommand.RunAsync(args);
             if (JournalCommand.Is(args))
                 return await JournalCommand.RunAsync(args);
             await using var gateway = await StartAsync(args);
-            await gateway.WaitForShutdownAsync();
+            await gateway.ServeUntilStoppedAsync();
             return 0;
         }
         catch (StartupException error)
@@ -39,18 +41,14 @@ internal static class Program
     /// <exception cref="StartupException">Why it can't start, a sentence for each fault.</exception>
     internal static async Task<WebApplication> StartAsync(params string[] args)
     {
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
-        {
-            Args = args,
-            // appsettings.json is found wherever the gateway is started from.
-            ContentRootPath = AppContext.BaseDirectory,
-        });
+        var builder = CreateBuilder(args);
         builder.AddGatewayLogging();
         await builder.AddDevelopmentDatabaseAsync();
         var configuration = builder.AddConnections();
         builder.AddCallers(configuration.Callers);
         builder.AddMetrics();
         builder.AddTraces();
+        builder.AddShutdown(configuration.Options);
         builder.Services.AddSingleton<StatementPath>();
         builder.Services.AddHostedService<JournalPurge>();
         builder.Services.AddAnswerCompression();
@@ -59,6 +57,7 @@ internal static class Program
 
         var gateway = builder.Build();
         gateway.OwnDevelopmentDatabase();
+        gateway.CountRequests();
         gateway.UseMiddleware<RequestLog>();
         gateway.UseResponseCompression();
         gateway.UseSqlCors();
@@ -79,6 +78,19 @@ internal static class Program
             await gateway.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>The settings' sources, and what else is there before anything is added.</summary>
+    internal static WebApplicationBuilder CreateBuilder(string[] args)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        {
+            Args = args,
+            // appsettings.json is found wherever the gateway is started from.
+            ContentRootPath = AppContext.BaseDirectory,
+        });
+        builder.Configuration.ListenByDefault();
+        return builder;
     }
 
     /// <summary>Every endpoint; the contract's document is made from what is mapped here.</summary>

@@ -109,7 +109,7 @@ public enum ActivityStatus
 }
 
 /// <summary>What the readiness probe says.</summary>
-/// <param name="Status"><c>ready</c>, <c>degraded</c> (some connections can't be reached) or <c>unavailable</c>.</param>
+/// <param name="Status"><c>ready</c>, <c>degraded</c> (some connections can't be reached), <c>unavailable</c> or <c>draining</c> (the gateway is stopping).</param>
 /// <param name="Connections">An entry for each named connection.</param>
 public sealed record Readiness(string Status, IReadOnlyDictionary<string, ConnectionReadiness> Connections);
 

@@ -115,11 +115,21 @@ public sealed class StartupTests(GatewayFixture fixture)
     public async Task OtherCommandOfKeys_IsNamed(params string[] command) =>
         AssertRefused(await GatewayProcess.RunAsync(Nothing, command), "The command is key new.");
 
+    /// <summary>That address is nobody's, so nothing is listened on; but it is tried.</summary>
+    [Fact]
+    public async Task AddressByEnvironment_IsTried()
+    {
+        var run = await GatewayProcess.RunAsync(
+            new Dictionary<string, string> { ["DSN"] = fixture.Dsn, ["ASPNETCORE_URLS"] = "http://127.0.0.1:1;http://192.0.2.1:0" });
+
+        AssertRefused(run, "192.0.2.1", "open to other machines");
+    }
+
     [Fact]
     public async Task PortsByEnvironment_AreHeldToLoopbackToo()
     {
         var run = await GatewayProcess.RunAsync(
-            new Dictionary<string, string> { ["DSN"] = fixture.Dsn, ["ASPNETCORE_HTTP_PORTS"] = "0", ["Urls"] = "" });
+            new Dictionary<string, string> { ["DSN"] = fixture.Dsn, ["ASPNETCORE_HTTP_PORTS"] = "0" });
 
         AssertRefused(run, "open to other machines");
     }

@@ -38,6 +38,13 @@ internal sealed class GatewayOptions
     [Range(1, 300_000)]
     public int MaxTimeoutMs { get; set; } = 300_000;
 
+    /// <summary>
+    /// How long requests are still taken after the gateway was told to stop, in seconds, while readiness says that it is going:
+    /// load balancers need that long to notice.
+    /// </summary>
+    [Range(0, 300)]
+    public int DrainSeconds { get; set; }
+
     /// <summary>How long an activity's record is kept at least, in seconds; a re-run after that takes effect again.</summary>
     [Range(1, 366 * 24 * 60 * 60)]
     public int RetentionSeconds { get; set; } = 7 * 24 * 60 * 60;

@@ -80,6 +80,7 @@ internal static class ContractDocument
         builder.Services.AddSingleton<ConnectionRegistry>();
         builder.Services.AddSingleton<StatementPath>();
         builder.Services.AddSingleton<MetricsPage>();
+        builder.Services.AddSingleton<RequestsInFlight>();
         builder.Services.AddContractDocument();
 
         var gateway = builder.Build();

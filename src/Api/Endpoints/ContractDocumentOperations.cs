@@ -108,7 +108,7 @@ internal static class ContractOperations
                 null, [], [ProblemCode.Internal],
                 [
                     new(200, "A connection's server can be reached: one of them at least.", "ready"),
-                    new(503, "No connection's server can be reached.", "unavailable"),
+                    new(503, "No connection's server can be reached, or the gateway is stopping.", "unavailable", "draining"),
                 ]),
             ["metrics"] = new(null, [], [ProblemCode.Internal], [new(200, "All metrics.")]),
         };

@@ -306,6 +306,9 @@ internal static class ContractExamples
               "connections": {"default": {"reachable": false, "failedChecks": 3, "detail": "no answer"}}
             }
             """,
+        ["draining"] = """
+            {"status": "draining", "connections": {"default": {"reachable": true, "failedChecks": 0}}}
+            """,
     };
 
     /// <summary>What is streamed, by its media type, and an example where YAML can hold one: it has no carriage returns.</summary>

@@ -31,7 +31,7 @@ internal static class HealthEndpoints
             .WithSummary("Whether the gateway can serve")
             .WithDescription(
                 "Says for each connection whether its server can be reached, from checks made beforehand. 200 while one "
-                + "can be: `degraded` where others can't.")
+                + "can be: `degraded` where others can't. Once the gateway was told to stop it is `draining`, and serves for a while still.")
             .Produces<Readiness>()
             .Produces<Readiness>(StatusCodes.Status503ServiceUnavailable);
     }
@@ -39,15 +39,17 @@ internal static class HealthEndpoints
     /// <summary>
     /// A replica that can serve one connection of several stays in: taken out, it would serve none.
     /// </summary>
-    private static JsonHttpResult<Readiness> Ready(HttpContext http, ConnectionRegistry connections)
+    private static JsonHttpResult<Readiness> Ready(HttpContext http, ConnectionRegistry connections, RequestsInFlight requests)
     {
         var entries = connections.All.ToDictionary(connection => connection.Name, connection => connection.Reachability.Now);
         var reachable = entries.Values.Count(entry => entry.Reachable);
-        var status = reachable == entries.Count ? "ready" : reachable > 0 ? "degraded" : "unavailable";
-        if (reachable == 0)
+        var serves = reachable > 0 && !requests.IsDraining;
+        var status = requests.IsDraining ? "draining"
+            : reachable == entries.Count ? "ready" : reachable > 0 ? "degraded" : "unavailable";
+        if (!serves)
             FailureForm.SayRetry(http.Response, afterSeconds: 1);
         return TypedResults.Json(
             new Readiness(status, entries), ContractJson.Default.Readiness,
-            statusCode: reachable > 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+            statusCode: serves ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
     }
 }

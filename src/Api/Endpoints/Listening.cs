@@ -8,12 +8,34 @@ namespace Gateway.Api.Endpoints;
 /// <summary>How the gateway begins to listen, and what it says then.</summary>
 internal static class Listening
 {
+    private const string PortsSetting = "HTTP_PORTS";
+
+    /// <summary>
+    /// Where nothing says where to listen, on this machine's port 8080. It can't stand in appsettings.json, which comes after
+    /// ASPNETCORE_URLS and would take its place.
+    /// </summary>
+    public static void ListenByDefault(this ConfigurationManager settings)
+    {
+        if (FindUrls(settings).Length == 0)
+            settings[WebHostDefaults.ServerUrlsKey] = "http://localhost:8080";
+    }
+
+    /// <summary>The addresses that are configured, as Kestrel finds them: ports count where there are no addresses.</summary>
+    public static string[] FindUrls(IConfiguration settings) =>
+        Words(settings[WebHostDefaults.ServerUrlsKey]) is { Length: > 0 } urls
+            ? urls
+            : [.. Words(settings[PortsSetting]).Select(port => $"http://*:{port}")];
+
     /// <exception cref="StartupException">An address is taken, or is none of this machine's.</exception>
     public static async Task ListenAsync(this WebApplication gateway)
     {
         try
         {
             await gateway.StartAsync();
+        }
+        catch (OperationCanceledException error) when (gateway.Lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw new StartupException("The gateway was told to stop before it listened.", error);
         }
         catch (IOException error) when (error.InnerException is AddressInUseException)
         {
@@ -51,6 +73,9 @@ internal static class Listening
         }
         Console.Out.Write(text);
     }
+
+    private static string[] Words(string? list) =>
+        list?.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 
     private static string Addresses(WebApplication gateway) =>
         gateway.Configuration["Urls"] ?? string.Join(", ", gateway.Urls);

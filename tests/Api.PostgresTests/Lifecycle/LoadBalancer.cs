@@ -1,0 +1,94 @@
+namespace Gateway.Api.PostgresTests.Lifecycle;
+
+/// <summary>
+/// HAProxy before some gateways: it asks each one's readiness, and hides none of their faults by asking another.
+/// </summary>
+internal sealed class LoadBalancer : IAsyncDisposable
+{
+    /// <summary>The header that says which gateway has answered, by its place.</summary>
+    public const string AnsweredBy = "X-Answered-By";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-balancer-").FullName;
+    private ClientProcess? _process;
+
+    public Uri Address { get; } = new($"http://127.0.0.1:{GatewayProcess.FreePort()}");
+
+    /// <summary>Starts one, and waits until it sends requests to each gateway.</summary>
+    public static async Task<LoadBalancer> StartAsync(params Uri[] gateways)
+    {
+        var balancer = new LoadBalancer();
+        try
+        {
+            var file = Path.Combine(balancer._folder, "haproxy.cfg");
+            await File.WriteAllTextAsync(file, balancer.Configuration(gateways));
+            balancer._process = new ClientProcess(balancer._folder, Program(), ["-db", "-f", file]);
+            foreach (var place in Enumerable.Range(0, gateways.Length))
+                await balancer.UntilUsedAsync(place);
+            return balancer;
+        }
+        catch
+        {
+            await balancer.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Waits until it sends requests to that gateway.</summary>
+    public async Task UntilUsedAsync(int place)
+    {
+        using var http = new HttpClient { BaseAddress = Address };
+        using var limit = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            try
+            {
+                using var answer = await http.GetAsync("/healthz/live", limit.Token);
+                if (answer.Headers.TryGetValues(AnsweredBy, out var names) && names.Single() == $"gateway{place}")
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // It does not listen yet.
+            }
+            await Task.Delay(20, limit.Token);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null)
+            await _process.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    /// <summary>Debian has it where only root's PATH leads.</summary>
+    private static string Program() => File.Exists("/usr/sbin/haproxy") ? "/usr/sbin/haproxy" : "haproxy";
+
+    private string Configuration(Uri[] gateways) => $"""
+        defaults
+            mode http
+            timeout connect 5s
+            timeout client 60s
+            timeout server 60s
+            # Else a check that a busy machine is slow to answer counts as failed, and nobody is left to serve.
+            timeout check 10s
+            # A gateway that fails a request must show.
+            retries 0
+            retry-on none
+
+        frontend callers
+            bind {Address.Host}:{Address.Port}
+            default_backend gateways
+
+        backend gateways
+            balance roundrobin
+            option httpchk GET /healthz/ready
+            http-check expect status 200
+            http-response set-header {AnsweredBy} %s
+            default-server check inter 200ms fall 2 rise 2
+        {string.Join('\n', gateways.Select((gateway, place) => $"    server gateway{place} {gateway.Host}:{gateway.Port}"))}
+
+        """;
+}

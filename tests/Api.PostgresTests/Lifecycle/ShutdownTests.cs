@@ -1,0 +1,218 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Gateway.Api.PostgresTests.Faults;
+
+namespace Gateway.Api.PostgresTests.Lifecycle;
+
+/// <summary>A gateway that is told to stop answers what it has taken, says that it is going, and ends within its bound.</summary>
+public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Uri _address = new($"http://127.0.0.1:{GatewayProcess.FreePort()}");
+    private Backends _backends = null!;
+
+    public async ValueTask InitializeAsync() => _backends = await Backends.WatchAsync(fixture.Dsn);
+
+    public async ValueTask DisposeAsync()
+    {
+        // However a gateway ended, it has left nothing on the server.
+        Assert.Equal(0, await SessionsAsync(within: TimeSpan.FromSeconds(5)));
+        await _backends.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task TwentyInFlight_AreAllAnswered()
+    {
+        await using var gateway = await StartAsync();
+        using var client = new GatewayClient(_address);
+        var requests = await SendTwentyAsync(client, seconds: 2);
+
+        var exit = gateway.TerminateAsync();
+
+        foreach (var answer in await Task.WhenAll(requests))
+        {
+            answer.Expect(HttpStatusCode.OK);
+            Assert.Equal("close", answer.Headers["Connection"]);
+        }
+        Assert.Equal(0, await exit);
+        Assert.Contains("\"InFlight\":20", gateway.Output);
+    }
+
+    [Fact]
+    public async Task Draining_ServesOnWhileReadinessSaysThatItGoes()
+    {
+        await using var gateway = await StartAsync("--Gateway:DrainSeconds=4");
+        using var client = new GatewayClient(_address);
+        var early = await SendTwentyAsync(client, seconds: 2);
+
+        var told = Stopwatch.StartNew();
+        await gateway.SignalAsync("TERM");
+        var ready = await UntilAsync(client, HttpStatusCode.ServiceUnavailable);
+        var late = await client.PostAsync("query", new { activityId = "late", sql = "SELECT 1" });
+
+        Assert.Equal("draining", ready.Json.GetProperty("status").GetString());
+        Assert.Equal(("true", "1"), (ready.Headers["X-Should-Retry"], ready.Headers["Retry-After"]));
+        late.Expect(HttpStatusCode.OK);
+        Assert.Equal("close", late.Headers["Connection"]);
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/healthz/live")).Status);
+        Assert.Equal(0, (await Task.WhenAll(early)).Count(answer => answer.Status != HttpStatusCode.OK || answer.Headers["Connection"] != "close"));
+        Assert.Equal(0, await gateway.WaitForExitAsync());
+        Assert.True(told.Elapsed >= TimeSpan.FromSeconds(4), $"It went after {told.Elapsed}.");
+    }
+
+    [Fact]
+    public async Task CallerThatNeverEndsItsRequest_IsCutOffAtTheBound()
+    {
+        await using var gateway = await StartAsync("--Gateway:MaxTimeoutMs=1000", "--Gateway:DefaultTimeoutMs=1000");
+        using var slow = await BeginRequestAsync();
+        using var client = new GatewayClient(_address);
+
+        var exit = gateway.TerminateAsync();
+        // So fast that Kestrel has nothing against it, and so slow that it would take half an hour.
+        var sending = DribbleAsync(slow);
+
+        Assert.Equal(0, await exit);
+        await sending.WaitAsync(Patience);
+        Assert.Contains("requests are cut off", gateway.Output);
+    }
+
+    [Fact]
+    public async Task InterruptedAgain_EndsAtOnceAndRollsBack()
+    {
+        await using var gateway = await StartAsync("--Gateway:DrainSeconds=300");
+        using var client = new GatewayClient(_address);
+        var requests = await SendTwentyAsync(client, seconds: 50);
+
+        await gateway.SignalAsync("INT");
+        await UntilAsync(client, HttpStatusCode.ServiceUnavailable);
+        await gateway.SignalAsync("INT");
+
+        Assert.Equal(0, await gateway.WaitForExitAsync());
+        foreach (var request in requests)
+            await Assert.ThrowsAsync<HttpRequestException>(() => request);
+    }
+
+    [Fact]
+    public async Task TerminatedAgain_LosesNoRequest()
+    {
+        await using var gateway = await StartAsync("--Gateway:DrainSeconds=1");
+        using var client = new GatewayClient(_address);
+        var requests = await SendTwentyAsync(client, seconds: 2);
+
+        await gateway.SignalAsync("TERM");
+        var exit = gateway.TerminateAsync();
+
+        Assert.Equal(0, (await Task.WhenAll(requests)).Count(answer => answer.Status != HttpStatusCode.OK));
+        Assert.Equal(0, await exit);
+    }
+
+    [Fact]
+    public async Task DatabaseThatHangs_IsNotWaitedForBeyondTheBudgets()
+    {
+        await using var proxy = FaultProxy.Start(_backends.Named(fixture.Dsn));
+        await using (var gateway = await GatewayProcess.StartAsync(
+            new Dictionary<string, string> { ["DSN"] = proxy.Dsn }, "--urls", _address.ToString(), "--Gateway:MaxTimeoutMs=3000",
+            "--Gateway:DefaultTimeoutMs=3000", "--Gateway:ReadinessIntervalMs=100", "--Gateway:PurgeIntervalMs=100"))
+        {
+            using var client = new GatewayClient(_address);
+            var request = client.PostAsync("query", new { activityId = "a", sql = "SELECT pg_sleep(1)" });
+            await _backends.UntilAsync("active");
+            proxy.Set(new BlackHole());
+
+            Assert.Equal(0, await gateway.TerminateAsync());
+
+            (await request).ExpectProblem(504, "deadline_exceeded");
+        }
+    }
+
+    [Fact]
+    public async Task ToldToStopWhileItConnects_EndsAtOnce()
+    {
+        await using var proxy = FaultProxy.Start(_backends.Named(fixture.Dsn));
+        proxy.Set(new BlackHole());
+        await using var gateway = GatewayProcess.Begin(new Dictionary<string, string> { ["DSN"] = proxy.Dsn }, "--urls", _address.ToString());
+        using var limit = new CancellationTokenSource(Patience);
+        while (proxy.OpenConnections == 0)
+            await Task.Delay(10, limit.Token);
+
+        // 128 + SIGTERM: it has served nobody, and there is nothing to end in good order.
+        Assert.Equal(143, await gateway.TerminateAsync());
+        Assert.DoesNotContain("listens", gateway.Output);
+        Assert.Empty(gateway.Errors);
+    }
+
+    private Task<GatewayProcess> StartAsync(params string[] settings) => GatewayProcess.StartAsync(
+        new Dictionary<string, string> { ["DSN"] = _backends.Named(fixture.Dsn) },
+        ["--urls", _address.ToString(), "--Gateway:Connections:default:PoolSize=20", .. settings]);
+
+    /// <summary>Sends twenty requests, and returns when each of them runs.</summary>
+    private async Task<Task<Answer>[]> SendTwentyAsync(GatewayClient client, int seconds)
+    {
+        var requests = Enumerable.Range(0, 20)
+            .Select(n => client.PostAsync("query", new { activityId = $"a{n}", sql = $"SELECT pg_sleep({seconds})", timeoutMs = 60_000 }))
+            .ToArray();
+        using var limit = new CancellationTokenSource(Patience);
+        while (await CountAsync("AND state = 'active' AND query LIKE '%pg_sleep%'") < requests.Length)
+            await Task.Delay(10, limit.Token);
+        return requests;
+    }
+
+    private Task<long> CountAsync(string which = "") => _backends.ReadAsync<long>(
+        $"SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, '{_backends.Application}') {which}");
+
+    private async Task<long> SessionsAsync(TimeSpan within)
+    {
+        for (var clock = Stopwatch.StartNew(); ; await Task.Delay(20))
+        {
+            if (await CountAsync() is var count && (count == 0 || clock.Elapsed > within))
+                return count;
+        }
+    }
+
+    private static async Task<Answer> UntilAsync(GatewayClient client, HttpStatusCode readiness)
+    {
+        for (var clock = Stopwatch.StartNew(); ; await Task.Delay(10))
+        {
+            if (await client.GetAsync("/healthz/ready") is var answer && (answer.Status == readiness || clock.Elapsed > Patience))
+            {
+                Assert.Equal(readiness, answer.Status);
+                return answer;
+            }
+        }
+    }
+
+    /// <summary>A connection with a request on it whose body the gateway has begun to read: it asked for it.</summary>
+    private async Task<Socket> BeginRequestAsync()
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        await socket.ConnectAsync(_address.Host, _address.Port);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(
+            "POST /v1/query HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\nExpect: 100-continue\r\n\r\n"));
+        var asked = new byte[64];
+        using var limit = new CancellationTokenSource(Patience);
+        var length = await socket.ReceiveAsync(asked, limit.Token);
+        Assert.Equal("HTTP/1.1 100 Continue", Encoding.ASCII.GetString(asked, 0, length).Trim());
+        return socket;
+    }
+
+    /// <summary>Sends on until the other side has had enough.</summary>
+    private static async Task DribbleAsync(Socket socket)
+    {
+        var spaces = Encoding.ASCII.GetBytes(new string(' ', 100));
+        try
+        {
+            while (true)
+            {
+                await socket.SendAsync(spaces);
+                await Task.Delay(50);
+            }
+        }
+        catch (SocketException)
+        {
+            // It has.
+        }
+    }
+}
