@@ -42,6 +42,7 @@ internal static class Program
     internal static async Task<WebApplication> StartAsync(params string[] args)
     {
         var builder = CreateBuilder(args);
+        builder.Configuration.AddSecretsFolder();
         builder.AddGatewayLogging();
         await builder.AddDevelopmentDatabaseAsync();
         var configuration = builder.AddConnections();

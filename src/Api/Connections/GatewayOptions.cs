@@ -58,6 +58,9 @@ internal sealed class GatewayOptions
     /// </summary>
     public string? DevelopmentFolder { get; set; }
 
+    /// <summary>A folder whose files are settings, by name; read before all others (<see cref="Connections.SecretsFolder"/>).</summary>
+    public string? SecretsFolder { get; set; }
+
     /// <summary>How often readiness checks each connection, in milliseconds.</summary>
     [Range(50, 60_000)]
     public int ReadinessIntervalMs { get; set; } = 2_000;

@@ -23,7 +23,9 @@ internal static class JournalCommand
     {
         ConnectionStartup.SendStatementsAsTheyCome();
         var (name, simple, dryRun, settings) = Parse(args);
-        var configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(settings).Build();
+        var configuration = new ConfigurationManager();
+        configuration.AddEnvironmentVariables().AddCommandLine(settings);
+        configuration.AddSecretsFolder();
         var dsn = GatewayConfiguration.Read(configuration).Dsns.GetValueOrDefault(name)
             ?? throw new StartupException($"No connection is named \"{name}\"; Gateway__Connections__{name}__Dsn configures it.");
         var mayTakeOver = false;
@@ -112,7 +114,7 @@ internal static class JournalCommand
             + $"{AdminDsn} another database, or the connection's server a standby?");
     }
 
-    private static (NpgsqlConnectionStringBuilder Dsn, string Setting) ReadInstaller(IConfiguration configuration, ConnectionDsn own)
+    private static (NpgsqlConnectionStringBuilder Dsn, string Setting) ReadInstaller(ConfigurationManager configuration, ConnectionDsn own)
     {
         if (configuration[AdminDsn] is not { Length: > 0 } admin)
             return (Unpooled(own.Value), own.Setting);

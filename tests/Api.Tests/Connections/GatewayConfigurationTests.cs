@@ -68,6 +68,8 @@ public sealed class GatewayConfigurationTests
     [InlineData("ResponseLimitBytes", "1024", "1023")]
     [InlineData("DefaultTimeoutMs", "1", "0")]
     [InlineData("MaxTimeoutMs", "300000", "300001")]
+    [InlineData("DrainSeconds", "0", "-1")]
+    [InlineData("DrainSeconds", "300", "301")]
     [InlineData("ReadinessIntervalMs", "50", "49")]
     [InlineData("ReadinessIntervalMs", "60000", "60001")]
     [InlineData("ReadinessFailures", "1", "0")]

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# read-only.sh UID:GID PROGRAM ARGUMENT…: runs a program as an orchestrator runs the image: as that user, with no capability and none
+# to be had, and with nothing that could be written to. The program takes this one's place, so signals reach it.
+set -euo pipefail
+
+# As root, in a mount namespace of our own; else in a user namespace too, where we are root over it: there is but our own user there,
+# and the program runs as that.
+if [[ ${1:-} != --inside ]]; then
+  namespaces=(--mount --propagation private)
+  ((EUID == 0)) || namespaces+=(--user --map-root-user)
+  unshare "${namespaces[@]}" true || {
+    echo "The test needs a mount namespace of its own (unshare ${namespaces[*]}): run it as root with CAP_SYS_ADMIN, or allow user namespaces." >&2
+    exit 1
+  }
+  READ_ONLY_AS_ROOT=$((EUID == 0)) exec unshare "${namespaces[@]}" "$BASH" "$0" --inside "$@"
+fi
+
+user=$2
+shift 2
+# The kernel's own are no places to keep a file; below /dev there are some that are.
+while read -r _ place kind options _; do
+  case $kind,$place in
+    proc,* | sysfs,* | cgroup*,* | devtmpfs,* | devpts,* | securityfs,* | mqueue,*) ;;
+    *) [[ $options == ro* ]] || mount -o remount,bind,ro "$place" 2>/dev/null || true ;;
+  esac
+done </proc/mounts
+for place in / /tmp /var/tmp /dev/shm "$HOME" "$(dirname "$1")"; do
+  if [[ -d $place ]] && touch "$place/.written" 2>/dev/null; then
+    rm -f "$place/.written"
+    echo "$place can be written to." >&2
+    exit 1
+  fi
+done
+((READ_ONLY_AS_ROOT)) || exec "$@"
+exec setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
