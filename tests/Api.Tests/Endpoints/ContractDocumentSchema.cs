@@ -105,6 +105,8 @@ internal sealed class ContractSchema(JsonNode schema)
                 && ((string?)schema["format"] != "date-time" || DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out _));
         }
         return value.GetValueKind() != JsonValueKind.Number
+            // A row's number may be larger than any decimal.
+            || (schema["minimum"] is null && schema["maximum"] is null)
             || (decimal.Parse(value.ToJsonString(), CultureInfo.InvariantCulture) is var number
                 && number >= ((decimal?)schema["minimum"] ?? decimal.MinValue)
                 && number <= ((decimal?)schema["maximum"] ?? decimal.MaxValue));

@@ -213,19 +213,3 @@ public sealed class ContractDocumentTests
 
     private static string Normal(JsonNode node) => JsonSerializer.Serialize(node);
 }
-
-/// <summary>The document, made once for all tests.</summary>
-internal static class Generated
-{
-    public static ContractText Text { get; } = Make();
-    public static JsonNode Document { get; } = JsonNode.Parse(Text.Json)!;
-
-    public static IEnumerable<JsonNode> Operations =>
-        Document["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject()).Select(method => method.Value!);
-
-    public static ContractText Make()
-    {
-        using var gateway = (IDisposable)ContractDocument.Compose();
-        return ((WebApplication)gateway).Services.GetRequiredService<ContractText>();
-    }
-}
