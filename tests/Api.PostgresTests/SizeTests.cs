@@ -295,6 +295,54 @@ public sealed class SizeTests(GatewayFixture fixture)
                 + ": " + result.GetProperty("rows").GetRawText()));
     }
 
+    [Theory]
+    [InlineData("query")]
+    [InlineData("execute")]
+    [InlineData("transaction")]
+    public async Task RowLimit_HoldsToTheRow(string endpoint)
+    {
+        await using var gateway = await StartWithRowLimitAsync(3);
+
+        var fitting = await gateway.Client.PostAsync(endpoint, Request(endpoint, $"{endpoint}-3-rows", "SELECT generate_series(1, 3)"));
+        var tooMany = await gateway.Client.PostAsync(endpoint, Request(endpoint, $"{endpoint}-4-rows", "SELECT generate_series(1, 4)"));
+
+        var answer = fitting.Expect(HttpStatusCode.OK);
+        var rows = (endpoint == "transaction" ? answer.GetProperty("results")[0] : answer).GetProperty("rows").GetRawText();
+        Assert.Equal("[[1],[2],[3]]", rows);
+        Assert.Contains("3 rows (Gateway__RowLimit)", tooMany.ExpectProblem(422, "result_too_large").GetProperty("detail").GetString());
+    }
+
+    [Fact]
+    public async Task RowLimit_IsForAllStatementsTogetherAndCountsWhatIsReturned()
+    {
+        await fixture.ExecuteAsync("CREATE TABLE row_limited (n int)");
+        await using var gateway = await StartWithRowLimitAsync(3);
+        const string Silent = "INSERT INTO row_limited SELECT generate_series(1, 10)";
+        const string Returning = "INSERT INTO row_limited VALUES (1), (2) RETURNING n";
+
+        (await gateway.Client.TransactionAsync("row-limit/3", Silent, Returning, "SELECT 1")).Expect(HttpStatusCode.OK);
+        Assert.Equal(12, await fixture.ReadAsync<long>("SELECT count(*) FROM row_limited"));
+
+        var refused = await gateway.Client.TransactionAsync("row-limit/4", Silent, Returning, "SELECT 1", "SELECT 2");
+        Assert.Equal(3, refused.ExpectProblem(422, "result_too_large").GetProperty("statement").GetInt32());
+        Assert.Equal(12, await fixture.ReadAsync<long>("SELECT count(*) FROM row_limited"));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task MaxRowsWithinTheRowLimit_IsTruncatedAndNotRefused(int maxRows)
+    {
+        await using var gateway = await StartWithRowLimitAsync(3);
+        object Query(int rows) => new { activityId = "within", sql = $"SELECT {Endless}", maxRows = rows };
+
+        var answer = (await gateway.Client.PostAsync("query", Query(maxRows))).Expect(HttpStatusCode.OK);
+
+        Assert.Equal(maxRows, answer.GetProperty("rowCount").GetInt32());
+        Assert.True(answer.GetProperty("truncated").GetBoolean());
+        (await gateway.Client.PostAsync("query", Query(4))).ExpectProblem(422, "result_too_large");
+    }
+
     private static string OneValue(int rowsLength) => $"SELECT repeat('x', {rowsLength - AroundOneValue}) AS a";
 
     private static byte[] Request(string endpoint, string activityId, string sql, string? numbers = null)
@@ -315,4 +363,6 @@ public sealed class SizeTests(GatewayFixture fixture)
         answer.ExpectProblem(400, "invalid_request").GetProperty("errors").EnumerateArray().Select(fault => fault.GetProperty("pointer").GetString()));
 
     private Task<RunningGateway> StartAsync() => fixture.StartGatewayAsync($"--Gateway:ResponseLimitBytes={Limit}");
+
+    private Task<RunningGateway> StartWithRowLimitAsync(int rows) => fixture.StartGatewayAsync($"--Gateway:RowLimit={rows}");
 }

@@ -113,7 +113,7 @@ internal sealed record GatewayConfiguration(
     /// <summary>An unknown setting is most often a misspelt one, which would otherwise be ignored in silence.</summary>
     private static void FindUnknown(IConfigurationSection section, Type type, List<string> faults)
     {
-        if (type == typeof(string) || type.IsPrimitive)
+        if (type == typeof(string) || (Nullable.GetUnderlyingType(type) ?? type).IsPrimitive)
         {
             faults.AddRange(section.GetChildren().Select(below => $"{NameOf(below)} is not a setting; {NameOf(section)} is."));
             return;

@@ -30,6 +30,10 @@ internal sealed class GatewayOptions
     [Range(1024, 1 << 30)]
     public int ResponseLimitBytes { get; set; } = 4 << 20;
 
+    /// <summary>The most rows of an answer, held or streamed, those of a transaction's statements together; null for any number.</summary>
+    [Range(1, int.MaxValue)]
+    public int? RowLimit { get; set; }
+
     /// <summary>The budget of a request that names none, in milliseconds.</summary>
     [Range(1, 300_000)]
     public int DefaultTimeoutMs { get; set; } = 15_000;

@@ -5,12 +5,17 @@ namespace Gateway.Api.Execution;
 /// <summary>
 /// What a request is answered with: the bytes of the body, made now or by an earlier attempt; or the rows, sent as they come.
 /// </summary>
-/// <param name="limit">The most bytes that all rows may take together, where they are held.</param>
+/// <param name="limits">How large it may be.</param>
 /// <param name="clock">The clock that a stream's rows wait for company by.</param>
 /// <param name="stream">Takes the rows to the caller; null where they are held.</param>
-internal sealed class ActivityAnswer(int limit, TimeProvider clock, RowStream? stream = null) : IDisposable
+internal sealed class ActivityAnswer(AnswerLimits limits, TimeProvider clock, RowStream? stream = null) : IDisposable
 {
     private readonly List<StatementResult> _results = [];
+
+    // What the results before the last one have taken of the limits.
+    private int _bytes;
+    private long _rows;
+
     private PooledBuffer? _body;
     private byte[]? _recorded;
 
@@ -28,13 +33,18 @@ internal sealed class ActivityAnswer(int limit, TimeProvider clock, RowStream? s
     /// <summary>Whether the rows, or the first of them, are on their way to the caller.</summary>
     public bool HasBegun => stream is { HasBegun: true };
 
-    public static ActivityAnswer Recorded(byte[] body) => new(0, TimeProvider.System) { _recorded = body };
+    public static ActivityAnswer Recorded(byte[] body) => new(default, TimeProvider.System) { _recorded = body };
 
     /// <summary>The next statement's result, to be read; it has the room that the ones before have left.</summary>
     public StatementResult Add(ActivityCall call, StatementCall statement)
     {
-        var writer = stream?.Writer ?? call.Layout.WriterOf(statement, call.Numbers, Room());
-        var result = new StatementResult(statement, writer, new RowReader(writer, stream, limit, clock), isHeld: stream is null);
+        if (_results is [.., var last])
+        {
+            _bytes += last.Written.Length;
+            _rows += last.Returned;
+        }
+        var writer = stream?.Writer ?? call.Layout.WriterOf(statement, call.Numbers, new PooledBuffer(limits.Bytes, taken: _bytes));
+        var result = new StatementResult(statement, writer, new RowReader(writer, stream, limits, _rows, clock), isHeld: stream is null);
         _results.Add(result);
         return result;
     }
@@ -55,8 +65,4 @@ internal sealed class ActivityAnswer(int limit, TimeProvider clock, RowStream? s
             result.Dispose();
         _body?.Dispose();
     }
-
-    /// <summary>What the results so far have left of it.</summary>
-    private PooledBuffer Room() =>
-        new(limit, taken: _results.Count == 0 ? 0 : _results.Sum(earlier => earlier.Written.Length));
 }

@@ -90,7 +90,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         record.Enter(Stage.Connect);
         var session = await OpenAsync(call, connection, needsNew, deadline);
         DatabaseTrace.Reach(connection, session);
-        var run = new ActivityRun(call, connection, session, new ActivityAnswer(options.ResponseLimitBytes, clock, stream), deadline);
+        var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), clock, stream);
+        var run = new ActivityRun(call, connection, session, answer, deadline);
         try
         {
             // 4. and 5.

@@ -18,6 +18,9 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
     /// <summary>Rows returned, or affected where none are; null for a statement that has no count.</summary>
     public long? RowCount { get; private set; }
 
+    /// <summary>Rows returned.</summary>
+    public long Returned => reader.Count;
+
     /// <summary>Whether there were more rows than were asked for.</summary>
     public bool Truncated => reader.Truncated;
 

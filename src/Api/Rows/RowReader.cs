@@ -10,9 +10,11 @@ namespace Gateway.Api.Rows;
 /// <summary>Reads the rows of a result, and writes them: all of them held, or sent on as they come.</summary>
 /// <param name="writer">Writes them.</param>
 /// <param name="stream">Takes them on to the caller; null where they are held.</param>
-/// <param name="valueLimit">The most bytes that a value may have which is held before it is written.</param>
+/// <param name="limits">How large the answer may be.</param>
+/// <param name="rowsBefore">The rows of the answer's earlier results.</param>
 /// <param name="clock">The clock that a row's wait for company runs by.</param>
-internal sealed class RowReader(RowWriter writer, RowStream? stream, int valueLimit, TimeProvider clock) : IDisposable
+internal sealed class RowReader(RowWriter writer, RowStream? stream, AnswerLimits limits, long rowsBefore, TimeProvider clock)
+    : IDisposable
 {
     /// <summary>A larger string or JSON value is sent on in parts of about that.</summary>
     private const int PartLength = 32 * 1024;
@@ -59,6 +61,12 @@ internal sealed class RowReader(RowWriter writer, RowStream? stream, int valueLi
             {
                 Truncated = true;
                 return;
+            }
+            if (rowsBefore + Count == limits.Rows)
+            {
+                throw new Failure(
+                    ProblemCode.ResultTooLarge,
+                    $"The answer would have more than {limits.Rows} rows (Gateway__RowLimit); ask for fewer, by LIMIT or by a query's maxRows.");
             }
             await WriteRowAsync(reader, waits);
             Count++;
@@ -247,11 +255,11 @@ internal sealed class RowReader(RowWriter writer, RowStream? stream, int valueLi
     {
         if (stream is null)
             writer.Output.EnsureRoom((long)writer.Output.Length + length);
-        else if (length > valueLimit)
+        else if (length > limits.Bytes)
         {
             throw new Failure(
                 ProblemCode.ResultTooLarge,
-                $"A value of {length} bytes is more than the {valueLimit} that are held (Gateway__ResponseLimitBytes): only strings and "
+                $"A value of {length} bytes is more than the {limits.Bytes} that are held (Gateway__ResponseLimitBytes): only strings and "
                 + "JSON are streamed in parts. Cast it to text, or unnest it.");
         }
     }

@@ -206,6 +206,16 @@ public sealed class NeonFailureTests(GatewayFixture gateway)
     }
 
     [Fact]
+    public async Task MoreRowsThanTheLimitInABatch_Are507()
+    {
+        await using var small = await gateway.StartGatewayAsync("--Gateway:RowLimit=3");
+        object Batch(int rows) => new { queries = new[] { new { query = "SELECT generate_series(1, 2)" }, new { query = $"SELECT generate_series(1, {rows})" } } };
+
+        (await small.Client.SqlAsync(Batch(1))).Expect(HttpStatusCode.OK);
+        (await small.Client.SqlAsync(Batch(2))).ExpectError(507, "result_too_large");
+    }
+
+    [Fact]
     public async Task QueryBeyondTheBudget_Is504AndWritesNothing()
     {
         var table = await CreateTableAsync();

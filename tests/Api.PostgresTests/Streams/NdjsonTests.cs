@@ -291,6 +291,21 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         await AssertFreeAsync(backends, gateway);
     }
 
+    [Fact]
+    public async Task StreamPastTheRowLimit_EndsThereWithAnErrorAndLeavesTheSessionClean()
+    {
+        await using var backends = await Backends.WatchAsync(fixture.Dsn);
+        await using var gateway = await StartAsync(backends, "--Gateway:RowLimit=10000");
+
+        var whole = await gateway.Client.NdjsonAsync("SELECT generate_series(1, 10000)");
+        var cut = await gateway.Client.NdjsonAsync("SELECT generate_series(1, 1000000000)");
+
+        Assert.Equal(10_000, whole.RowCount);
+        Assert.Equal("result_too_large", cut.Last.GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal(10_000, cut.Rows.Count);
+        await AssertFreeAsync(backends, gateway);
+    }
+
     /// <summary>At moments of their own: in mid-row and between rows.</summary>
     [Fact]
     public async Task BackendTerminatedAmidRows_NeverEndsWithAnEnd()

@@ -66,6 +66,7 @@ public sealed class GatewayConfigurationTests
     [Theory]
     [InlineData("BodyLimitBytes", "1024", "1023")]
     [InlineData("ResponseLimitBytes", "1024", "1023")]
+    [InlineData("RowLimit", "1", "0")]
     [InlineData("DefaultTimeoutMs", "1", "0")]
     [InlineData("MaxTimeoutMs", "300000", "300001")]
     [InlineData("DrainSeconds", "0", "-1")]
@@ -96,6 +97,7 @@ public sealed class GatewayConfigurationTests
     [InlineData("Gateway__Connections__a__Dsn__x is not a setting", "Gateway:Connections:a:Dsn", Dsn, "Gateway:Connections:a:Dsn:x", "1")]
     [InlineData("Gateway__Sql__AllowedOrigins takes no value", "DSN", Dsn, "Gateway:Sql:AllowedOrigins", "*")]
     [InlineData("Gateway__BodyLimitBytes__x is not a setting", "DSN", Dsn, "Gateway:BodyLimitBytes:x", "1")]
+    [InlineData("Gateway__RowLimit__x is not a setting", "DSN", Dsn, "Gateway:RowLimit:x", "1")]
     [InlineData("Gateway__BodyLimitBytes", "DSN", Dsn, "Gateway:BodyLimitBytes", "many")]
     [InlineData("is above Gateway__MaxTimeoutMs", "DSN", Dsn, "Gateway:MaxTimeoutMs", "1000")]
     public void Fault_IsNamed(string expected, params string[] settings)
