@@ -80,14 +80,7 @@ public sealed class GatewayProcess : IAsyncDisposable
 
     /// <summary>Starts one, and does not wait until it listens.</summary>
     public static GatewayProcess Begin(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
-        Begin(Built(environment, arguments), environment);
-
-    private static GatewayProcess Begin(IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
-    {
-        var gateway = new GatewayProcess(environment, command);
-        _ = gateway._listening.Task.ContinueWith(task => task.Exception, TaskScheduler.Default);
-        return gateway;
-    }
+        BeginCommand(environment, Built(environment, arguments));
 
     /// <summary>Starts one that is to end by itself.</summary>
     /// <returns>Its exit code and what it printed to standard error.</returns>
@@ -99,7 +92,7 @@ public sealed class GatewayProcess : IAsyncDisposable
     public static async Task<(int ExitCode, string Errors, string Output)> RunCommandAsync(
         IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> command)
     {
-        await using var gateway = Begin(command, environment);
+        await using var gateway = BeginCommand(environment, command);
         var code = await gateway.WaitForExitAsync();
         return (code, gateway.Errors, gateway.Output);
     }
@@ -127,6 +120,13 @@ public sealed class GatewayProcess : IAsyncDisposable
         await kill.WaitForExitAsync();
     }
 
+    /// <returns>Its exit code.</returns>
+    public async Task<int> WaitForExitAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(Patience);
+        return _process.ExitCode;
+    }
+
     /// <summary>Ends it with no chance to clean up.</summary>
     public async Task KillAsync()
     {
@@ -141,15 +141,16 @@ public sealed class GatewayProcess : IAsyncDisposable
         _process.Dispose();
     }
 
+    private static GatewayProcess BeginCommand(IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> command)
+    {
+        var gateway = new GatewayProcess(environment, command);
+        // Nobody need ask whether it listens; that it never did is no fault of the tests'.
+        _ = gateway._listening.Task.ContinueWith(task => task.Exception, TaskScheduler.Default);
+        return gateway;
+    }
+
     private static string[] Built(IReadOnlyDictionary<string, string> environment, string[] arguments) =>
         ["dotnet", Path.Combine(AppContext.BaseDirectory, "Gateway.Api.dll"), .. arguments, .. PrivilegedRoles.Allow(environment.Keys)];
-
-    /// <returns>Its exit code.</returns>
-    public async Task<int> WaitForExitAsync()
-    {
-        await _process.WaitForExitAsync().WaitAsync(Patience);
-        return _process.ExitCode;
-    }
 
     private void Append(StringBuilder text, string? line)
     {

@@ -1,4 +1,5 @@
 using Gateway.Api.PostgresTests.Callers;
+
 namespace Gateway.Api.PostgresTests.Browser;
 
 /// <summary>Swagger UI of a gateway that has callers: a key is given by "Authorize".</summary>
