@@ -96,7 +96,7 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         var documented = (await DocumentedAsync()).ToHashSet();
         var sent = new List<string>();
         var taken = 0;
-        for (var request = 0; request < 120; request++)
+        for (var request = 0; request < 240; request++)
         {
             var id = Text(random, ' ', visibleOnly: true);
             sent.Add(id);
