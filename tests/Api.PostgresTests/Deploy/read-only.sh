@@ -21,7 +21,13 @@ shift 2
 while read -r _ place kind options _; do
   case $kind,$place in
     proc,* | sysfs,* | cgroup*,* | devtmpfs,* | devpts,* | securityfs,* | mqueue,*) ;;
-    *) [[ $options == ro* ]] || mount -o remount,bind,ro "$place" 2>/dev/null || true ;;
+    *)
+      # One that can't be remounted is one that an unprivileged user may not write to anyhow, or the test would prove nothing.
+      [[ $options == ro* ]] || fault=$(mount -o remount,bind,ro "$place" 2>&1) || [[ ! -w $place ]] || {
+        echo "$place can't be made read-only: $fault" >&2
+        exit 1
+      }
+      ;;
   esac
 done </proc/mounts
 for place in / /tmp /var/tmp /dev/shm "$HOME" "$(dirname "$1")"; do
