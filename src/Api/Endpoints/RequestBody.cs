@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Unicode;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
+using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.Net.Http.Headers;
 
@@ -17,20 +18,16 @@ internal sealed class RequestBody : IDisposable
     private readonly byte[] _bytes;
     private readonly JsonDocument _document;
 
-    private RequestBody(byte[] bytes, int length, JsonDocument document)
+    private RequestBody(byte[] bytes, JsonDocument document)
     {
         _bytes = bytes;
-        Length = length;
         _document = document;
     }
-
-    /// <summary>In bytes.</summary>
-    public int Length { get; }
 
     /// <summary>Valid until this is disposed.</summary>
     public JsonElement Fields => _document.RootElement;
 
-    /// <summary>Reads it.</summary>
+    /// <summary>Reads it, and records its size.</summary>
     /// <param name="request">The request.</param>
     /// <param name="limit">The most bytes.</param>
     /// <param name="anyType">Whether it is read as JSON whatever its media type is.</param>
@@ -51,7 +48,11 @@ internal sealed class RequestBody : IDisposable
                     bytes = Enlarge(bytes);
                 var read = await request.Body.ReadAsync(bytes.AsMemory(length), request.HttpContext.RequestAborted);
                 if (read == 0)
-                    return new RequestBody(bytes, length, Parse(bytes.AsMemory(0, length)));
+                {
+                    var body = new RequestBody(bytes, Parse(bytes.AsMemory(0, length)));
+                    RequestRecord.Of(request.HttpContext).BodyBytes = length;
+                    return body;
+                }
                 length += read;
                 if (length > limit)
                     throw TooLarge(limit);

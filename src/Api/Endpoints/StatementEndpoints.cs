@@ -86,7 +86,6 @@ internal static class StatementEndpoints
         HttpContext http, Operation operation, GatewayOptions options, RequestRecord record)
     {
         using var body = await RequestBody.ReadAsync(http.Request, options.BodyLimitBytes);
-        record.BodyBytes = body.Length;
         return RequestReader.Read(body.Fields, http.Request.Headers[IdempotencyKey], operation, options, record);
     }
 

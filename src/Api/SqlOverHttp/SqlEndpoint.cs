@@ -37,7 +37,7 @@ internal static class SqlEndpoint
         record.Connection = connection.Name;
         var headers = SqlHeaders.Read(http.Request.Headers)
             ?? throw Invalid($"{SqlHeaders.IsolationLevel} is ReadUncommitted, ReadCommitted, RepeatableRead or Serializable.");
-        var call = await ReadAsync(http.Request, headers, caller, connection, options, record);
+        var call = await ReadAsync(http.Request, headers, caller, connection, options);
         record.ActivityId = call.Activity.ActivityId;
 
         if (call.IsTransaction)
@@ -68,11 +68,10 @@ internal static class SqlEndpoint
         request.Headers[SqlHeaders.ConnectionString] is [{ } text] && SqlConnectionString.TryRead(text, out var read) ? read : null;
 
     private static async Task<ActivityCall> ReadAsync(
-        HttpRequest request, SqlHeaders headers, Caller caller, NamedConnection connection, GatewayOptions options, RequestRecord record)
+        HttpRequest request, SqlHeaders headers, Caller caller, NamedConnection connection, GatewayOptions options)
     {
         var key = KeyOf(request.Headers[StatementEndpoints.IdempotencyKey]);
         using var body = await RequestBody.ReadAsync(request, options.BodyLimitBytes, anyType: true);
-        record.BodyBytes = body.Length;
         var read = SqlRequestReader.Read(body.Fields, headers.ArrayMode);
 
         var batch = read.IsBatch ? headers.Batch : default;

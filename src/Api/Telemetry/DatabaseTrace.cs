@@ -41,7 +41,7 @@ internal static class DatabaseTrace
     /// <summary>Says which of several servers it came to.</summary>
     public static void Reach(NamedConnection connection, Session session)
     {
-        if (connection.Server is null && RequestTrace.IsOn && RequestTrace.Recorded(Activity.Current) is { Kind: ActivityKind.Client } span)
+        if (connection.Server is null && RequestTrace.Recorded(Activity.Current) is { Kind: ActivityKind.Client } span)
             SetServer(span, session.Server);
     }
 

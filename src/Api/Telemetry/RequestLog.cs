@@ -54,23 +54,22 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
         {
             // Ends the stage that is on.
             record.Enter(Stage.Answer);
-            metrics.Measure(http, record);
-            Write(http, record);
+            var labels = HttpLabels.Of(http);
+            metrics.Measure(labels, record);
+            Write(labels, record);
         }
     }
 
-    private void Write(HttpContext http, RequestRecord record)
+    private void Write(HttpLabels http, RequestRecord record)
     {
-        // The route and not the path: a path holds whatever the caller put there.
-        var known = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
-        var route = known ?? "(none)";
+        var route = http.Route ?? "(none)";
         var isProbe = !record.CallerLeft && (route.StartsWith("/healthz", StringComparison.Ordinal) || route == MetricsEndpoint.Path);
         if (record.RecordedSpan is { } span)
         {
             if (isProbe)
                 RequestTrace.Drop(span);
             else
-                RequestTrace.Complete(span, http, record, known);
+                RequestTrace.Complete(span, http, record);
         }
         var level = isProbe ? LogEventLevel.Debug
             : record.Code is null ? LogEventLevel.Information
@@ -83,15 +82,15 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
             clock.GetLocalNow(), level, exception: null, template, [], record.Span?.TraceId ?? default, record.Span?.SpanId ?? default);
         Add(line, "Route", route);
         if (!record.CallerLeft)
-            Add(line, "Status", http.Response.StatusCode);
+            Add(line, "Status", http.Status);
         if (!isProbe)
-            AddRequest(line, http.Request, record);
+            AddRequest(line, http, record);
         log.Write(line);
     }
 
-    private static void AddRequest(LogEvent line, HttpRequest request, RequestRecord record)
+    private static void AddRequest(LogEvent line, HttpLabels http, RequestRecord record)
     {
-        Add(line, "Method", HttpMethodName.Of(request));
+        Add(line, "Method", http.Method);
         Add(line, "Caller", record.Caller?.Name);
         Add(line, "Connection", record.Connection);
         Add(line, "ActivityId", record.ActivityId);

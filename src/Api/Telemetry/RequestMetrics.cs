@@ -18,12 +18,9 @@ internal sealed class RequestMetrics
 
     private const string ErrorType = "error.type";
     private const string Method = "http.request.method";
-    private const string CallerLeft = "caller_left";
 
     // Boxed once and not for each request.
     private static readonly object[] Statuses = [.. Enumerable.Range(0, 600).Select(status => (object)status)];
-
-    private static readonly string[] StageNames = [.. Enum.GetNames<Stage>().Select(name => name.ToLowerInvariant())];
 
     /// <summary>What a problem says of the activity.</summary>
     private static readonly FrozenDictionary<string, string> OutcomeOf = new Dictionary<string, string>
@@ -81,9 +78,9 @@ internal sealed class RequestMetrics
     }
 
     /// <summary>Measures a request that is over, its last stage too.</summary>
-    public void Measure(HttpContext http, RequestRecord record)
+    public void Measure(HttpLabels http, RequestRecord record)
     {
-        var error = record.CallerLeft ? CallerLeft : record.Code;
+        var error = record.ErrorType;
         MeasureHttp(http, record, error);
         if (error == Fault)
             _faults.Add(1);
@@ -102,18 +99,17 @@ internal sealed class RequestMetrics
         _requests.Add(1, tags);
     }
 
-    private void MeasureHttp(HttpContext http, RequestRecord record, string? error)
+    private void MeasureHttp(HttpLabels http, RequestRecord record, string? error)
     {
         var tags = new TagList
         {
-            { Method, HttpMethodName.Of(http.Request) },
-            { "url.scheme", http.Request.IsHttps ? "https" : "http" },
+            { Method, http.Method },
+            { "url.scheme", http.Scheme },
         };
-        // The route and not the path: a path holds whatever the caller put there.
-        if ((http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText is { } route)
+        if (http.Route is { } route)
             tags.Add("http.route", route);
         if (!record.CallerLeft)
-            tags.Add("http.response.status_code", Statuses[Math.Clamp(http.Response.StatusCode, 0, Statuses.Length - 1)]);
+            tags.Add("http.response.status_code", Statuses[Math.Clamp(http.Status, 0, Statuses.Length - 1)]);
         AddError(ref tags, error);
         _duration.Record(record.Elapsed.TotalSeconds, tags);
         if (record.BodyBytes is { } body)
@@ -129,7 +125,7 @@ internal sealed class RequestMetrics
             if (record.TimeIn(stage) > TimeSpan.Zero)
             {
                 _stages.Record(
-                    record.TimeIn(stage).TotalSeconds, [new("gateway.request.stage", StageNames[(int)stage]), new(Connection, connection)]);
+                    record.TimeIn(stage).TotalSeconds, [new("gateway.request.stage", RequestRecord.NameOf(stage)), new(Connection, connection)]);
             }
         }
 

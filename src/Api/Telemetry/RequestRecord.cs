@@ -17,30 +17,22 @@ internal enum Stage
 }
 
 /// <summary>What is known of a request while it goes its way: for its answer's headers and its line in the log.</summary>
-internal sealed class RequestRecord
+internal sealed class RequestRecord(TimeProvider clock)
 {
     private static readonly string[] StageNames = ["read", "queue", "connect", "execute", "commit", "answer"];
 
     private const int LongestServerTiming = 256;
 
-    private readonly TimeProvider _clock;
-    private readonly long _begun;
+    private readonly long _begun = clock.GetTimestamp();
     private readonly TimeSpan[] _durations = new TimeSpan[StageNames.Length];
     private TimeSpan _entered;
     private Stage _stage;
 
-    public RequestRecord(TimeProvider clock)
-    {
-        (_clock, _begun) = (clock, clock.GetTimestamp());
-        Span = Activity.Current;
-        RecordedSpan = RequestTrace.Recorded(Span);
-    }
-
     /// <summary>The request's own; ASP.NET Core begins one for each.</summary>
-    public Activity? Span { get; }
+    public Activity? Span { get; } = Activity.Current;
 
     /// <summary>Null where it will not be exported.</summary>
-    public Activity? RecordedSpan { get; }
+    public Activity? RecordedSpan { get; } = RequestTrace.Recorded(Activity.Current);
 
     /// <summary>Who sent it, where the endpoint wants to know: then it is found out before the handler runs.</summary>
     public Caller? Caller { get; set; }
@@ -74,8 +66,11 @@ internal sealed class RequestRecord
     /// <summary>Whether it has no answer since nobody was there for it.</summary>
     public bool CallerLeft { get; set; }
 
+    /// <summary>What kept it from being answered as it was meant, as metrics and traces have it; null where nothing did.</summary>
+    public string? ErrorType => CallerLeft ? "caller_left" : Code;
+
     /// <summary>Since the request's arrival.</summary>
-    public TimeSpan Elapsed => _clock.GetElapsedTime(_begun);
+    public TimeSpan Elapsed => clock.GetElapsedTime(_begun);
 
     public static RequestRecord Of(HttpContext http) => http.Features.GetRequiredFeature<RequestRecord>();
 

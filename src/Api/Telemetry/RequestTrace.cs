@@ -23,27 +23,24 @@ internal static class RequestTrace
     public static Activity? Recorded(Activity? span) => IsOn && span is { Recorded: true } ? span : null;
 
     /// <summary>Says what the request was and what became of it.</summary>
-    public static void Complete(Activity span, HttpContext http, RequestRecord record, string? route)
+    public static void Complete(Activity span, HttpLabels http, RequestRecord record)
     {
-        var method = HttpMethodName.Of(http.Request);
-        span.DisplayName = route is null ? method : $"{method} {route}";
-        span.SetTag("http.request.method", method)
-            .SetTag("url.scheme", http.Request.IsHttps ? "https" : "http")
-            .SetTag("http.route", route)
+        span.DisplayName = http.Route is null ? http.Method : $"{http.Method} {http.Route}";
+        span.SetTag("http.request.method", http.Method)
+            .SetTag("url.scheme", http.Scheme)
+            .SetTag("http.route", http.Route)
             .SetTag("gateway.caller", record.Caller?.Name)
             .SetTag("gateway.connection", record.Connection)
             .SetTag("gateway.activity_id", record.ActivityId)
-            .SetTag("gateway.attempt", record.Attempt);
+            .SetTag("gateway.attempt", record.Attempt)
+            .SetTag("error.type", record.ErrorType);
         if (record.Runs > 0)
             span.SetTag("gateway.runs", record.Runs).SetTag("gateway.replayed", record.IsReplay);
         if (record.CallerLeft)
-        {
-            span.SetTag("error.type", "caller_left");
             return;
-        }
-        span.SetTag("http.response.status_code", http.Response.StatusCode).SetTag("error.type", record.Code);
+        span.SetTag("http.response.status_code", http.Status);
         // What a caller did wrong is no error of the server's. Without a message: PostgreSQL's quote values.
-        if (http.Response.StatusCode >= ServerFault)
+        if (http.Status >= ServerFault)
             span.SetStatus(ActivityStatusCode.Error);
     }
 

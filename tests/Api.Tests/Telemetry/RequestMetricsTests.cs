@@ -30,7 +30,7 @@ public sealed class RequestMetricsTests
         listener.SetMeasurementEventCallback<long>((_, count, _, _) => counted += count);
         listener.Start();
 
-        metrics.Measure(new DefaultHttpContext(), new RequestRecord(TimeProvider.System) { Code = code });
+        metrics.Measure(HttpLabels.Of(new DefaultHttpContext()), new RequestRecord(TimeProvider.System) { Code = code });
 
         Assert.Equal(faults, counted);
     }
