@@ -29,6 +29,8 @@ public enum Departure
 /// <summary>A caller with a connection of its own, who sends a request and leaves before its answer.</summary>
 public sealed class LeavingCaller : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     private readonly Departure _departure;
     private readonly CancellationTokenSource _giveUp = new();
     private readonly HttpClient _http2;
@@ -38,7 +40,12 @@ public sealed class LeavingCaller : IAsyncDisposable
     private LeavingCaller(Departure departure, Uri address)
     {
         _departure = departure;
-        _http2 = new HttpClient(new SocketsHttpHandler { ConnectCallback = ConnectAsync, UseProxy = false })
+        _http2 = new HttpClient(new SocketsHttpHandler
+        {
+            ConnectCallback = ConnectAsync,
+            Expect100ContinueTimeout = Timeout.InfiniteTimeSpan,
+            UseProxy = false,
+        })
         {
             BaseAddress = address,
             DefaultRequestVersion = HttpVersion.Version20,
@@ -77,19 +84,31 @@ public sealed class LeavingCaller : IAsyncDisposable
         await _socket!.SendAsync((byte[])[.. Encoding.ASCII.GetBytes(head), .. body], SocketFlags.None);
     }
 
-    /// <summary>Sends a request that lacks the end of its body.</summary>
+    /// <summary>Sends a request whose body lacks its end, and returns when the gateway has begun to read the body.</summary>
     public async Task SendUnfinishedAsync(string endpoint)
     {
         if (SpeaksHttp2)
         {
             var content = new UnfinishedContent(_giveUp.Token);
-            _answer = _http2.PostAsync($"/v1/{endpoint}", content, _giveUp.Token);
-            await content.Begun;
+            var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/{endpoint}")
+            {
+                Content = content,
+                Version = _http2.DefaultRequestVersion,
+                VersionPolicy = _http2.DefaultVersionPolicy,
+            };
+            request.Headers.ExpectContinue = true;
+            _answer = _http2.SendAsync(request, _giveUp.Token);
+            await content.Begun.WaitAsync(Patience);
             return;
         }
         await _socket!.SendAsync(Encoding.ASCII.GetBytes(
             $"POST /v1/{endpoint} HTTP/1.1\r\nHost: {_http2.BaseAddress!.Authority}\r\n"
-            + "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"));
+            + "Content-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"));
+        const string Asked = "HTTP/1.1 100 Continue\r\n\r\n";
+        var received = new byte[Asked.Length];
+        await new NetworkStream(_socket).ReadExactlyAsync(received).AsTask().WaitAsync(Patience);
+        Assert.Equal(Asked, Encoding.ASCII.GetString(received));
+        await _socket.SendAsync("{"u8.ToArray());
     }
 
     /// <summary>Leaves.</summary>
