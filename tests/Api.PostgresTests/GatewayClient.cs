@@ -90,6 +90,19 @@ public sealed record Answer(HttpStatusCode Status, string MediaType, IReadOnlyDi
         response.Headers.ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase),
         await response.Content.ReadAsStringAsync());
 
+    /// <summary>Asks until it is that answer, or for so long that it can't be expected any more: then it is the last one.</summary>
+    public static async Task<Answer> UntilAsync(Func<Task<Answer>> send, Func<Answer, bool> isIt)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(40));
+        while (true)
+        {
+            var answer = await send();
+            if (isIt(answer) || limit.IsCancellationRequested)
+                return answer;
+            await Task.Delay(100);
+        }
+    }
+
     /// <summary>The JSON of an answer with that status; else a failure that shows the answer.</summary>
     public JsonElement Expect(HttpStatusCode status)
     {

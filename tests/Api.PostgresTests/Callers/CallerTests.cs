@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Gateway.Api.Admission;
@@ -9,8 +8,6 @@ namespace Gateway.Api.PostgresTests.Callers;
 /// <summary>Who has no key gets nothing, who has one what it has a right to, and each its own activities.</summary>
 public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) : IClassFixture<CallersFixture>
 {
-    private const string Write = "INSERT INTO orders (user_id, total) VALUES (1, 1) RETURNING id";
-
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     public static TheoryData<string, string> RefusedCredentials
@@ -147,7 +144,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
     {
         var key = hasKey ? $"Authorization: Bearer {gateway.Reader}\r\n" : "";
 
-        var line = await SendHeadAsync($"{key}Content-Length: 1000\r\nExpect: 100-continue\r\n");
+        var line = await CallerRequest.SendHeadAsync(gateway.Address, $"{key}Content-Length: 1000\r\nExpect: 100-continue\r\n");
 
         Assert.Equal(expected, line);
     }
@@ -162,7 +159,8 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
     {
         const string Body = """{"activityId": "a", "sql": "SELECT 1"}""";
 
-        var line = await SendHeadAsync($"{headers.Replace("KEY", gateway.Reader)}Content-Length: {Body.Length}\r\n", Body);
+        var line = await CallerRequest.SendHeadAsync(
+            gateway.Address, $"{headers.Replace("KEY", gateway.Reader)}Content-Length: {Body.Length}\r\n", Body);
 
         Assert.StartsWith($"HTTP/1.1 {status} ", line);
     }
@@ -196,7 +194,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
     {
         using var writer = gateway.As(gateway.Writer);
         using var second = gateway.As(gateway.Second);
-        var request = new { activityId = "callers/one-id", sql = Write };
+        var request = new { activityId = "callers/one-id", sql = CallerRequest.Write };
 
         var first = await writer.PostAsync("execute", request);
         var others = await second.PostAsync("execute", request);
@@ -207,7 +205,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
         Assert.Equal(["true", "true"], again.Select(answer => answer.Headers["Idempotent-Replayed"]));
         Assert.Equal([first.Text, others.Text], again.Select(answer => answer.Text));
         // Another request under the ID is no mismatch of somebody else's.
-        (await writer.PostAsync("execute", new { activityId = "callers/mine", sql = Write })).Expect(HttpStatusCode.OK);
+        (await writer.PostAsync("execute", new { activityId = "callers/mine", sql = CallerRequest.Write })).Expect(HttpStatusCode.OK);
         (await second.PostAsync("execute", new { activityId = "callers/mine", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
     }
 
@@ -237,7 +235,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
     {
         using var one = gateway.As(gateway.Second);
         using var other = gateway.As(gateway.SecondsOther);
-        var request = new { activityId = "callers/both-keys", sql = Write };
+        var request = new { activityId = "callers/both-keys", sql = CallerRequest.Write };
 
         var first = await one.PostAsync("execute", request);
         var again = await other.PostAsync("execute", request);
@@ -251,7 +249,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
     {
         var (old, young) = (ApiKey.New(), ApiKey.New());
         string?[][] keysOverTime = [[old], [old, young], [null, young]];
-        var request = new { activityId = "callers/rotation", sql = Write };
+        var request = new { activityId = "callers/rotation", sql = CallerRequest.Write };
         var answers = new List<Answer>();
         foreach (var keys in keysOverTime)
         {
@@ -325,9 +323,9 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
     [Theory]
     [InlineData("postgresql://any:READER@host/default", "", "SELECT 1", 200)]
     [InlineData("postgresql://any@host/default", "Bearer READER", "SELECT 1", 200)]
-    [InlineData("postgresql://any:WRITER@host/default", "", Write, 200)]
-    [InlineData("postgresql://any:READER@host/default", "", Write, 400)]
-    [InlineData("postgresql://any:WRITER@host/reports", "", Write, 400)]
+    [InlineData("postgresql://any:WRITER@host/default", "", CallerRequest.Write, 200)]
+    [InlineData("postgresql://any:READER@host/default", "", CallerRequest.Write, 400)]
+    [InlineData("postgresql://any:WRITER@host/reports", "", CallerRequest.Write, 400)]
     public async Task SqlOverHttp_MayDoWhatItsKeyHasTheRightTo(string connectionString, string credential, string sql, int status)
     {
         var answer = await SqlAsync(Fill(connectionString), Fill(credential), sql);
@@ -398,55 +396,22 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
 
     private async Task<Answer> SendAsync(string endpoint, string connection, string authorization, Uri? address = null)
     {
-        var id = Uri.EscapeDataString($"callers/{Guid.NewGuid()}");
-        using var client = new HttpClient { BaseAddress = address ?? gateway.Address };
-        using var request = endpoint switch
-        {
-            "find" => new HttpRequestMessage(HttpMethod.Get, $"/v1/activities/{id}?connection={connection}"),
-            "cancel" => new HttpRequestMessage(HttpMethod.Post, $"/v1/activities/{id}/cancel?connection={connection}"),
-            _ => new HttpRequestMessage(HttpMethod.Post, $"/v1/{(endpoint == "readOnly" ? "transaction" : endpoint)}"),
-        };
-        object? body = endpoint switch
-        {
-            "query" => new { activityId = id, connection, sql = "SELECT 1" },
-            "execute" => new { activityId = id, connection, sql = Write },
-            "transaction" => new { activityId = id, connection, statements = new[] { new { sql = Write } } },
-            "readOnly" => new { activityId = id, connection, readOnly = true, statements = new[] { new { sql = "SELECT 1" } } },
-            _ => null,
-        };
-        if (body is not null)
-            request.Content = new StringContent(JsonSerializer.Serialize(body), Encoding.UTF8, "application/json");
-        if (authorization.Length > 0)
-            Assert.True(request.Headers.TryAddWithoutValidation("Authorization", authorization));
-        using var response = await client.SendAsync(request);
-        return await Answer.ReadAsync(response);
+        using var request = CallerRequest.Of(endpoint, connection, $"callers/{Guid.NewGuid()}");
+        return await SendAsync(request, authorization, address);
     }
 
     private async Task<Answer> SqlAsync(string connectionString, string authorization, string sql, Uri? address = null)
     {
-        using var client = new HttpClient { BaseAddress = address ?? gateway.Address };
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/sql")
-        {
-            Content = new StringContent(JsonSerializer.Serialize(new { query = sql })),
-        };
-        if (connectionString.Length > 0)
-            request.Headers.TryAddWithoutValidation("Neon-Connection-String", connectionString);
-        if (authorization.Length > 0)
-            request.Headers.TryAddWithoutValidation("Authorization", authorization);
-        using var response = await client.SendAsync(request);
-        return await Answer.ReadAsync(response);
+        using var request = CallerRequest.OfSql(connectionString, sql);
+        return await SendAsync(request, authorization, address);
     }
 
-    /// <summary>What a client library would mend or refuse.</summary>
-    /// <returns>The answer's first line.</returns>
-    private async Task<string> SendHeadAsync(string headers, string body = "")
+    private async Task<Answer> SendAsync(HttpRequestMessage request, string authorization, Uri? address)
     {
-        using var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, gateway.Address.Port);
-        var stream = client.GetStream();
-        await stream.WriteAsync(Encoding.Latin1.GetBytes(
-            $"POST /v1/query HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n{headers}\r\n{body}"));
-        using var reader = new StreamReader(stream, Encoding.Latin1);
-        return (await reader.ReadLineAsync().WaitAsync(Patience))!;
+        using var client = new HttpClient { BaseAddress = address ?? gateway.Address };
+        if (authorization.Length > 0)
+            Assert.True(request.Headers.TryAddWithoutValidation("Authorization", authorization));
+        using var response = await client.SendAsync(request);
+        return await Answer.ReadAsync(response);
     }
 }

@@ -33,7 +33,7 @@ public sealed class KeyRotationTests(GatewayFixture server)
         (await AskAsync(gateway, remembered)).Expect(HttpStatusCode.OK);
 
         keys.Serve(_young);
-        var answer = await TokenTests.Eventually(() => AskAsync(gateway, remembered), answer => answer.Status != HttpStatusCode.OK);
+        var answer = await Answer.UntilAsync(() => AskAsync(gateway, remembered), answer => answer.Status != HttpStatusCode.OK);
 
         answer.ExpectProblem(401, "unauthenticated");
         (await AskAsync(gateway, Token(_old))).ExpectProblem(401, "unauthenticated");
@@ -50,12 +50,12 @@ public sealed class KeyRotationTests(GatewayFixture server)
 
         keys.Fail();
         var failed = keys.Requests + 2;
-        await TokenTests.Eventually(() => AskAsync(gateway, remembered), _ => keys.Requests >= failed);
+        await Answer.UntilAsync(() => AskAsync(gateway, remembered), _ => keys.Requests >= failed);
         (await AskAsync(gateway, Token(_old))).Expect(HttpStatusCode.OK);
         // Whether there is a new key nobody can tell.
         (await AskAsync(gateway, Token(_young))).ExpectProblem(503, "issuer_unavailable");
 
-        (await TokenTests.Eventually(() => AskAsync(gateway, remembered), answer => answer.Status != HttpStatusCode.OK))
+        (await Answer.UntilAsync(() => AskAsync(gateway, remembered), answer => answer.Status != HttpStatusCode.OK))
             .ExpectProblem(503, "issuer_unavailable");
         keys.Serve(_old);
         (await Until(gateway, _old, 200)).Expect(HttpStatusCode.OK);
@@ -173,7 +173,7 @@ public sealed class KeyRotationTests(GatewayFixture server)
     }
 
     private static Task<Answer> Until(RunningGateway gateway, IssuedKey key, int status) =>
-        TokenTests.Eventually(() => AskAsync(gateway, Token(key)), answer => (int)answer.Status == status);
+        Answer.UntilAsync(() => AskAsync(gateway, Token(key)), answer => (int)answer.Status == status);
 
     private Task<RunningGateway> StartAsync(string jwks, params string[] settings) => server.StartGatewayAsync(
     [

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Gateway.Api.Admission;
@@ -12,8 +11,6 @@ namespace Gateway.Api.PostgresTests.Callers;
 public sealed class LimitTests(GatewayFixture server)
 {
     private const int Burst = 3;
-
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly string _key = ApiKey.New();
     private readonly string _otherKey = ApiKey.New();
@@ -48,7 +45,7 @@ public sealed class LimitTests(GatewayFixture server)
         using var client = new GatewayClient(gateway.Address, _key);
 
         (await PostAsync(client)).Expect(HttpStatusCode.OK);
-        var refused = await TokenTests.Eventually(() => PostAsync(client), answer => answer.Status != HttpStatusCode.OK);
+        var refused = await Answer.UntilAsync(() => PostAsync(client), answer => answer.Status != HttpStatusCode.OK);
         refused.ExpectProblem(429, "rate_limited");
         await Task.Delay(TimeSpan.FromSeconds(int.Parse(refused.Headers["Retry-After"])));
 
@@ -68,7 +65,8 @@ public sealed class LimitTests(GatewayFixture server)
         (await client.PostAsync("execute", "{")).ExpectProblem(429, "rate_limited");
         (await client.FindActivityAsync("limits/any")).ExpectProblem(429, "rate_limited");
         (await client.CancelActivityAsync("limits/any")).ExpectProblem(429, "rate_limited");
-        var line = await SendHeadAsync(gateway.Address, "Content-Length: 1000\r\nExpect: 100-continue\r\n");
+        var line = await CallerRequest.SendHeadAsync(
+            gateway.Address, $"Authorization: Bearer {_key}\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n");
 
         Assert.StartsWith("HTTP/1.1 429 ", line);
         Assert.Equal(before, proxy.RoundTrips);
@@ -134,7 +132,7 @@ public sealed class LimitTests(GatewayFixture server)
 
         for (var n = 0; n < 3; n++)
         {
-            var answer = await TokenTests.Eventually(() => client.PostAsync(endpoint, body), answer => (int)answer.Status != 429);
+            var answer = await Answer.UntilAsync(() => client.PostAsync(endpoint, body), answer => (int)answer.Status != 429);
             Assert.True((int)answer.Status == status, answer.Text);
         }
 
@@ -191,7 +189,7 @@ public sealed class LimitTests(GatewayFixture server)
 
     /// <summary>The place is given up just after the answer has been sent.</summary>
     private static Task<Answer> Freed(GatewayClient client) =>
-        TokenTests.Eventually(() => PostAsync(client), answer => (int)answer.Status != 429);
+        Answer.UntilAsync(() => PostAsync(client), answer => (int)answer.Status != 429);
 
     private static StringContent Json(object body) => new(JsonSerializer.Serialize(body), Encoding.UTF8, "application/json");
 
@@ -206,15 +204,4 @@ public sealed class LimitTests(GatewayFixture server)
 
     private Task<Answer> SqlAsync(GatewayClient client) => client.SendToAsync(
         "/sql", Json(new { query = "SELECT 1" }), ("Neon-Connection-String", $"postgresql://any:{_key}@host/default"));
-
-    private async Task<string> SendHeadAsync(Uri address, string headers)
-    {
-        using var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, address.Port);
-        var stream = client.GetStream();
-        await stream.WriteAsync(Encoding.Latin1.GetBytes(
-            $"POST /v1/query HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nAuthorization: Bearer {_key}\r\n{headers}\r\n"));
-        using var reader = new StreamReader(stream, Encoding.Latin1);
-        return (await reader.ReadLineAsync().WaitAsync(Patience))!;
-    }
 }

@@ -2,7 +2,6 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Gateway.Api.PostgresTests.Callers;
@@ -10,8 +9,6 @@ namespace Gateway.Api.PostgresTests.Callers;
 /// <summary>Which tokens let their caller in, and that none of the others reaches PostgreSQL.</summary>
 public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixture>
 {
-    private const string Write = "INSERT INTO orders (user_id, total) VALUES (1, 1) RETURNING id";
-
     /// <summary>What makes each bad token, by what is wrong with it.</summary>
     private static readonly Dictionary<string, Func<TokensFixture, string>> Bad = new()
     {
@@ -355,21 +352,9 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         var token = Token(gateway, claims: claims => claims["exp"] = Now - 28);
 
         (await SendAsync("query", "default", token)).Expect(HttpStatusCode.OK);
-        var answer = await Eventually(() => SendAsync("query", "default", token), answer => answer.Status != HttpStatusCode.OK);
+        var answer = await Answer.UntilAsync(() => SendAsync("query", "default", token), answer => answer.Status != HttpStatusCode.OK);
 
         answer.ExpectProblem(401, "unauthenticated");
-    }
-
-    internal static async Task<Answer> Eventually(Func<Task<Answer>> send, Func<Answer, bool> isIt)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(40));
-        while (true)
-        {
-            var answer = await send();
-            if (isIt(answer) || limit.IsCancellationRequested)
-                return answer;
-            await Task.Delay(100);
-        }
     }
 
     private static string Token(TokensFixture of, Action<JsonObject>? header = null, Action<JsonObject>? claims = null) =>
@@ -415,33 +400,14 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
 
     private async Task<Answer> SendAsync(string endpoint, string connection, string token, string? header = null, string? id = null)
     {
-        id ??= $"tokens/{Guid.NewGuid():N}";
-        using var request = endpoint switch
-        {
-            "find" => new HttpRequestMessage(HttpMethod.Get, $"/v1/activities/{Uri.EscapeDataString(id)}?connection={connection}"),
-            "cancel" => new HttpRequestMessage(HttpMethod.Post, $"/v1/activities/{Uri.EscapeDataString(id)}/cancel?connection={connection}"),
-            _ => new HttpRequestMessage(HttpMethod.Post, $"/v1/{endpoint}"),
-        };
-        object? body = endpoint switch
-        {
-            "query" => new { activityId = id, connection, sql = "SELECT 1" },
-            "execute" => new { activityId = id, connection, sql = Write },
-            "transaction" => new { activityId = id, connection, statements = new[] { new { sql = Write } } },
-            _ => null,
-        };
-        if (body is not null)
-            request.Content = new StringContent(JsonSerializer.Serialize(body), Encoding.UTF8, "application/json");
+        using var request = CallerRequest.Of(endpoint, connection, id ?? $"tokens/{Guid.NewGuid():N}");
         request.Headers.TryAddWithoutValidation("Authorization", header ?? $"Bearer {token}");
         return await SendAsync(request);
     }
 
     private async Task<Answer> SqlAsync(string token)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/sql")
-        {
-            Content = new StringContent(JsonSerializer.Serialize(new { query = "SELECT 1" })),
-        };
-        request.Headers.TryAddWithoutValidation("Neon-Connection-String", $"postgresql://any:{Uri.EscapeDataString(token)}@host/default");
+        using var request = CallerRequest.OfSql($"postgresql://any:{Uri.EscapeDataString(token)}@host/default", "SELECT 1");
         return await SendAsync(request);
     }
 

@@ -46,12 +46,14 @@ public sealed class TokensFixture(GatewayFixture server) : IAsyncLifetime
     /// <inheritdoc cref="FaultProxy.Seen"/>
     internal (long RoundTrips, int Connections) Asked => _proxy!.Seen;
 
-    internal string Document => IssuedKey.SetOf(Rsa, Small, Curve, LargerCurve, LargestCurve, Encrypting, Signing, Only256, Odd);
+    internal string Document => IssuedKey.SetOf(Served);
+
+    private IssuedKey[] Served => [Rsa, Small, Curve, LargerCurve, LargestCurve, Encrypting, Signing, Only256, Odd];
 
     public async ValueTask InitializeAsync()
     {
         _proxy = FaultProxy.Start(await server.CreateDatabaseAsync());
-        _keys = await KeyServer.StartAsync(Rsa, Small, Curve, LargerCurve, LargestCurve, Encrypting, Signing, Only256, Odd);
+        _keys = await KeyServer.StartAsync(Served);
         _elsewhere = await KeyServer.StartAsync(Foreign);
         await File.WriteAllTextAsync(_file, IssuedKey.SetOf(Narrow));
         _gateway = await RunningGateway.StartAsync(
@@ -60,8 +62,8 @@ public sealed class TokensFixture(GatewayFixture server) : IAsyncLifetime
             "--Gateway:ReadinessIntervalMs=60000", "--Gateway:PurgeIntervalMs=86400000",
             .. Settings("issuer", Issuer, _keys.Url, "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
             .. Settings("narrow", NarrowIssuer, _file, "ES256"),
-            .. Caller("reader", "issuer", "read/er", "default=read"),
-            .. Caller("writer", "issuer", "system:serviceaccount:shop:writer", "default=write", "reports=read"),
+            .. Caller("reader", "issuer", SubjectOf("reader"), "default=read"),
+            .. Caller("writer", "issuer", SubjectOf("writer"), "default=write", "reports=read"),
             .. Caller("nobody", "issuer", "nobody"),
             .. Caller("narrow", "narrow", "narrow", "default=read"),
         ]);

@@ -19,7 +19,7 @@ public sealed partial class OperationsTests(MeasuredGateway gateway) : IClassFix
         await using var prometheus = await PrometheusServer.StartAsync(gateway.Address);
         // What grows has a rate, and a rate takes two scrapes.
         await gateway.EverythingAsync();
-        await Task.Delay(1500, TestContext.Current.CancellationToken);
+        await prometheus.ScrapeAsync();
 
         var faults = new List<string>();
         var queries = ReadDashboard();

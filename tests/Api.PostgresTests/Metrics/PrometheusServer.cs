@@ -55,6 +55,15 @@ internal sealed class PrometheusServer : IAsyncDisposable
         throw new TimeoutException($"Prometheus has not scraped the gateway.\n{output}");
     }
 
+    /// <summary>Waits until it has scraped the gateway once more.</summary>
+    public async Task ScrapeAsync()
+    {
+        var since = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
+        using var limit = new CancellationTokenSource(Patience);
+        while ((await QueryAsync($"timestamp(up{{job=\"gateway\"}}) * 1000 > {since}")).Series.Count == 0)
+            await Task.Delay(100, limit.Token);
+    }
+
     /// <summary>What an expression has for a value now.</summary>
     /// <returns>The labels of each series, or what Prometheus has against the expression.</returns>
     public async Task<(IReadOnlyList<IReadOnlyDictionary<string, string>> Series, string? Error)> QueryAsync(string expression)
