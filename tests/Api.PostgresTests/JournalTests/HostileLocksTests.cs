@@ -25,15 +25,16 @@ public sealed class HostileLocksTests(HostileDatabase database) : IClassFixture<
     public async Task WhileAStatementLocksWhatItCan_AnotherActivityIsClaimed(string sql)
     {
         var id = Guid.NewGuid().ToString("N");
-        var running = database.ExecuteAsync($"{id}/running", "SELECT pg_sleep(1.2)");
-        await Task.Delay(200);
+        await using var turnstile = await Turnstile.CloseAsync(database.AdminDsn);
+        var running = database.ExecuteAsync($"{id}/running", $"SELECT 1 FROM {turnstile.Pass}");
+        await turnstile.HoldsAsync(1);
         var attack = database.ExecuteAsync(null, sql);
-        await Task.Delay(200);
+        await UntilItWaitsAsync(attack, sql);
 
         var claimed = await database.ExecuteAsync($"{id}/claimed", "SELECT 1");
 
         claimed.Expect(HttpStatusCode.OK);
-        Assert.False(running.IsCompleted, "Nothing was running any more that the attack could have waited for.");
+        await turnstile.OpenAsync();
         (await running).Expect(HttpStatusCode.OK);
         await attack;
     }
@@ -41,13 +42,27 @@ public sealed class HostileLocksTests(HostileDatabase database) : IClassFixture<
     [Fact]
     public async Task InstalledAgainWhileAnActivityRuns_NeitherWaitsForTheOther()
     {
-        var running = database.ExecuteAsync("installed-again", "SELECT pg_sleep(2)");
-        await Task.Delay(200);
+        await using var turnstile = await Turnstile.CloseAsync(database.AdminDsn);
+        var running = database.ExecuteAsync("installed-again", $"SELECT 1 FROM {turnstile.Pass}");
+        await turnstile.HoldsAsync(1);
 
-        await GatewayFixture.InstallJournalAsync(database.AdminDsn, database.Role);
+        await GatewayFixture.InstallJournalAsync(database.AdminDsn, database.Role).WaitAsync(TimeSpan.FromSeconds(20));
 
-        Assert.False(running.IsCompleted, "The installation waited for what ran.");
         (await database.ExecuteAsync($"{Guid.NewGuid():N}", "SELECT 1")).Expect(HttpStatusCode.OK);
+        await turnstile.OpenAsync();
         (await running).Expect(HttpStatusCode.OK);
+    }
+
+    /// <summary>Returns when the attack waits for a lock or sleeps with its own; or when it has been refused.</summary>
+    private async Task UntilItWaitsAsync(Task attack, string sql)
+    {
+        while (!attack.IsCompleted && !await database.ReadAsync<bool>(
+            $"""
+            SELECT count(*) > 0 FROM pg_stat_activity
+            WHERE datname = current_database() AND query = $attack${sql}$attack$ AND wait_event_type IN ('Lock', 'Timeout')
+            """))
+        {
+            await Task.Delay(5);
+        }
     }
 }

@@ -182,13 +182,15 @@ public sealed class HostileStateTests(HostileDatabase database) : IClassFixture<
     public async Task BackendEndedByAnother_RetryHasOneEffect()
     {
         var id = $"ended/{Guid.NewGuid():N}";
-        const string Slow = "WITH e AS (INSERT INTO effects VALUES ($1)) SELECT pg_sleep(1.5)";
-        var victim = database.ExecuteAsync(id, Slow, id);
-        await Task.Delay(300);
-        (await database.QueryAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%effects%pg_sleep%' AND pid <> pg_backend_pid()")).Expect(HttpStatusCode.OK);
+        await using var turnstile = await Turnstile.CloseAsync(database.AdminDsn);
+        var sql = $"WITH e AS (INSERT INTO effects VALUES ($1)) SELECT 1 FROM {turnstile.Pass}";
+        var victim = database.ExecuteAsync(id, sql, id);
+        await turnstile.HoldsAsync(1);
+        (await database.QueryAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%effects%pg_advisory%' AND pid <> pg_backend_pid()")).Expect(HttpStatusCode.OK);
 
         (await victim).ExpectProblem(503, "database_unavailable");
-        var retried = await database.ExecuteAsync(id, Slow, id);
+        await turnstile.OpenAsync();
+        var retried = await database.ExecuteAsync(id, sql, id);
 
         Assert.Equal("false", retried.Headers["Idempotent-Replayed"]);
         Assert.Equal(1, await EffectsAsync(id));

@@ -16,8 +16,8 @@ public sealed class JournalInstallTests(GatewayFixture server)
 
         await InstallAsync(0, dsn);
         // What was found missing is looked for again within a second or so.
-        await Task.Delay(1200);
-        (await gateway.Client.PostAsync("execute", request)).Expect(HttpStatusCode.OK);
+        (await Answer.UntilAsync(() => gateway.Client.PostAsync("execute", request), answer => answer.Status == HttpStatusCode.OK))
+            .Expect(HttpStatusCode.OK);
         await InstallAsync(0, dsn);
 
         Assert.Equal("true", (await gateway.Client.PostAsync("execute", request)).Headers["Idempotent-Replayed"]);
