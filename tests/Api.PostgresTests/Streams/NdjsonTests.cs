@@ -363,10 +363,10 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         using var caller = new StreamCaller(gateway.Address);
         var sql = $"SELECT g, repeat('x', 9000) AS x, CASE WHEN g = 50 THEN {turnstile.Pass} END AS gate FROM generate_series(1, 60) g";
 
-        var answering = caller.SendAsync(new { activityId = "a", sql, timeoutMs = 3000 });
+        // It has begun when rows have come; the end of the one before the turnstile is in the server's buffer.
+        using var answer = await caller.SendAsync(new { activityId = "a", sql, timeoutMs = 5000 });
         await turnstile.HoldsAsync(1);
         proxy.Set(new BlackHole());
-        using var answer = await answering;
         var (text, whole) = await ReadAllAsync(answer);
 
         Assert.DoesNotContain("\"end\":", text);
