@@ -170,11 +170,13 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
         await using var gateway = await StartAsync(backends, fixture.Dsn);
 
-        var first = RunAsync(gateway, "query", "SELECT pg_sleep(1.2)", 5000);
-        await backends.UntilAsync("active");
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var first = RunAsync(gateway, "query", $"SELECT 1 FROM {turnstile.Pass}", 20_000);
+        await turnstile.HoldsAsync(1);
         var second = await RunAsync(gateway, "execute", "SELECT nextval('queued')");
 
         AssertDeadlineExceeded(second);
+        await turnstile.OpenAsync();
         (await first).Answer.Expect(HttpStatusCode.OK);
         await AssertWorksAsync(gateway);
         Assert.False(await backends.ReadAsync<bool>("SELECT is_called FROM queued"));

@@ -137,7 +137,7 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
                 "/sql", Json(new { query = sql, @params = Array.Empty<string>() }), ("Neon-Connection-String", $"postgresql://any:{_key}@host/default"));
         }
         await Client.PostAsync("query", new { activityId = _id, sql = "SELEKT" });
-        await Client.PostAsync("query", new { activityId = _id, sql = "SELECT pg_sleep(10)", timeoutMs = 100 });
+        await Client.PostAsync("query", new { activityId = _id, sql = "SELECT pg_sleep(10)", timeoutMs = 1000 });
         await Client.PostAsync("query", new { activityId = _id, sql = "SELECT 1", connection = "nowhere" });
         await Client.PostAsync("query", "{");
         await Client.PostAsync("query", new { activityId = _id, sql = new string('x', 3000) });

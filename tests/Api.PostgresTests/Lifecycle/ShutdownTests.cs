@@ -28,9 +28,12 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
     {
         await using var gateway = await StartAsync();
         using var client = new GatewayClient(_address);
-        var requests = await SendTwentyAsync(client, seconds: 2);
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var requests = await SendTwentyAsync(client, turnstile);
 
         var exit = gateway.TerminateAsync();
+        await UntilSaidAsync(gateway, "\"InFlight\":20");
+        await turnstile.OpenAsync();
 
         foreach (var answer in await Task.WhenAll(requests))
         {
@@ -38,7 +41,6 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
             Assert.Equal("close", answer.Headers["Connection"]);
         }
         Assert.Equal(0, await exit);
-        Assert.Contains("\"InFlight\":20", gateway.Output);
     }
 
     [Fact]
@@ -46,17 +48,19 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
     {
         await using var gateway = await StartAsync("--Gateway:DrainSeconds=4");
         using var client = new GatewayClient(_address);
-        var early = await SendTwentyAsync(client, seconds: 2);
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var early = await SendTwentyAsync(client, turnstile);
 
         var told = Stopwatch.StartNew();
         await gateway.SignalAsync("TERM");
         var ready = await UntilAsync(client, HttpStatusCode.ServiceUnavailable);
-        var late = await client.PostAsync("query", new { activityId = "late", sql = "SELECT 1" });
+        var late = client.PostAsync("query", new { activityId = "late", sql = "SELECT 1" });
+        await turnstile.OpenAsync();
 
         Assert.Equal("draining", ready.Json.GetProperty("status").GetString());
         Assert.Equal(("true", "1"), (ready.Headers["X-Should-Retry"], ready.Headers["Retry-After"]));
-        late.Expect(HttpStatusCode.OK);
-        Assert.Equal("close", late.Headers["Connection"]);
+        (await late).Expect(HttpStatusCode.OK);
+        Assert.Equal("close", (await late).Headers["Connection"]);
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/healthz/live")).Status);
         Assert.Equal(0, (await Task.WhenAll(early)).Count(answer => answer.Status != HttpStatusCode.OK || answer.Headers["Connection"] != "close"));
         Assert.Equal(0, await gateway.WaitForExitAsync());
@@ -84,7 +88,8 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
     {
         await using var gateway = await StartAsync("--Gateway:DrainSeconds=300");
         using var client = new GatewayClient(_address);
-        var requests = await SendTwentyAsync(client, seconds: 50);
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var requests = await SendTwentyAsync(client, turnstile);
 
         await gateway.SignalAsync("INT");
         await UntilAsync(client, HttpStatusCode.ServiceUnavailable);
@@ -100,13 +105,15 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
     {
         await using var gateway = await StartAsync("--Gateway:DrainSeconds=1");
         using var client = new GatewayClient(_address);
-        var requests = await SendTwentyAsync(client, seconds: 2);
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var requests = await SendTwentyAsync(client, turnstile);
 
         await gateway.SignalAsync("TERM");
-        var exit = gateway.TerminateAsync();
+        await gateway.SignalAsync("TERM");
+        await turnstile.OpenAsync();
 
         Assert.Equal(0, (await Task.WhenAll(requests)).Count(answer => answer.Status != HttpStatusCode.OK));
-        Assert.Equal(0, await exit);
+        Assert.Equal(0, await gateway.WaitForExitAsync());
     }
 
     [Fact]
@@ -148,20 +155,25 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         new Dictionary<string, string> { ["DSN"] = _backends.Named(fixture.Dsn) },
         ["--urls", _address.ToString(), "--Gateway:Connections:default:PoolSize=20", .. settings]);
 
-    /// <summary>Sends twenty requests, and returns when each of them runs.</summary>
-    private async Task<Task<Answer>[]> SendTwentyAsync(GatewayClient client, int seconds)
+    /// <summary>Sends twenty requests, and returns when each of them stands before the turnstile.</summary>
+    private static async Task<Task<Answer>[]> SendTwentyAsync(GatewayClient client, Turnstile turnstile)
     {
         var requests = Enumerable.Range(0, 20)
-            .Select(n => client.PostAsync("query", new { activityId = $"a{n}", sql = $"SELECT pg_sleep({seconds})", timeoutMs = 60_000 }))
+            .Select(n => client.PostAsync("query", new { activityId = $"a{n}", sql = $"SELECT 1 FROM {turnstile.Pass}", timeoutMs = 60_000 }))
             .ToArray();
-        using var limit = new CancellationTokenSource(Patience);
-        while (await CountAsync("AND state = 'active' AND query LIKE '%pg_sleep%'") < requests.Length)
-            await Task.Delay(10, limit.Token);
+        await turnstile.HoldsAsync(requests.Length);
         return requests;
     }
 
-    private Task<long> CountAsync(string which = "") => _backends.ReadAsync<long>(
-        $"SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, '{_backends.Application}') {which}");
+    private static async Task UntilSaidAsync(GatewayProcess gateway, string text)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        while (!gateway.Output.Contains(text, StringComparison.Ordinal))
+            await Task.Delay(10, limit.Token);
+    }
+
+    private Task<long> CountAsync() => _backends.ReadAsync<long>(
+        $"SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, '{_backends.Application}')");
 
     private async Task<long> SessionsAsync(TimeSpan within)
     {
