@@ -224,7 +224,8 @@ internal sealed class RowReader(RowWriter writer, RowStream? stream, AnswerLimit
         while (!into.IsEmpty)
         {
             var read = await WaitAsync(bytes.ReadAsync(into, waits.Server).AsTask(), waits);
-            into = read > 0 ? into[read..] : throw new EndOfStreamException();
+            // Npgsql takes the connection's end for the stream's.
+            into = read > 0 ? into[read..] : throw new NpgsqlException("The server closed the connection within a value.");
         }
     }
 

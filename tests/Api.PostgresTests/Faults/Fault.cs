@@ -30,8 +30,8 @@ public sealed record BlackHole(Direction Direction = Direction.Both) : Fault;
 /// <summary>Resets both ends (RST) at once.</summary>
 public sealed record Reset : Fault;
 
-/// <summary>Forwards that many bytes more in that direction, and then closes both ends.</summary>
-public sealed record CutAfter(long Bytes, Direction Direction) : Fault;
+/// <summary>Forwards that many bytes more in that direction, and then closes both ends, or resets them.</summary>
+public sealed record CutAfter(long Bytes, Direction Direction, bool Resets = false) : Fault;
 
 /// <summary>
 /// Passes all until the client has asked to COMMIT, and then nothing of what the server answers: PostgreSQL commits

@@ -84,8 +84,9 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
                 break;
             case CutAfter cut when cut.Direction == direction && state.Passed + bytes.Length >= cut.Bytes:
                 await SendAsync(to!, bytes[..(int)(cut.Bytes - state.Passed)]);
-                to!.Shutdown(SocketShutdown.Send);
-                Close();
+                if (!cut.Resets)
+                    to!.Shutdown(SocketShutdown.Send);
+                Close(cut.Resets);
                 return;
             case CutAfter cut when cut.Direction == direction:
                 state.Passed += bytes.Length;
