@@ -24,7 +24,7 @@ public sealed class CommitAnswerTests(GatewayFixture fixture, ITestOutputHelper 
             await gateway.Client.QueryAsync("SELECT 1");
             proxy.SetExisting(new DropCommitAnswer(Reset: number % SilentEvery != 0));
             var id = $"dropped/{number}";
-            var activity = Activity.Execute(id, Effects.Insert, new[] { id }, timeoutMs: 700);
+            var activity = Activity.Execute(id, Effects.Insert, new[] { id }, timeoutMs: 1500);
 
             var first = await Retrying.TryAsync(gateway.Client, activity);
             Assert.Equal(number + 1, proxy.CommitAnswersDropped);
