@@ -14,8 +14,10 @@ if [ ! -f caller/key ]; then
   mkdir -p caller gateway journal postgres
   random >postgres/postgres.password
   random >postgres/gateway.password
+  random >postgres/control.password
   printf 'gw_%s' "$(random)" >caller/key.new
   cp postgres/gateway.password gateway/default.password
+  cp postgres/control.password gateway/default.control-password
   sha256sum <caller/key.new | cut -d ' ' -f 1 >gateway/Gateway__Callers__demo__Keys__0
   cp gateway/* journal
   printf 'postgresql://postgres:%s@postgres:5432/app' "$(cat postgres/postgres.password)" >journal/ADMIN_DSN

@@ -1,3 +1,4 @@
+using Gateway.Api.Replay;
 using System.Net;
 using System.Text.RegularExpressions;
 using Gateway.Api.Admission;
@@ -184,6 +185,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
     {
         private const string Orders = "gateway_orders";
         private const string Reports = "gateway_reports";
+        private const string Control = "gateway_control";
 
         public string First { get; } = ApiKey.New();
         public string Second { get; } = ApiKey.New();
@@ -194,14 +196,15 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
             var documented = new DocumentedDatabase(admin, Guid.NewGuid().ToString("N")[..8]);
             foreach (var statement in await ReadStatementsAsync())
                 await GatewayFixture.ExecuteAsync(admin, documented.Own(statement));
-            await GatewayFixture.InstallJournalAsync(admin, documented.Own(Orders));
+            await GatewayFixture.InstallJournalAsync(admin, documented.Own(Orders), JournalGuard.By(documented.Own(Control)));
             return documented;
         }
 
         /// <summary>A gateway that gets no leave for a privileged role.</summary>
         public async Task<RunningGateway> StartAsync(params string[] settings) => await RunningGateway.StartAsync(
         [
-            $"--DSN={DsnOf(Orders)}", $"--Gateway:Connections:reports:Dsn={DsnOf(Reports)}", "--Gateway:Connections:reports:ReadOnly=true",
+            $"--DSN={DsnOf(Orders)}", $"--Gateway:Connections:default:ControlDsn={DsnOf(Control)}",
+            $"--Gateway:Connections:reports:ControlDsn={DsnOf(Control)}", $"--Gateway:Connections:reports:Dsn={DsnOf(Reports)}", "--Gateway:Connections:reports:ReadOnly=true",
             "--Gateway:Connections:default:AllowPrivilegedRole=false", "--Gateway:Connections:reports:AllowPrivilegedRole=false",
             .. CallersFixture.Settings("first", [First], "default=write", "reports=write"),
             .. CallersFixture.Settings("second", [Second], "default=write"), .. settings,
@@ -220,8 +223,8 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
 
         public async ValueTask DisposeAsync()
         {
-            await GatewayFixture.ExecuteAsync(admin, Own($"DROP OWNED BY {Orders}, {Reports} CASCADE"));
-            await GatewayFixture.ExecuteAsync(admin, Own($"DROP ROLE {Orders}, {Reports}"));
+            await GatewayFixture.ExecuteAsync(admin, Own($"DROP OWNED BY {Control}, {Orders}, {Reports} CASCADE"));
+            await GatewayFixture.ExecuteAsync(admin, Own($"DROP ROLE {Control}, {Orders}, {Reports}"));
         }
 
         private string DsnOf(string role) =>
@@ -230,6 +233,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
         /// <summary>The page's roles are the server's, and its database is called otherwise here.</summary>
         private string Own(string sql) => sql
             .Replace(Orders, $"{Orders}_{mark}", StringComparison.Ordinal).Replace(Reports, $"{Reports}_{mark}", StringComparison.Ordinal)
+            .Replace(Control, $"{Control}_{mark}", StringComparison.Ordinal)
             .Replace("DATABASE app", $"DATABASE \"{new NpgsqlConnectionStringBuilder(admin).Database}\"", StringComparison.Ordinal);
 
         private static async Task<string[]> ReadStatementsAsync()

@@ -50,15 +50,19 @@ public sealed class GatewayFixture : IAsyncLifetime
     public async Task<string> CreateDatabaseAsync()
     {
         var dsn = await CreateDatabaseWithoutJournalAsync();
-        await InstallJournalAsync(dsn, Connections.Dsn.Parse(dsn).Username!);
+        // The role may do everything in it, the journal included.
+        await InstallJournalAsync(dsn, Connections.Dsn.Parse(dsn).Username!, JournalGuard.None);
         return dsn;
     }
 
-    /// <summary>Installs the journal for a role, by a DSN of one that may.</summary>
-    internal static async Task InstallJournalAsync(string dsn, string role, bool simple = false)
+    /// <summary>Installs the journal for a role.</summary>
+    /// <param name="dsn">A DSN of a role that may.</param>
+    /// <param name="role">The role that callers' SQL runs as.</param>
+    /// <param name="guard">What keeps that SQL from the journal.</param>
+    internal static async Task InstallJournalAsync(string dsn, string role, JournalGuard guard)
     {
         await using var connection = await OpenAsync(dsn);
-        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(role, simple), connection);
+        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(role, guard), connection);
     }
 
     /// <summary>A further database with the demo data, dropped at the end.</summary>

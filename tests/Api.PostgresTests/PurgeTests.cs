@@ -1,3 +1,4 @@
+using Gateway.Api.Replay;
 using System.Net;
 using Gateway.Api.PostgresTests.Faults;
 using Npgsql;
@@ -100,9 +101,8 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
     public async Task PurgesAtOnce_NeitherFailNorCountTwice()
     {
         await InsertAsync("at-once", 4000, "-1 second");
-        var proof = Guid.NewGuid();
 
-        var deleted = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => PurgeAllAsync(proof))));
+        var deleted = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(PurgeAllAsync)));
 
         Assert.Equal(4000, deleted.Sum());
         Assert.Equal(0, await _server.ReadAsync<long>(Expired));
@@ -110,35 +110,33 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ProofsOfSessionsThatAreGone_Go()
+    public async Task KeyThatIsADayOld_IsReplacedAndTakenForADayMore()
     {
-        await using var one = await StartAsync(Eager);
-        (await one.Client.PostAsync("execute", new { activityId = "session", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
-        await _server.ExecuteAsync("UPDATE gateway_journal_records.session SET entered_at = now() - interval '1 hour'");
+        await using var one = await StartAsync();
+        (await one.Client.PostAsync("execute", new { activityId = "key", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        await _server.ExecuteAsync("UPDATE gateway_journal_records.key SET made_at = now() - interval '25 hours'");
 
-        await _server.ExecuteAsync(
-            "INSERT INTO gateway_journal_records.session (pid, proof, entered_at) VALUES "
-            + "(2000000001, gen_random_uuid(), now() - interval '2 minutes'), (2000000002, gen_random_uuid(), now())");
-        await UntilAsync(0, "SELECT count(*) FROM gateway_journal_records.session WHERE pid = 2000000001");
+        await using var two = await StartAsync();
+        (await two.Client.PostAsync("execute", new { activityId = "key/2", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        Assert.Equal(2, await _server.ReadAsync<long>("SELECT count(*) FROM gateway_journal_records.key"));
+        (await one.Client.PostAsync("execute", new { activityId = "key/3", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
 
-        // It may be entering at this moment.
-        Assert.Equal(1, await _server.ReadAsync<long>("SELECT count(*) FROM gateway_journal_records.session WHERE pid = 2000000002"));
-        // Those of sessions that are there stay, however old: the next activity runs in the same session.
-        Assert.NotEqual(0, await _server.ReadAsync<long>(
-            "SELECT count(*) FROM gateway_journal_records.session s JOIN pg_stat_activity a USING (pid) WHERE s.entered_at < now() - interval '30 minutes'"));
-        var next = await one.Client.PostAsync("execute", new { activityId = "session/2", sql = "SELECT 1 AS a" });
-        next.Expect(HttpStatusCode.OK);
+        await _server.ExecuteAsync("UPDATE gateway_journal_records.key SET made_at = made_at - interval '25 hours'");
+        await using var three = await StartAsync();
+        (await three.Client.PostAsync("execute", new { activityId = "key/4", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        Assert.Equal(2, await _server.ReadAsync<long>("SELECT count(*) FROM gateway_journal_records.key"));
     }
 
     [Fact]
-    public async Task ProofThatIsGone_CostsTheSessionAndNotTheRequest()
+    public async Task KeyThatIsGone_CostsTheSessionAndNotTheRequest()
     {
         await using var one = await StartAsync();
-        (await one.Client.PostAsync("execute", new { activityId = "proof", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
-        await _server.ExecuteAsync("DELETE FROM gateway_journal_records.session");
+        (await one.Client.PostAsync("execute", new { activityId = "gone", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        await _server.ExecuteAsync("DELETE FROM gateway_journal_records.key");
 
-        (await one.Client.PostAsync("execute", new { activityId = "proof/2", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
-        (await one.Client.FindActivityAsync("proof/2")).Expect(HttpStatusCode.OK);
+        (await one.Client.PostAsync("execute", new { activityId = "gone/2", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        await _server.ExecuteAsync("DELETE FROM gateway_journal_records.key");
+        (await one.Client.FindActivityAsync("gone/2")).Expect(HttpStatusCode.OK);
     }
 
     [Fact]
@@ -166,14 +164,12 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
             await Task.Delay(20, limit.Token);
     }
 
-    private async Task<int> PurgeAllAsync(Guid proof)
+    private async Task<int> PurgeAllAsync()
     {
-        await using var session = await GatewayFixture.OpenAsync(_dsn);
-        await using (var enter = new NpgsqlCommand("SELECT gateway_journal.enter($1)", session) { Parameters = { new() { Value = proof } } })
-            await enter.ExecuteNonQueryAsync();
-        await using var purge = new NpgsqlCommand("SELECT gateway_journal.purge($1, 50)", session) { Parameters = { new() { Value = proof } } };
+        await using var source = NpgsqlDataSource.Create(_dsn);
+        var journal = new Journal(source, Connections.Dsn.Parse(_dsn).Username!, journalKey: null, TimeSpan.Zero, TimeProvider.System);
         var all = 0;
-        while (await purge.ExecuteScalarAsync() is > 0 and int deleted)
+        while (await journal.PurgeAsync(50, Patience, CancellationToken.None) is > 0 and var deleted)
             all += deleted;
         return all;
     }

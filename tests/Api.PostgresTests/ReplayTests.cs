@@ -1,3 +1,4 @@
+using Gateway.Api.Replay;
 using System.Net;
 using System.Text.Json.Nodes;
 using Gateway.Api.PostgresTests.Faults;
@@ -228,7 +229,7 @@ public sealed class ReplayTests(GatewayFixture gateway)
         (await bare.Client.TransactionAsync("unjournaled", Insert)).ExpectProblem(422, "journal_missing");
         Assert.Equal(0, await server.ReadAsync<long>("SELECT count(*) FROM unjournaled"));
 
-        await GatewayFixture.InstallJournalAsync(dsn, await server.ReadAsync<string>("SELECT current_user::text"));
+        await GatewayFixture.InstallJournalAsync(dsn, await server.ReadAsync<string>("SELECT current_user::text"), JournalGuard.None);
         // It looks again after a moment only, so that requests which can't succeed cost no connection each.
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
         while ((await bare.Client.TransactionAsync("unjournaled", Insert)).Status != HttpStatusCode.OK)

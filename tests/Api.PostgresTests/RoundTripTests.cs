@@ -35,9 +35,10 @@ public sealed class RoundTripTests(GatewayFixture database)
             "transaction", _ => $$"""{"activityId": "trips/{{Guid.NewGuid()}}", "statements": [{{statement}}, {{statement}}, {{statement}}]{{fields}}}"""));
     }
 
+    /// <summary>Else the claim's transaction is ended in a session of the pool while the control role looks for the record.</summary>
     [Theory]
-    [InlineData("", 2)]
-    [InlineData(""", "attempt": 1""", 2)]
+    [InlineData("", 3)]
+    [InlineData(""", "attempt": 1""", 3)]
     [InlineData(""", "attempt": 2""", 1)]
     public async Task Replay_OfARequestThatSaysItIsOneTakesOne(string fields, int expected)
     {

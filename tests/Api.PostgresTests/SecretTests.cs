@@ -12,6 +12,7 @@ namespace Gateway.Api.PostgresTests;
 public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
 {
     private const string InDsn = "canary-password-in-the-dsn";
+    private const string InControlDsn = "canary-password-in-the-control-dsn";
     private const string InFile = "canary-password-in-a-file";
     private const string InParameter = "canary-parameter";
     private const string InSql = "canary-in-the-sql";
@@ -30,10 +31,11 @@ public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
         _database = await server.CreateDatabaseWithoutJournalAsync();
         _role = await LoginRole.CreateAsync(_database, "");
         _other = await LoginRole.CreateAsync(_database, "");
-        await SetPasswordAsync(_role, InDsn);
-        await SetPasswordAsync(_other, InFile);
+        await SetPasswordAsync(_role.Name, InDsn);
+        await SetPasswordAsync(_role.ControlName, InControlDsn);
+        await SetPasswordAsync(_other.Name, InFile);
         await GatewayFixture.ExecuteAsync(_database, $"GRANT ALL ON ALL TABLES IN SCHEMA public TO {_role.Name}");
-        await GatewayFixture.InstallJournalAsync(_database, _role.Name);
+        await _role.InstallJournalAsync();
         await File.WriteAllTextAsync(_passwordFile, InFile);
     }
 
@@ -61,7 +63,7 @@ public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
         // New sessions can't be had any more, neither by the one password nor by the other.
         foreach (var role in new[] { _role!, _other! })
         {
-            await SetPasswordAsync(role, "changed");
+            await SetPasswordAsync(role.Name, "changed");
             await GatewayFixture.ExecuteAsync(_database, $"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{role.Name}'");
         }
         using (var caller = new GatewayClient(address, _key))
@@ -77,7 +79,8 @@ public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
         Assert.All(_activities, activity => Assert.Contains(activity, gateway.Output));
         Assert.All(_activities, activity => Assert.Contains(activity, collector.Text));
         Assert.Contains(_answers, answer => answer.Contains("http_server_request_duration", StringComparison.Ordinal));
-        foreach (var secret in new[] { InDsn, InFile, InParameter, _key, _unknownKey, ApiKey.WriteHash(_key) })
+        var codeKey = await ReadCodeKeyAsync();
+        foreach (var secret in new[] { codeKey, InDsn, InControlDsn, InFile, InParameter, _key, _unknownKey, ApiKey.WriteHash(_key) })
         {
             Assert.DoesNotContain(secret, gateway.Output, StringComparison.OrdinalIgnoreCase);
             Assert.DoesNotContain(secret, gateway.Errors, StringComparison.OrdinalIgnoreCase);
@@ -89,14 +92,24 @@ public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
         Assert.All(_answers, answer => Assert.DoesNotContain(InSql, answer));
     }
 
-    private Task SetPasswordAsync(LoginRole role, string password) =>
-        GatewayFixture.ExecuteAsync(_database, $"ALTER ROLE {role.Name} PASSWORD '{password}'");
+    /// <summary>The key that the journal's codes are made by, as PostgreSQL writes it.</summary>
+    private async Task<string> ReadCodeKeyAsync()
+    {
+        await using var connection = await GatewayFixture.OpenAsync(_database);
+        await using var command = new NpgsqlCommand(
+            "SELECT encode(secret, 'hex') FROM gateway_journal_records.key ORDER BY id DESC LIMIT 1", connection);
+        return (string)(await command.ExecuteScalarAsync())!;
+    }
+
+    private Task SetPasswordAsync(string role, string password) =>
+        GatewayFixture.ExecuteAsync(_database, $"ALTER ROLE {role} PASSWORD '{password}'");
 
     private Dictionary<string, string> Environment(Collector collector) => new()
     {
         ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.HttpAddress,
         ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
         ["DSN"] = new NpgsqlConnectionStringBuilder(_role!.Dsn) { Password = InDsn }.ConnectionString,
+        ["Gateway__Connections__default__ControlDsn"] = new NpgsqlConnectionStringBuilder(_role.ControlDsn) { Password = InControlDsn }.ConnectionString,
         ["Gateway__Connections__other__Dsn"] = new NpgsqlConnectionStringBuilder(_other!.Dsn) { Password = null }.ConnectionString,
         ["Gateway__Connections__other__PasswordFile"] = _passwordFile,
         ["Gateway__Callers__canary__Keys__0"] = ApiKey.WriteHash(_key),

@@ -1,10 +1,14 @@
 #!/bin/sh
 # Run by the image of PostgreSQL when it makes its data: the gateway's role, which may connect and use what it is granted, and
-# nothing else. The password comes by a file, and by a variable of psql's: no process has it among its arguments.
+# nothing else; and the control role beside it. The passwords come by files, and by variables of psql's: no process has one among its
+# arguments.
 set -eu
 psql --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" <<'SQL'
 \set password `cat "$GATEWAY_PASSWORD_FILE"`
+\set control_password `cat "$CONTROL_PASSWORD_FILE"`
 CREATE ROLE gateway LOGIN PASSWORD :'password';
+CREATE ROLE gateway_control LOGIN PASSWORD :'control_password';
+GRANT gateway TO gateway_control;
 CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, item text NOT NULL, ordered_at timestamptz NOT NULL DEFAULT now());
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO gateway;
 SQL

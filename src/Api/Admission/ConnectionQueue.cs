@@ -9,11 +9,15 @@ namespace Gateway.Api.Admission;
 /// after that is refused at once, since waiting longer than a caller does helps nobody. Callers take turns, and where
 /// the queue is full the one that has most in it gives way, so that none can keep the others out.
 /// </summary>
-internal sealed class ConnectionQueue(string connection, int places, int queueLimit)
+/// <param name="connection">The connection's name.</param>
+/// <param name="places">The most requests that run.</param>
+/// <param name="queueLimit">The most requests that wait.</param>
+/// <param name="kind">What the places are, where no setting says how many there are; null for those of statements.</param>
+internal sealed class ConnectionQueue(string connection, int places, int queueLimit, string? kind = null)
 {
     private readonly string _saturated =
-        $"Connection \"{connection}\" has all of its {places} sessions in use and {queueLimit} requests waiting; "
-        + $"Gateway__Connections__{connection}__PoolSize and …__QueueLimit raise that.";
+        $"Connection \"{connection}\" has all of its {places} {kind ?? "sessions"} in use and {queueLimit} requests waiting"
+        + (kind is null ? $"; Gateway__Connections__{connection}__PoolSize and …__QueueLimit raise that." : ".");
 
     private readonly int _queueLimit = queueLimit;
     private readonly Lock _lock = new();

@@ -55,6 +55,8 @@ internal static partial class ConnectionStartup
         try
         {
             await connection.Types.LoadAsync(limit.Token);
+            if (await connection.FindControlFaultAsync(limit.Token) is { } fault)
+                return $"Connection \"{connection.Name}\" (Gateway__Connections__{connection.Name}__ControlDsn), the control role: {fault}";
             var privileges = await connection.FindPrivilegesAsync(limit.Token);
             if (privileges.Count == 0)
                 return null;

@@ -13,6 +13,8 @@ internal static class DevelopmentDatabase
     /// <summary>The role that demo.sql makes.</summary>
     private const string DemoRole = "gateway_demo";
 
+    private const string ControlRole = "gateway_demo_control";
+
     /// <exception cref="StartupException">There is no way to a PostgreSQL on this machine.</exception>
     public static async Task AddDevelopmentDatabaseAsync(this WebApplicationBuilder builder)
     {
@@ -39,7 +41,7 @@ internal static class DevelopmentDatabase
 
         try
         {
-            builder.Configuration["DSN"] = await LoadDemoAsync(server);
+            (builder.Configuration["DSN"], builder.Configuration["Gateway:Connections:default:ControlDsn"]) = await LoadDemoAsync(server);
         }
         catch
         {
@@ -55,9 +57,9 @@ internal static class DevelopmentDatabase
     public static void OwnDevelopmentDatabase(this WebApplication gateway) =>
         gateway.Services.GetService<LocalPostgresServer>();
 
-    /// <summary>Makes the demo schema and the journal where they are missing, and a role for the gateway that is no superuser.</summary>
-    /// <returns>The DSN of that role.</returns>
-    private static async Task<string> LoadDemoAsync(LocalPostgresServer server)
+    /// <summary>Makes the demo schema and the journal where they are missing, and the gateway's two roles, no superusers.</summary>
+    /// <returns>The DSN of the role that callers' SQL runs as, and the control role's.</returns>
+    private static async Task<(string Dsn, string ControlDsn)> LoadDemoAsync(LocalPostgresServer server)
     {
         var superuser = Dsn.Parse(server.Dsn);
         superuser.Pooling = false;
@@ -65,13 +67,17 @@ internal static class DevelopmentDatabase
         await connection.OpenAsync();
         await using var demo = new NpgsqlCommand(await ReadDemoAsync(), connection);
         await demo.ExecuteNonQueryAsync();
-        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(DemoRole, simple: false), connection);
+        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(DemoRole, JournalGuard.By(ControlRole)), connection);
+        return (await NewDsnAsync(DemoRole), await NewDsnAsync(ControlRole));
 
-        // New at each start. ALTER ROLE takes no parameters; hexadecimal digits need no quoting.
-        var password = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
-        await using var alter = new NpgsqlCommand($"ALTER ROLE {DemoRole} PASSWORD '{password}'", connection);
-        await alter.ExecuteNonQueryAsync();
-        return $"postgresql://{DemoRole}:{password}@{server.Host}:{server.Port}/{server.Database}";
+        // A new password at each start. ALTER ROLE takes no parameters; hexadecimal digits need no quoting.
+        async Task<string> NewDsnAsync(string role)
+        {
+            var password = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
+            await using var alter = new NpgsqlCommand($"ALTER ROLE {role} PASSWORD '{password}'", connection);
+            await alter.ExecuteNonQueryAsync();
+            return $"postgresql://{role}:{password}@{server.Host}:{server.Port}/{server.Database}";
+        }
     }
 
     /// <summary>The repository, whose .gitignore leaves the folder out; else the folder that the gateway lies in.</summary>

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Gateway.Api.Admission;
+using Gateway.Api.Replay;
 using Gateway.Api.Telemetry;
 using Npgsql;
 
@@ -64,20 +65,69 @@ internal sealed record GatewayConfiguration(
                 faults.Add($"{setting} is not set: connection \"{name}\" needs a DSN.");
                 continue;
             }
-            try
-            {
-                dsns[name] = new ConnectionDsn(setting, Dsn.Parse(connection.Dsn), connection.PasswordFile);
-            }
-            catch (DsnException error)
-            {
-                faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
-                continue;
-            }
-            ReadPassword(dsns[name], NameOf(name, nameof(connection.PasswordFile)), faults);
+            if (ReadDsn(setting, connection.Dsn, connection.PasswordFile, NameOf(name, nameof(connection.PasswordFile)), faults) is { } dsn)
+                dsns[name] = dsn with { Control = ReadControl(name, connection, dsn, faults), JournalKey = ReadJournalKey(name, connection, faults) };
         }
         if (options.Connections.Count == 0)
             faults.Add($"{DsnSetting} is not set: name the database, as in {DsnSetting}=postgresql://user:password@host:5432/database.");
         return dsns;
+    }
+
+    private static ConnectionDsn? ReadDsn(
+        string setting, string text, string? passwordFile, string passwordSetting, List<string> faults)
+    {
+        try
+        {
+            var dsn = new ConnectionDsn(setting, Dsn.Parse(text), passwordFile);
+            ReadPassword(dsn, passwordSetting, faults);
+            return dsn;
+        }
+        catch (DsnException error)
+        {
+            faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
+            return null;
+        }
+    }
+
+    private static ConnectionDsn? ReadControl(string name, ConnectionOptions connection, ConnectionDsn dsn, List<string> faults)
+    {
+        var setting = NameOf(name, nameof(connection.ControlDsn));
+        var passwordSetting = NameOf(name, nameof(connection.ControlPasswordFile));
+        if (string.IsNullOrWhiteSpace(connection.ControlDsn))
+        {
+            if (connection.ControlPasswordFile is not null)
+                faults.Add($"{passwordSetting} is set and {setting} is not: the password is the control role's.");
+            return null;
+        }
+        var control = ReadDsn(setting, connection.ControlDsn, connection.ControlPasswordFile, passwordSetting, faults);
+        if (control is not null && control.Value.Username == dsn.Value.Username)
+        {
+            faults.Add(
+                $"{setting} and {dsn.Setting} name the same role, {dsn.Value.Username}: callers' SQL runs as the one and must not be able to "
+                + "use the other (docs/database-roles.md).");
+        }
+        return control;
+    }
+
+    private static JournalKey? ReadJournalKey(string name, ConnectionOptions connection, List<string> faults)
+    {
+        if (connection.JournalKeyFile is not { } path)
+            return null;
+        var setting = NameOf(name, nameof(connection.JournalKeyFile));
+        if (!string.IsNullOrWhiteSpace(connection.ControlDsn))
+            faults.Add($"{setting} and {NameOf(name, nameof(connection.ControlDsn))} are both set: the control role needs no journal key.");
+        try
+        {
+            var key = JournalKey.Parse(PasswordFile.Read(path));
+            if (key is null)
+                faults.Add($"{setting}: {path} must hold the 64 hexadecimal digits that journal install --journal-key printed.");
+            return key;
+        }
+        catch (DsnException error)
+        {
+            faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
+            return null;
+        }
     }
 
     private static void ReadPassword(ConnectionDsn dsn, string setting, List<string> faults)
@@ -169,7 +219,14 @@ internal sealed record GatewayConfiguration(
 /// <param name="Setting">The setting that it was read from.</param>
 /// <param name="Value">The DSN.</param>
 /// <param name="PasswordFile">The file that its password was read from, and is to be read from again; null where the DSN has it.</param>
-internal sealed record ConnectionDsn(string Setting, NpgsqlConnectionStringBuilder Value, string? PasswordFile);
+internal sealed record ConnectionDsn(string Setting, NpgsqlConnectionStringBuilder Value, string? PasswordFile)
+{
+    /// <summary>The same database by the control role; null where there is none.</summary>
+    public ConnectionDsn? Control { get; init; }
+
+    /// <summary>What opens the journal where there is no control role.</summary>
+    public JournalKey? JournalKey { get; init; }
+}
 
 /// <summary>Why the gateway can't start: a sentence each, naming the setting and the cure.</summary>
 internal sealed class StartupException(IReadOnlyList<string> faults, Exception? cause = null)

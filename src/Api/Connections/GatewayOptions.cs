@@ -87,6 +87,18 @@ internal sealed class ConnectionOptions
     public string? PasswordFile { get; set; }
 
     /// <summary>
+    /// The same database by the control role: it vouches for what callers' SQL can't, and watches and ends that SQL
+    /// (docs/database-roles.md).
+    /// </summary>
+    public string? ControlDsn { get; set; }
+
+    /// <summary>A mounted file that holds the control role's password, in place of one in <see cref="ControlDsn"/>.</summary>
+    public string? ControlPasswordFile { get; set; }
+
+    /// <summary>A mounted file with the journal key, for a database where there can be no control role.</summary>
+    public string? JournalKeyFile { get; set; }
+
+    /// <summary>
     /// Whether it is served though its role may reach the server's files or programs, which in Development is only warned of.
     /// </summary>
     public bool AllowPrivilegedRole { get; set; }

@@ -31,7 +31,36 @@ internal sealed class NamedConnection : IAsyncDisposable
     /// <summary>Where the DSN has no connect_timeout.</summary>
     private const int ConnectSeconds = 5;
 
+    /// <summary>The control role's functions and operators are PostgreSQL's own, whatever else has their names.</summary>
+    private const string ControlOptions = "-c search_path=pg_catalog";
+
+    /// <summary>
+    /// Sessions of the control role for looking activities up: so many requests may at a time. Replays, purges and the reading of
+    /// the journal's key have the rest of the pool.
+    /// </summary>
+    private const int LookUpPlaces = 2;
+
+    private const int LookUpSessions = 3;
+
+    /// <summary>For the watchdog and the readiness checks.</summary>
+    private const int WatchSessions = 2;
+
+    /// <summary>A cancel holds a session, most often for less than a tenth of a second.</summary>
+    private const int CancelPlaces = 1;
+
+    /// <summary>The callers' role's, for reading types. With the readiness check's there are eight sessions beside the pool's.</summary>
+    private const int OwnSessions = 1;
+
+    /// <summary>Requests that wait for one of these places.</summary>
+    private const int WaitingForPlaces = 256;
+
+    // By the role of the DSN, for what is that role's: its types and its privileges.
     private readonly NpgsqlDataSource _own;
+
+    // By the control role, where there is one. Callers' SQL can end no session of it, and no caller's request waits for the first.
+    private readonly NpgsqlDataSource _watch;
+    private readonly NpgsqlDataSource _lookUps;
+    private readonly NpgsqlDataSource _cancels;
 
     public NamedConnection(string name, GatewayOptions gateway, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
     {
@@ -45,19 +74,26 @@ internal sealed class NamedConnection : IAsyncDisposable
         Setting = dsn.Setting;
         Description = Dsn.Describe(dsn.Value);
         Queue = new ConnectionQueue(name, options.PoolSize, options.QueueLimit);
-        // Probes, look-ups and the watchdog must not queue behind callers, nor callers behind them.
-        var passwords = dsn.PasswordFile is { } path
-            ? new PasswordFile(path, dsn.Value.Password!, logs.CreateLogger<PasswordFile>())
-            : null;
-        _own = Source(dsn.Value, passwords, logs, pool: 4);
-        Journal = new Journal(TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
-        var callers = Source(dsn.Value, passwords, logs, pool: 0);
-        Sessions = new SessionPool(callers, options.PoolSize, Journal, new Watchdog(_own), clock);
-        // A cancel takes as long as what it cancels, so it has a session to itself.
-        Activities = new Activities(Journal, own: _own, unpooled: callers, clock);
+        var passwords = Passwords(dsn, logs);
+        var control = dsn.Control ?? dsn;
+        var controlPasswords = control == dsn ? passwords : Passwords(control, logs);
+        _own = Source(dsn.Value, passwords, logs, OwnSessions);
+        _watch = Source(control.Value, controlPasswords, logs, WatchSessions, ControlOptions);
+        _lookUps = Source(control.Value, controlPasswords, logs, LookUpSessions, ControlOptions);
+        // What a cancel holds ends with its session.
+        _cancels = Source(control.Value, controlPasswords, logs, sessions: 0, ControlOptions);
+        var callers = Source(dsn.Value, passwords, logs, sessions: 0);
+        var role = dsn.Value.Username!;
+        HasControlRole = control != dsn;
+        Role = role;
+        Journal = new Journal(_lookUps, role, dsn.JournalKey, TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
+        Sessions = new SessionPool(callers, options.PoolSize, new Watchdog(_watch, _own), clock);
+        Activities = new Activities(Journal, _lookUps, _cancels, role, clock);
+        LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
+        Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);
         Descriptions = new StatementDescriptions(Types);
-        Reachability = new Reachability(_own);
+        Reachability = new Reachability(_watch, callers, role);
     }
 
     public string Name { get; }
@@ -82,7 +118,20 @@ internal sealed class NamedConnection : IAsyncDisposable
     /// <summary>Whether it is served whatever its role may do.</summary>
     public bool AllowsPrivilegedRole { get; }
 
+    /// <summary>The role that callers' SQL runs as.</summary>
+    public string Role { get; }
+
+    /// <summary>Whether another role vouches for sessions and watches them.</summary>
+    public bool HasControlRole { get; }
+
     public ConnectionQueue Queue { get; }
+
+    /// <summary>The places of requests that look an activity up.</summary>
+    public ConnectionQueue LookUps { get; }
+
+    /// <summary>The places of requests that cancel an activity.</summary>
+    public ConnectionQueue Cancels { get; }
+
     public SessionPool Sessions { get; }
     public Journal Journal { get; }
     public Activities Activities { get; }
@@ -93,18 +142,37 @@ internal sealed class NamedConnection : IAsyncDisposable
     /// <summary>What its role may do that no caller's SQL should; <see cref="RolePrivileges"/>.</summary>
     public Task<IReadOnlyList<string>> FindPrivilegesAsync(CancellationToken cancellation) => RolePrivileges.FindAsync(_own, cancellation);
 
+    /// <summary>What is wrong with its control role; null where nothing is, or where it has none.</summary>
+    public Task<string?> FindControlFaultAsync(CancellationToken cancellation) =>
+        HasControlRole ? ControlRole.FindFaultAsync(_watch, _own, Role, cancellation) : Task.FromResult<string?>(null);
+
     public async ValueTask DisposeAsync()
     {
         await Sessions.DisposeAsync();
         await _own.DisposeAsync();
+        await _watch.DisposeAsync();
+        await _lookUps.DisposeAsync();
+        await _cancels.DisposeAsync();
         Descriptions.Dispose();
     }
 
-    private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder dsn, PasswordFile? passwords, ILoggerFactory logs, int pool)
+    private static PasswordFile? Passwords(ConnectionDsn dsn, ILoggerFactory logs) => dsn.PasswordFile is { } path
+        ? new PasswordFile(path, dsn.Value.Password!, logs.CreateLogger<PasswordFile>())
+        : null;
+
+    /// <param name="dsn">Where, and by which role.</param>
+    /// <param name="passwords">The role's password, where it is in a file.</param>
+    /// <param name="logs">For what Npgsql logs.</param>
+    /// <param name="sessions">Maximum number that Npgsql pools; 0 for sessions that are not pooled.</param>
+    /// <param name="options">Further settings of PostgreSQL's, as <c>-c name=value</c>.</param>
+    private static NpgsqlDataSource Source(
+        NpgsqlConnectionStringBuilder dsn, PasswordFile? passwords, ILoggerFactory logs, int sessions, string options = "")
     {
         var settings = new NpgsqlConnectionStringBuilder(dsn.ConnectionString)
         {
-            Pooling = pool > 0,
+            Pooling = sessions > 0,
+            // The gateway's own statements leave nothing in a session.
+            NoResetOnClose = sessions > 0,
             // The request's deadline bounds a statement, not a time-out for each read of it.
             CommandTimeout = 0,
             // A session is abandoned only where the server does not answer: no waiting for its answer to a cancel.
@@ -117,13 +185,13 @@ internal sealed class NamedConnection : IAsyncDisposable
             // What of it is shown, and in which protocol, is decided where an error is answered.
             IncludeErrorDetail = true,
             ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
-            Options = $"{dsn.Options} {StatementOptions} {LivenessOptions}".TrimStart(),
+            Options = $"{dsn.Options} {StatementOptions} {LivenessOptions} {options}".Trim(),
         };
         if (!IsGiven(dsn, "Timeout"))
             settings.Timeout = ConnectSeconds;
-        if (pool > 0)
+        if (sessions > 0)
         {
-            settings.MaxPoolSize = pool;
+            settings.MaxPoolSize = sessions;
             // What hangs is given up within that, and is out of the way when the server is back.
             settings.Timeout = OwnConnectSeconds;
         }

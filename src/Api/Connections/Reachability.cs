@@ -1,4 +1,3 @@
-using Dapper;
 using Gateway.Contracts;
 using Npgsql;
 
@@ -8,7 +7,10 @@ namespace Gateway.Api.Connections;
 /// Whether a connection's server can be reached, by checks of its own: several in a row must fail before it counts as
 /// unreachable, and one that succeeds is enough for the way back.
 /// </summary>
-internal sealed class Reachability(NpgsqlDataSource source)
+/// <param name="control">The control role's sessions, which stay open.</param>
+/// <param name="callers">Opens sessions as callers' requests get them: their role may make that impossible, by ALTER ROLE.</param>
+/// <param name="role">That role.</param>
+internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource callers, string role)
 {
     private static readonly TimeSpan CheckTime = TimeSpan.FromSeconds(2);
     private volatile ConnectionReadiness _now = new(Reachable: true, FailedChecks: 0, Detail: null);
@@ -22,8 +24,9 @@ internal sealed class Reachability(NpgsqlDataSource source)
     {
         try
         {
-            await Bounded.RunAsync(AskAsync, CheckTime, cancellation);
-            _now = new ConnectionReadiness(Reachable: true, FailedChecks: 0, Detail: null);
+            string? detail = null;
+            await Bounded.RunAsync(async ending => detail = await AskAsync(ending), CheckTime, cancellation);
+            _now = new ConnectionReadiness(Reachable: true, FailedChecks: 0, detail);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
@@ -34,9 +37,24 @@ internal sealed class Reachability(NpgsqlDataSource source)
         }
     }
 
-    private async Task AskAsync(CancellationToken cancellation)
+    /// <returns>What an operator should know though requests are served; null where there is nothing.</returns>
+    private async Task<string?> AskAsync(CancellationToken cancellation)
     {
-        await using var connection = await source.OpenConnectionAsync(cancellation);
-        await connection.ExecuteAsync(new CommandDefinition("SELECT 1", cancellationToken: cancellation));
+        bool seesRole;
+        await using (var ask = control.CreateCommand($"SELECT {ControlRole.SeesRole}"))
+        {
+            ask.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
+            seesRole = await ask.ExecuteScalarAsync(cancellation) is true;
+        }
+        try
+        {
+            await using var session = await callers.OpenConnectionAsync(cancellation);
+        }
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.TooManyConnections)
+        {
+            // All that the role may have are in use: requests are served by them.
+        }
+        // Before PostgreSQL 15 a role may take membership in itself away.
+        return seesRole ? null : "the control role is no member of the connection's role";
     }
 }

@@ -13,10 +13,10 @@ namespace Gateway.Api.Connections;
 /// transaction has ended, not before the next use: a lock that is kept until somebody comes along is a lock too long.
 /// </summary>
 /// <param name="connection">The connection, which is the session's alone.</param>
-/// <param name="proof">What it has left with the journal; null where it may not use one.</param>
+/// <param name="backend">Its backend on the server, as PostgreSQL itself sees it.</param>
 /// <param name="watchdog">Ends from outside what runs in it.</param>
 /// <param name="clock">The clock that its idle time runs by.</param>
-internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog watchdog, TimeProvider clock)
+internal sealed class Session(NpgsqlConnection connection, Backend backend, Watchdog watchdog, TimeProvider clock)
     : IAsyncDisposable
 {
     /// <summary>How long a server may take over what is not the caller's: past it, the session is given up.</summary>
@@ -41,10 +41,10 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
 
     // Takes back a wait that nothing else ends.
     private readonly CancellationTokenSource _abandon = new();
-    private readonly int _processId = connection.ProcessID;
     private Task _work = Task.CompletedTask;
     private long _lastUse = clock.GetTimestamp();
     private bool _cancelSent;
+    private bool _isRejected;
 
     // Whether no caller's SQL has run in it since it was clean; and where some has, what is to clean it.
     private bool _isUntouched = true;
@@ -61,7 +61,7 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
 
     /// <summary>Whether nothing is left in it, so that the next request may have it.</summary>
     /// <remarks>A cancel may arrive late, and must not hit another request's statement.</remarks>
-    public bool IsClean => HasEnded && !_cancelSent && connection.State == ConnectionState.Open;
+    public bool IsClean => HasEnded && !_cancelSent && !_isRejected && connection.State == ConnectionState.Open;
 
     /// <summary>
     /// Whether something waits for the server still, which does not answer. What that work writes to may not be touched.
@@ -77,8 +77,8 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// <summary>For each wait for the server.</summary>
     public CancellationToken Abandoning => _abandon.Token;
 
-    /// <summary>Whether it may claim and record activities.</summary>
-    public bool HasJournal => proof is not null;
+    /// <summary>Its backend on the server.</summary>
+    public Backend Backend => backend;
 
     /// <summary>
     /// DISCARD ALL is the cheaper, but throws away the plans of functions too, which nobody could tell a request by: making the
@@ -88,12 +88,11 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
 
     private bool HasEnded => _isUntouched || (_end is { HasCleaned: true } && !Abandoned);
 
-    /// <summary>What it has left with the journal, and claims and records activities by.</summary>
-    public Guid UseProof()
-    {
-        _sinceJournal = 0;
-        return proof!.Value;
-    }
+    /// <summary>The journal's functions run in it: their plans are worth keeping for a while.</summary>
+    public void NoteUseOfJournal() => _sinceJournal = 0;
+
+    /// <summary>A statement of the gateway's own has failed in it, which only a caller's SQL can bring about: it is not used again.</summary>
+    public void Reject() => _isRejected = true;
 
     /// <summary>
     /// Waits for what runs in the session until a moment, and then ends it on the server. Returns where it has succeeded
@@ -110,7 +109,7 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
             _cancelSent = true;
-            if (!await watchdog.EndAsync(_processId, work))
+            if (!await watchdog.EndAsync(backend.ProcessId, work))
                 throw;
             await work;
         }
@@ -170,7 +169,7 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
         if (await Task.WhenAny(reading, Task.Delay(LeftOver, clock)) != reading)
         {
             _cancelSent = true;
-            await watchdog.EndAsync(_processId, reading);
+            await watchdog.EndAsync(backend.ProcessId, reading);
         }
         try
         {
@@ -233,21 +232,6 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
         await SucceedsAsync(_end.Commands);
     }
 
-    /// <summary>
-    /// Reads the record of an activity; ends a transaction first in which nothing has run but a claim that failed.
-    /// </summary>
-    /// <param name="find">By <see cref="Journal.Find"/>.</param>
-    /// <returns>Null where there is none.</returns>
-    public async Task<ActivityRecord?> FindRecordAsync(NpgsqlBatchCommand find)
-    {
-        await using var batch = _isUntouched ? Batch(find) : Batch(new NpgsqlBatchCommand("ROLLBACK"), find);
-        await using var reader = await batch.ExecuteReaderAsync(Abandoning);
-        var record = await ActivityRecord.ReadAsync(reader, Abandoning);
-        // Nothing of a caller's has run in it.
-        _isUntouched = true;
-        return record;
-    }
-
     /// <summary>Whether the server still answers.</summary>
     public Task<bool> AnswersAsync() => SucceedsAsync(new NpgsqlBatchCommand("SELECT 1"));
 
@@ -273,7 +257,7 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
 
     private async Task AbandonAsync()
     {
-        _ = watchdog.PursueAsync(_processId, _work);
+        _ = watchdog.PursueAsync(backend.ProcessId, _work);
         await Bounded.AbandonAsync(_work, _abandon);
         await connection.DisposeAsync();
     }

@@ -11,7 +11,7 @@ namespace Gateway.Api.Connections;
 /// instead of after this one, and which one caller's error (SQLSTATE XX000, say) empties for all (docs/decisions/0003).
 /// How many there may be is the queue's business.
 /// </summary>
-internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal journal, Watchdog watchdog, TimeProvider clock)
+internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog watchdog, TimeProvider clock)
     : IAsyncDisposable
 {
     /// <summary>
@@ -25,8 +25,13 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal jou
 
     private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long a server that has let the gateway in may take over the journal's proof.</summary>
-    private static readonly TimeSpan EnterTime = TimeSpan.FromSeconds(5);
+    /// <summary>How long a server that has let the gateway in may take to name the session's backend.</summary>
+    private static readonly TimeSpan FirstAnswerTime = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// As PostgreSQL itself has them: a pooler in between tells the client another process ID.
+    /// </summary>
+    private const string FindBackend = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()";
 
     /// <summary>
     /// How many connects may hang that nobody waits for any more: Npgsql can't be made to end one before its time-out. So
@@ -127,11 +132,11 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal jou
         try
         {
             var connection = await source.OpenConnectionAsync(cancellation);
-            Guid? proof = null;
+            Backend backend = default;
             try
             {
                 await Bounded.RunAsync(
-                    async ending => proof = await journal.EnterAsync(connection, ending), EnterTime, CancellationToken.None);
+                    async ending => backend = await FindBackendAsync(connection, ending), FirstAnswerTime, CancellationToken.None);
             }
             catch (NpgsqlException)
             {
@@ -143,12 +148,20 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal jou
                 // The connection is the abandoned work's, which is ended later.
                 throw new NpgsqlException("The server lets the gateway in and does not answer.", error);
             }
-            return new Session(connection, proof, watchdog, clock);
+            return new Session(connection, backend, watchdog, clock);
         }
         finally
         {
             _connecting.Release();
         }
+    }
+
+    private static async Task<Backend> FindBackendAsync(NpgsqlConnection connection, CancellationToken cancellation)
+    {
+        await using var find = new NpgsqlCommand(FindBackend, connection);
+        await using var reader = await find.ExecuteReaderAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return new Backend(reader.GetInt32(0), reader.IsDBNull(1) ? null : reader.GetInt32(1));
     }
 
     private static async Task CloseAsync(Task<Session> opening)
@@ -166,6 +179,6 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Journal jou
     /// <summary>A server that is starting, stopping or full, or whose machine refuses: nothing has been asked of it yet.</summary>
     private static bool MayPass(NpgsqlException error) => error is PostgresException refusal
         ? refusal.SqlState is PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown
-            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections or Journal.Taken
+            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections
         : error.InnerException is SocketException or IOException;
 }

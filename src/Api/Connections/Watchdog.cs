@@ -7,7 +7,11 @@ namespace Gateway.Api.Connections;
 /// catches a cancel. It speaks to the server by the gateway's own sessions, so that no thread waits for a connection
 /// that is made for a cancel.
 /// </summary>
-internal sealed class Watchdog(NpgsqlDataSource own)
+/// <param name="control">The control role's sessions.</param>
+/// <param name="own">
+/// Sessions of the role that is watched: before PostgreSQL 15 a role may take membership in itself away, the control role's too.
+/// </param>
+internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
 {
     private const string Cancel = "SELECT pg_catalog.pg_cancel_backend($1)";
     private const string Terminate = "SELECT pg_catalog.pg_terminate_backend($1)";
@@ -61,9 +65,14 @@ internal sealed class Watchdog(NpgsqlDataSource own)
             await Bounded.RunAsync(
                 async cancellation =>
                 {
-                    await using var command = own.CreateCommand(sql);
-                    command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = processId });
-                    await command.ExecuteNonQueryAsync(cancellation);
+                    try
+                    {
+                        await SendAsync(control, sql, processId, cancellation);
+                    }
+                    catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+                    {
+                        await SendAsync(own, sql, processId, cancellation);
+                    }
                 },
                 SendTime);
         }
@@ -71,5 +80,12 @@ internal sealed class Watchdog(NpgsqlDataSource own)
         {
             // The next step is taken all the same, and the last is to give the session up.
         }
+    }
+
+    private static async Task SendAsync(NpgsqlDataSource source, string sql, int processId, CancellationToken cancellation)
+    {
+        await using var command = source.CreateCommand(sql);
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = processId });
+        await command.ExecuteNonQueryAsync(cancellation);
     }
 }

@@ -4,6 +4,9 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'gateway_demo') THEN
         CREATE ROLE gateway_demo LOGIN;
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'gateway_demo_control') THEN
+        CREATE ROLE gateway_demo_control LOGIN;
+    END IF;
 
     IF to_regclass('public.users') IS NULL THEN
         CREATE TABLE public.users (

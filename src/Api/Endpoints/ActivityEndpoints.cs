@@ -37,22 +37,23 @@ internal static class ActivityEndpoints
     }
 
     private static Task FindAsync(
-        HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options,
+        HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options, TimeProvider clock,
         string connection = GatewayConfiguration.DefaultConnection) =>
         AnswerAsync(
-            http, activityId, connections, connection, options, Access.ReadOnly,
+            http, activityId, connections, connection, options, clock, Access.ReadOnly, to => to.LookUps,
             (activities, of, ending) => activities.FindAsync(of, ending));
 
     private static Task CancelAsync(
-        HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options,
+        HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options, TimeProvider clock,
         string connection = GatewayConfiguration.DefaultConnection) =>
         AnswerAsync(
-            http, activityId, connections, connection, options, Access.ReadWrite,
+            http, activityId, connections, connection, options, clock, Access.ReadWrite, to => to.Cancels,
             (activities, of, ending) => activities.CancelAsync(of, ending));
 
     private static async Task AnswerAsync(
         HttpContext http, string activityId, ConnectionRegistry connections, string connectionName, GatewayOptions options,
-        Access access, Func<Activities, ActivityIdentity, CancellationToken, Task<ActivityState?>> ask)
+        TimeProvider clock, Access access, Func<NamedConnection, ConnectionQueue> queueOf,
+        Func<Activities, ActivityIdentity, CancellationToken, Task<ActivityState?>> ask)
     {
         var record = RequestRecord.Of(http);
         var id = ReadId(http, activityId);
@@ -62,10 +63,14 @@ internal static class ActivityEndpoints
         var connection = connections.Find(connectionName);
         record.Connection = connection.Name;
 
+        var budget = TimeSpan.FromMilliseconds(options.DefaultTimeoutMs);
+        using var deadline = new Deadline(budget, record.Elapsed, clock, http.RequestAborted);
+        record.Enter(Stage.Queue);
+        using var place = await queueOf(connection).EnterAsync(caller.Name, deadline);
         record.Enter(Stage.Execute);
         var state = await DatabaseTrace.RunAsync(connection, () => AskAsync(
-            connection, ending => ask(connection.Activities, new ActivityIdentity(caller.Name, connection.Name, id), ending),
-            TimeSpan.FromMilliseconds(options.DefaultTimeoutMs), http.RequestAborted));
+            connection, ending => ask(connection.Activities, new ActivityIdentity(caller.Name, connection.Name, id), ending), budget,
+            deadline));
         if (state is null)
         {
             throw new Failure(
@@ -78,25 +83,21 @@ internal static class ActivityEndpoints
     }
 
     private static async Task<ActivityState?> AskAsync(
-        NamedConnection connection, Func<CancellationToken, Task<ActivityState?>> ask, TimeSpan budget, CancellationToken callerLeft)
+        NamedConnection connection, Func<CancellationToken, Task<ActivityState?>> ask, TimeSpan budget, Deadline deadline)
     {
         ActivityState? state = null;
         try
         {
-            await Bounded.RunAsync(async ending => state = await ask(ending), budget, callerLeft);
+            await Bounded.RunAsync(async ending => state = await ask(ending), budget, deadline.Token);
             return state;
         }
         catch (NpgsqlException error)
         {
             throw PostgresFailure.Unreachable(error, connection.Name);
         }
-        catch (TimeoutException error)
+        catch (Exception error) when (error is TimeoutException || deadline.Token.IsCancellationRequested)
         {
-            throw new Failure(
-                ProblemCode.DeadlineExceeded,
-                $"The server of connection \"{connection.Name}\" did not answer within {budget.TotalMilliseconds:0} ms "
-                + "(Gateway__DefaultTimeoutMs).",
-                error);
+            throw deadline.Ended($"asking the server of connection \"{connection.Name}\"", error);
         }
     }
 

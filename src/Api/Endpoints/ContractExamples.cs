@@ -362,7 +362,7 @@ internal static class ContractExamples
         new(ProblemCode.ResultTooLarge, "The result is larger than 4194304 bytes (Gateway__ResponseLimitBytes)."),
         new(ProblemCode.ExpectationFailed, "The request expects a row count of 1 and the statement has 0; it was rolled back."),
         Journal.Mismatch(),
-        Journal.Missing("default"),
+        Journal.Missing("default", JournalState.Missing),
         new(ProblemCode.Cancelled, "The activity was cancelled, and rolled back."),
         Journal.InFlight(),
         new(

@@ -71,6 +71,16 @@ internal static class PostgresFailure
             text is null ? null : statements.Aggregate(text, (shown, statement) => statement.Redact(shown));
     }
 
+    /// <summary>
+    /// PostgreSQL refused a statement of the gateway's own. Only the SQLSTATE is kept of what it says: the rest speaks of the
+    /// gateway's statements and their parameters.
+    /// </summary>
+    public static Failure OwnStatementRefused(PostgresException error) => new(
+        Classify(error.SqlState),
+        "PostgreSQL refused a statement of the gateway's own in the request's transaction, and rolled back. The request's SQL may have "
+        + "changed a setting or a role that the statement needs.")
+    { Refusal = new PostgresRefusal(error.SqlState) };
+
     /// <summary>Whether the session is gone with the error: its server ended it. A statement that raises such a code does not.</summary>
     public static bool EndsSession(PostgresException error) => error.InvariantSeverity is ("FATAL" or "PANIC")
         && error.SqlState is (PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or IdleSessionTimeout);

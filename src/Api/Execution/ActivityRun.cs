@@ -9,8 +9,14 @@ using Npgsql;
 namespace Gateway.Api.Execution;
 
 /// <summary>One run of a call in one session: from BEGIN to the end of its transaction.</summary>
+/// <param name="call">The request.</param>
+/// <param name="connection">Its connection.</param>
+/// <param name="session">A clean session.</param>
+/// <param name="key">The key of the journal's codes; null where the activity is not recorded.</param>
+/// <param name="answer">Gets the results.</param>
+/// <param name="deadline">The budget.</param>
 internal sealed class ActivityRun(
-    ActivityCall call, NamedConnection connection, Session session, ActivityAnswer answer, Deadline deadline)
+    ActivityCall call, NamedConnection connection, Session session, CodeKey? key, ActivityAnswer answer, Deadline deadline)
 {
     private readonly NpgsqlBatchCommand _begin = new(call.Mode.Begin);
 
@@ -21,8 +27,7 @@ internal sealed class ActivityRun(
     // All that the round trip which is on took along.
     private List<NpgsqlBatchCommand> _roundTrip = [];
     private NpgsqlBatchCommand? _claimCommand;
-    private NpgsqlBatchCommand? _findCommand;
-    private string? _claim;
+    private Claim? _claim;
     private bool _isRecorded;
     private string? _shownEncoding;
 
@@ -47,7 +52,7 @@ internal sealed class ActivityRun(
             await GuardAsync(_begin.StatementType == StatementType.Unknown ? BeginAsync() : GoOnAsync());
             // Where it was purged between the two, the next try has the activity to itself.
             if (_isRecorded)
-                return Replay(await FindRecordAsync() ?? throw Journal.InFlight());
+                return Replay(await FindRefusedAsync() ?? throw Journal.InFlight());
         }
         while (!_statements.AreAllSent);
 
@@ -71,14 +76,15 @@ internal sealed class ActivityRun(
             return;
         }
 
-        var finish = _claim is null ? null : Journal.Finish(session.UseProof(), _claim, answer.Body);
+        var finish = _claim is null ? null : Journal.Finish(key!, session.Backend, _claim, answer.Body);
         try
         {
             await session.GuardAsync(session.CommitAsync(finish), deadline.BudgetEnd);
         }
         catch (PostgresException error) when (finish is not null && error.BatchCommand == finish && error.SqlState == Journal.ClaimLost)
         {
-            throw Journal.Escaped(error);
+            session.Reject();
+            throw Journal.Escaped();
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled && deadline.BudgetEnd.IsCancellationRequested)
         {
@@ -86,7 +92,11 @@ internal sealed class ActivityRun(
         }
         catch (PostgresException error)
         {
-            throw await IsCancelledAsync(error) ? Cancelled(error) : PostgresFailure.Refused(error, [.. _statements.Sent.Select(sent => sent.Statement)]);
+            if (await IsCancelledAsync(error))
+                throw Cancelled(error);
+            if (finish is not null && error.BatchCommand == finish)
+                throw OwnStatementRefused(error);
+            throw PostgresFailure.Refused(error, [.. _statements.Sent.Select(sent => sent.Statement)]);
         }
         catch (Exception error) when (error is CommitInDoubtException or OperationCanceledException)
         {
@@ -103,12 +113,35 @@ internal sealed class ActivityRun(
         return ActivityAnswer.Recorded(record.Answer ?? throw Journal.Escaped());
     }
 
+    /// <summary>Looks for the activity's record, by the control role.</summary>
     private async Task<ActivityRecord?> FindRecordAsync()
     {
-        _findCommand = Journal.Find(session.UseProof(), call.Activity);
-        var finding = session.FindRecordAsync(_findCommand);
-        await GuardAsync(finding);
-        return await finding;
+        try
+        {
+            return await connection.Journal.FindAsync(call.Activity, deadline.Token);
+        }
+        catch (OperationCanceledException error) when (deadline.Token.IsCancellationRequested)
+        {
+            throw deadline.Ended("looking for the activity's record", error);
+        }
+        catch (NpgsqlException error)
+        {
+            throw PostgresFailure.Unreachable(error, connection.Name);
+        }
+    }
+
+    /// <summary>Looks for the record that the claim was refused for, and ends the claim's transaction meanwhile.</summary>
+    private async Task<ActivityRecord?> FindRefusedAsync()
+    {
+        var rollingBack = session.RollBackAsync();
+        try
+        {
+            return await FindRecordAsync();
+        }
+        finally
+        {
+            await rollingBack;
+        }
     }
 
     /// <summary>The first round trip: the journal's part and BEGIN stand before the statements.</summary>
@@ -116,7 +149,10 @@ internal sealed class ActivityRun(
     {
         var tag = new ActivityTag(call.Activity, connection.ApplicationName);
         if (call.RequestHash is { } hash)
-            _claimCommand = connection.Journal.Claim(session.UseProof(), tag, hash);
+        {
+            session.NoteUseOfJournal();
+            _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash);
+        }
         ReadOnlySpan<NpgsqlBatchCommand> tagging = _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
         var last = tagging[^1];
 
@@ -124,7 +160,7 @@ internal sealed class ActivityRun(
         if (IsAt(reader, last))
         {
             if (last == _claimCommand && await reader.ReadAsync(session.Abandoning))
-                _claim = reader.GetString(0);
+                _claim = Claim.Parse(reader.GetString(0));
             await reader.NextResultAsync(session.Abandoning);
         }
         await ReadResultsAsync(reader);
@@ -281,15 +317,16 @@ internal sealed class ActivityRun(
 
     private Exception Refused(PostgresException error)
     {
-        if (error.BatchCommand is { } refused && (refused == _claimCommand || refused == _findCommand))
+        if (error.BatchCommand is { } refused && refused == _claimCommand)
         {
-            switch (error.SqlState)
+            if (error.SqlState == PostgresErrorCodes.LockNotAvailable)
+                return Journal.InFlight();
+            if (Journal.IsOfAnotherJournal(error))
             {
-                case PostgresErrorCodes.LockNotAvailable:
-                    return Journal.InFlight(error);
-                case Journal.Taken:
-                    // The proof is gone, and with it the session's use: nothing has run in it.
-                    return new StaleSessionException(error);
+                // Nothing has run. The next run reads the key again, and finds out whether there is a journal.
+                connection.Journal.Forget(key!);
+                session.Reject();
+                return new StaleSessionException(Journal.CodeRefused(connection.Name));
             }
         }
         if (_statements.BeingAsked is { } asked)
@@ -301,7 +338,21 @@ internal sealed class ActivityRun(
             var failure = Refused(error, sent.Statement, index);
             return sent.MayBeStale(error) && !answer.HasBegun ? Stale(sent, failure) : failure;
         }
-        return PostgresFailure.Refused(error, []);
+        return error.BatchCommand is null ? PostgresFailure.Refused(error, []) : OwnStatementRefused(error);
+    }
+
+    /// <summary>
+    /// PostgreSQL refused a statement of the gateway's own, by what the caller's SQL has set, say. Nothing that it says of it is
+    /// passed on, and the session is closed: all but a conflict between transactions can come of a session that was tampered with.
+    /// </summary>
+    private Failure OwnStatementRefused(PostgresException error)
+    {
+        var failure = error.SqlState == Journal.InvalidCode
+            ? Journal.CodeRefused(connection.Name)
+            : PostgresFailure.OwnStatementRefused(error);
+        if (failure.Code != ProblemCode.Conflict)
+            session.Reject();
+        return failure;
     }
 
     private Failure Refused(PostgresException error, BoundStatement statement, int index)

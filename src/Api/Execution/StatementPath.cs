@@ -71,6 +71,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
                     throw Attempts.OutcomeUnknown(call, error);
                 if (error is StaleDescriptionException stale)
                     throw stale.Failure;
+                if (error is StaleSessionException { InnerException: Failure failure })
+                    throw failure;
                 throw;
             }
         }
@@ -88,10 +90,10 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         stream?.Restart();
         // 3.
         record.Enter(Stage.Connect);
-        var session = await OpenAsync(call, connection, needsNew, deadline);
+        var (session, key) = await OpenAsync(call, connection, needsNew, deadline);
         DatabaseTrace.Reach(connection, session);
         var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), clock, stream);
-        var run = new ActivityRun(call, connection, session, answer, deadline);
+        var run = new ActivityRun(call, connection, session, key, answer, deadline);
         try
         {
             // 4. and 5.
@@ -150,23 +152,16 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
     }
 
-    private static async Task<Session> OpenAsync(ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline)
+    /// <summary>Takes a session, and the key of the journal's codes where the activity is to be recorded.</summary>
+    private static async Task<(Session Session, CodeKey? Key)> OpenAsync(
+        ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline)
     {
         try
         {
-            var session = await connection.Sessions.RentAsync(needsNew, deadline);
-            if (call.RequestHash is null || session.HasJournal)
-                return session;
-            if (!connection.Journal.IsMissing)
-            {
-                // It may be older than the journal: callers' SQL has run in it, so it can't enter any more.
-                await session.DisposeAsync();
-                session = await connection.Sessions.RentAsync(fresh: true, deadline);
-                if (session.HasJournal)
-                    return session;
-            }
-            await connection.Sessions.ReturnAsync(session);
-            throw Journal.Missing(connection.Name);
+            var key = call.RequestHash is null
+                ? null
+                : await connection.Journal.FindKeyAsync(deadline.Token) ?? throw connection.Journal.Missing(connection.Name);
+            return (await connection.Sessions.RentAsync(needsNew, deadline), key);
         }
         catch (OperationCanceledException error)
         {

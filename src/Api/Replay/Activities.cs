@@ -8,16 +8,22 @@ namespace Gateway.Api.Replay;
 /// What is to be known of a connection's activities, whichever replica runs them. PostgreSQL itself says what is running:
 /// a session is tagged with its activity while its transaction is open.
 /// </summary>
-internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDataSource unpooled, TimeProvider clock)
+/// <param name="journal">The connection's journal.</param>
+/// <param name="control">The control role's sessions.</param>
+/// <param name="unpooled">Opens a session of the control role for one use.</param>
+/// <param name="role">The role that callers' SQL runs as.</param>
+/// <param name="clock">The clock that pauses run by.</param>
+internal sealed class Activities(
+    Journal journal, NpgsqlDataSource control, NpgsqlDataSource unpooled, string role, TimeProvider clock)
 {
     /// <summary>
     /// Here and below all names are qualified, and operators are: min(timestamptz) could be one of public's, and so a caller's
-    /// SQL in a session that the journal may trust.
+    /// SQL in a session of the control role.
     /// </summary>
     private static readonly string Running =
         $"""
         FROM pg_catalog.pg_stat_activity
-        WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND usename OPERATOR(pg_catalog.=) session_user
+        WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND usename OPERATOR(pg_catalog.=) $2
           AND pg_catalog.right(application_name, {ActivityIdentity.MarkLength}) OPERATOR(pg_catalog.=) $1
         """;
 
@@ -33,17 +39,19 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
         """;
 
     /// <summary>
-    /// A cancel is announced by an advisory lock, so that the replica whose statement fails by it can tell it from others.
-    /// Looked up rather than tried: a lock that is tried is in the way of the announcement itself.
+    /// A cancel is announced by an advisory lock, so that the replica whose statement fails by it can tell it from others. Only
+    /// the control role's count: callers' SQL may take any advisory lock. Looked up rather than tried: a lock that is tried is in
+    /// the way of the announcement itself.
     /// </summary>
     private const string Announced =
         """
         SELECT EXISTS (
-            SELECT FROM pg_catalog.pg_locks
-             WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND objsubid OPERATOR(pg_catalog.=) 1 AND granted
-               AND database OPERATOR(pg_catalog.=) (
+            SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+             WHERE a.usename OPERATOR(pg_catalog.=) session_user AND l.granted
+               AND l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.objsubid OPERATOR(pg_catalog.=) 1
+               AND l.database OPERATOR(pg_catalog.=) (
                    SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
-               AND ((classid::bigint OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|) objid::bigint) OPERATOR(pg_catalog.=) $1)
+               AND ((l.classid::bigint OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|) l.objid::bigint) OPERATOR(pg_catalog.=) $1)
         """;
 
     private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(1);
@@ -67,21 +75,16 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
     public async Task<ActivityState?> FindAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
-        return await InOwnSessionAsync(
-            async session =>
+        // First: what ends between the two is recorded by the second.
+        var running = await ReadRunningAsync(activity, cancellation);
+        return await journal.FindAsync(activity, cancellation) is { Answer: { } answer } record
+            ? new ActivityState(ActivityStatus.Completed)
             {
-                // First: what ends between the two is recorded by the second.
-                var running = await ReadRunningAsync(session, activity, cancellation);
-                return await journal.FindAsync(session, activity, cancellation) is { Answer: { } answer } record
-                    ? new ActivityState(ActivityStatus.Completed)
-                    {
-                        Answer = answer,
-                        RecordedAt = record.RecordedAt,
-                        ExpiresAt = record.ExpiresAt,
-                    }
-                    : running;
-            },
-            cancellation);
+                Answer = answer,
+                RecordedAt = record.RecordedAt,
+                ExpiresAt = record.ExpiresAt,
+            }
+            : running;
     }
 
     /// <summary>Cancels what the activity is running, and waits for its end.</summary>
@@ -125,7 +128,7 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
             await Bounded.RunAsync(
                 async ending =>
                 {
-                    await using var command = own.CreateCommand(Announced);
+                    await using var command = control.CreateCommand(Announced);
                     command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = activity.CancelKey });
                     announced = await command.ExecuteScalarAsync(ending) is true;
                 },
@@ -141,46 +144,29 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
 
     /// <summary>Deletes all records that have expired, in batches.</summary>
     /// <returns>How many.</returns>
-    /// <exception cref="NpgsqlException">The server can't be reached.</exception>
-    /// <exception cref="TimeoutException">A batch took too long, and was abandoned.</exception>
+    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
     public async Task<int> PurgeAsync(CancellationToken cancellation)
     {
         var deleted = 0;
         for (var batch = PurgeBatch; batch == PurgeBatch; deleted += batch)
-        {
-            await Bounded.RunAsync(
-                async ending => batch = await InOwnSessionAsync(session => journal.PurgeAsync(session, PurgeBatch, ending), ending),
-                PurgeTime, cancellation);
-        }
+            batch = await journal.PurgeAsync(PurgeBatch, PurgeTime, cancellation);
         return deleted;
     }
 
-    private async Task<T> InOwnSessionAsync<T>(Func<NpgsqlConnection, Task<T>> ask, CancellationToken cancellation)
+    private async Task<ActivityState?> ReadRunningAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
-        try
-        {
-            await using var session = await own.OpenConnectionAsync(cancellation);
-            return await ask(session);
-        }
-        catch (PostgresException error) when (error.SqlState == Journal.Taken)
-        {
-            // It is older than the journal, as all that are idle may be.
-            own.Clear();
-            await using var session = await own.OpenConnectionAsync(cancellation);
-            return await ask(session);
-        }
-    }
-
-    private static async Task<ActivityState?> ReadRunningAsync(
-        NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation)
-    {
-        await using var command = new NpgsqlCommand($"SELECT pg_catalog.min(xact_start) {Running}", session)
-        {
-            Parameters = { new NpgsqlParameter<string> { TypedValue = activity.Mark } },
-        };
+        await using var command = control.CreateCommand($"SELECT pg_catalog.min(xact_start) {Running}");
+        AddRunning(command, activity);
         return await command.ExecuteScalarAsync(cancellation) is DateTime since
             ? new ActivityState(ActivityStatus.Running) { RunningSince = new DateTimeOffset(since) }
             : null;
+    }
+
+    /// <summary>Adds the parameters of <see cref="Running"/>.</summary>
+    private void AddRunning(NpgsqlCommand command, ActivityIdentity activity)
+    {
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = activity.Mark });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
     }
 
     /// <summary>Shared, so that two who cancel do not wait for each other; it ends with the session.</summary>
@@ -194,14 +180,12 @@ internal sealed class Activities(Journal journal, NpgsqlDataSource own, NpgsqlDa
     }
 
     /// <returns>The sessions that run the activity, and since when their statements run.</returns>
-    private static async Task<IReadOnlyList<(int ProcessId, DateTime Since)>> EndAsync(
+    private async Task<IReadOnlyList<(int ProcessId, DateTime Since)>> EndAsync(
         NpgsqlConnection session, bool terminate, ActivityIdentity activity, CancellationToken cancellation)
     {
         var function = terminate ? "pg_terminate_backend" : "pg_cancel_backend";
-        await using var command = new NpgsqlCommand($"SELECT pid, query_start, pg_catalog.{function}(pid) {Running}", session)
-        {
-            Parameters = { new NpgsqlParameter<string> { TypedValue = activity.Mark } },
-        };
+        await using var command = new NpgsqlCommand($"SELECT pid, query_start, pg_catalog.{function}(pid) {Running}", session);
+        AddRunning(command, activity);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var found = new List<(int, DateTime)>();
         while (await reader.ReadAsync(cancellation))

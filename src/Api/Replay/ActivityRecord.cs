@@ -9,7 +9,7 @@ namespace Gateway.Api.Replay;
 /// <param name="ExpiresAt">From when on it may be deleted.</param>
 internal sealed record ActivityRecord(byte[] RequestHash, byte[]? Answer, DateTimeOffset RecordedAt, DateTimeOffset ExpiresAt)
 {
-    /// <summary>Reads the one row of <see cref="Journal.Find"/>; null where there is no record.</summary>
+    /// <summary>Reads the one row of <c>gateway_journal.recorded</c>; null where there is no record.</summary>
     public static async Task<ActivityRecord?> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
     {
         await reader.ReadAsync(cancellation);

@@ -4,15 +4,15 @@ using Npgsql;
 namespace Gateway.Api.Replay;
 
 /// <summary>
-/// <c>journal install --connection NAME [--simple] [--dry-run]</c>: installs the journal in a connection's database, or
-/// prints the SQL for whoever may. Safe to run again, and run again for each role that the gateway connects as.
+/// <c>journal install --connection NAME [--journal-key | --simple] [--dry-run]</c>: installs the journal in a connection's
+/// database, or prints the SQL for whoever may. Safe to run again, and run again for each role that the gateway connects as.
 /// </summary>
 internal static class JournalCommand
 {
     /// <summary>The DSN of a role that may create roles and schemas, where the connection's own may not.</summary>
     private const string AdminDsn = "ADMIN_DSN";
 
-    private const string Usage = "journal install [--connection NAME] [--simple] [--dry-run] [--SETTING=VALUE …]";
+    private const string Usage = "journal install [--connection NAME] [--journal-key | --simple] [--dry-run] [--SETTING=VALUE …]";
 
     public static bool Is(string[] args) => args is ["journal", ..];
 
@@ -22,37 +22,69 @@ internal static class JournalCommand
     public static async Task<int> RunAsync(string[] args)
     {
         ConnectionStartup.SendStatementsAsTheyCome();
-        var (name, simple, dryRun, settings) = Parse(args);
+        var command = Parse(args);
+        var name = command.Connection;
         var configuration = new ConfigurationManager();
-        configuration.AddEnvironmentVariables().AddCommandLine(settings);
+        configuration.AddEnvironmentVariables().AddCommandLine(command.Settings);
         configuration.AddSecretsFolder();
         var dsn = GatewayConfiguration.Read(configuration).Dsns.GetValueOrDefault(name)
             ?? throw new StartupException($"No connection is named \"{name}\"; Gateway__Connections__{name}__Dsn configures it.");
-        var mayTakeOver = false;
         var role = dsn.Value.Username
             ?? throw new StartupException($"{dsn.Setting} names no user: the journal is opened to the role that the gateway connects as.");
+        var newKey = command.WithJournalKey ? JournalKey.Create() : null;
+        var guard = GuardOf(command, dsn, newKey);
         try
         {
-            var script = await JournalScript.ReadAsync(role, simple);
-            if (dryRun)
+            if (command.DryRun)
             {
-                await Console.Out.WriteLineAsync($"{script};");
+                await Console.Out.WriteLineAsync($"{await JournalScript.ReadAsync(role, Require(guard, name))};");
+                await PrintKeyAsync(Console.Error, newKey, name);
                 return 0;
             }
             var (installer, setting) = ReadInstaller(configuration, dsn);
-            await InstallAsync(script, installer, setting);
-            mayTakeOver = await CheckAsync(dsn, name, role);
+            var mayTakeOver = await MayTakeOverAsync(dsn, name);
+            // A superuser's SQL can do everything, whatever guards the journal.
+            if (guard is null && mayTakeOver)
+                guard = JournalGuard.None;
+            await InstallAsync(await JournalScript.ReadAsync(role, Require(guard, name)), installer, setting);
+            await CheckAsync(dsn with { JournalKey = newKey ?? dsn.JournalKey }, name, role);
+            await Console.Out.WriteLineAsync(
+                $"The journal of connection \"{name}\" is installed, version {JournalScript.Version}, and open to role \"{role}\"."
+                + (command.IsSimple ? " That role owns it: callers' SQL can read and change the records."
+                    : mayTakeOver ? " Warning: that role is a superuser or may create roles, so callers' SQL can make itself the owner."
+                    : guard!.ControlRole is { } control ? $" The control role is \"{control}\"."
+                    : ""));
+            await PrintKeyAsync(Console.Out, newKey, name);
+            return 0;
         }
         catch (ArgumentException error)
         {
             throw new StartupException(error.Message, error);
         }
-        await Console.Out.WriteLineAsync(
-            $"The journal of connection \"{name}\" is installed, version {JournalScript.Version}, and open to role \"{role}\"."
-            + (simple ? " That role owns it: callers' SQL can read and change the records."
-                : mayTakeOver ? " Warning: that role is a superuser or may create roles, so callers' SQL can make itself the owner."
-                : ""));
-        return 0;
+    }
+
+    /// <summary>What keeps callers' SQL from the journal; null where neither the command nor the settings say it.</summary>
+    private static JournalGuard? GuardOf(Command command, ConnectionDsn dsn, JournalKey? newKey)
+    {
+        if (command.IsSimple)
+            return JournalGuard.Simple;
+        if ((newKey ?? dsn.JournalKey) is { } key)
+            return JournalGuard.By(key);
+        return dsn.Control?.Value.Username is { } control ? JournalGuard.By(control) : null;
+    }
+
+    private static JournalGuard Require(JournalGuard? guard, string name) => guard ?? throw new StartupException(
+        $"Gateway__Connections__{name}__ControlDsn is not set: name the control role there, which keeps callers' SQL from the journal "
+        + "(docs/journal.md). Where there can be no other role, use --journal-key or --simple.");
+
+    /// <summary>Shows a new journal key, this one time.</summary>
+    private static async Task PrintKeyAsync(TextWriter output, JournalKey? key, string name)
+    {
+        if (key is null)
+            return;
+        await output.WriteLineAsync(
+            $"The journal key, which is shown this once: put it into a file of its own, and name that in "
+            + $"Gateway__Connections__{name}__JournalKeyFile.{Environment.NewLine}{key}");
     }
 
     /// <summary>Installs the journal.</summary>
@@ -88,30 +120,44 @@ internal static class JournalCommand
     }
 
     /// <summary>
-    /// Tries it as the gateway will: by the connection's own DSN, which might lead to another database than the installer's.
+    /// Tries it as the gateway will: by the connection's own DSNs, which might lead to another database than the installer's.
     /// </summary>
-    /// <returns>Whether the role could make itself the journal's owner.</returns>
-    private static async Task<bool> CheckAsync(ConnectionDsn dsn, string name, string role)
+    private static async Task CheckAsync(ConnectionDsn dsn, string name, string role)
+    {
+        var control = dsn.Control ?? dsn;
+        try
+        {
+            await using var source = NpgsqlDataSource.Create(Unpooled(control.Value).ConnectionString);
+            var journal = new Journal(source, role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
+            if (await journal.FindKeyAsync(CancellationToken.None) is not null)
+                return;
+        }
+        catch (NpgsqlException error)
+        {
+            throw new StartupException(
+                $"The journal is installed, but connection \"{name}\" ({control.Setting}) can't be reached to try it: {(error.InnerException ?? error).Message}", error);
+        }
+        throw new StartupException(
+            $"The journal is installed, but role \"{role}\" can't use it by connection \"{name}\" ({Dsn.Describe(control.Value)}): is "
+            + $"{AdminDsn} another database, or the connection's server a standby?");
+    }
+
+    /// <summary>Whether the role that callers' SQL runs as could make itself the journal's owner.</summary>
+    private static async Task<bool> MayTakeOverAsync(ConnectionDsn dsn, string name)
     {
         try
         {
             await using var connection = new NpgsqlConnection(Unpooled(dsn.Value).ConnectionString);
             await connection.OpenAsync();
-            if (await new Journal(TimeSpan.Zero, TimeProvider.System).EnterAsync(connection, CancellationToken.None) is not null)
-            {
-                await using var rights = new NpgsqlCommand(
-                    "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) session_user", connection);
-                return await rights.ExecuteScalarAsync() is true;
-            }
+            await using var rights = new NpgsqlCommand(
+                "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) session_user", connection);
+            return await rights.ExecuteScalarAsync() is true;
         }
         catch (NpgsqlException error)
         {
             throw new StartupException(
-                $"The journal is installed, but connection \"{name}\" ({dsn.Setting}) can't be reached to try it: {(error.InnerException ?? error).Message}", error);
+                $"Connection \"{name}\" ({dsn.Setting}) can't be reached: {(error.InnerException ?? error).Message}", error);
         }
-        throw new StartupException(
-            $"The journal is installed, but role \"{role}\" can't use it by connection \"{name}\" ({Dsn.Describe(dsn.Value)}): is "
-            + $"{AdminDsn} another database, or the connection's server a standby?");
     }
 
     private static (NpgsqlConnectionStringBuilder Dsn, string Setting) ReadInstaller(ConfigurationManager configuration, ConnectionDsn own)
@@ -131,23 +177,27 @@ internal static class JournalCommand
     private static NpgsqlConnectionStringBuilder Unpooled(NpgsqlConnectionStringBuilder dsn) =>
         new(dsn.ConnectionString) { Pooling = false };
 
-    private static (string Connection, bool Simple, bool DryRun, string[] Settings) Parse(string[] args)
+    private static Command Parse(string[] args)
     {
         if (args is not ["journal", "install", .. var options])
             throw new StartupException($"The command is {Usage}.");
-        var (connection, simple, dryRun, settings) = (GatewayConfiguration.DefaultConnection, false, false, new List<string>());
+        var command = new Command(GatewayConfiguration.DefaultConnection);
+        var settings = new List<string>();
         for (var i = 0; i < options.Length; i++)
         {
             switch (options[i])
             {
                 case "--connection" when i + 1 < options.Length:
-                    connection = options[++i];
+                    command = command with { Connection = options[++i] };
                     break;
                 case "--simple":
-                    simple = true;
+                    command = command with { IsSimple = true };
+                    break;
+                case "--journal-key":
+                    command = command with { WithJournalKey = true };
                     break;
                 case "--dry-run":
-                    dryRun = true;
+                    command = command with { DryRun = true };
                     break;
                 case var setting when setting.StartsWith("--", StringComparison.Ordinal) && setting.Contains('='):
                     settings.Add(setting);
@@ -156,6 +206,17 @@ internal static class JournalCommand
                     throw new StartupException($"\"{options[i]}\" is not known; the command is {Usage}.");
             }
         }
-        return (connection, simple, dryRun, [.. settings]);
+        if (command is { IsSimple: true, WithJournalKey: true })
+            throw new StartupException("--simple and --journal-key exclude each other: with --simple the role needs no key.");
+        return command with { Settings = [.. settings] };
+    }
+
+    /// <summary>The command's arguments.</summary>
+    private sealed record Command(string Connection)
+    {
+        public bool IsSimple { get; init; }
+        public bool WithJournalKey { get; init; }
+        public bool DryRun { get; init; }
+        public string[] Settings { get; init; } = [];
     }
 }

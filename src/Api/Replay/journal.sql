@@ -1,15 +1,16 @@
--- The journal of the gateway, version 3: where a write is recorded under its activity's ID, in the transaction of its
--- effect. One statement, and safe to run again.
+-- The journal of the gateway, version 4: a write is recorded under its activity's ID, in the transaction of its effect.
+-- One statement, and safe to run again.
 --
--- Callers' SQL runs as the gateway's role, so nothing here may rest on that role. The tables are the owner's, who can't
--- log in. The functions run as the owner, and each asks for the session's proof: a random value that the gateway leaves
--- here (enter) before any caller's SQL runs in the session, and that no SQL can read.
+-- Callers' SQL runs as the gateway's role, so nothing here trusts that role, in whatever backend it runs. The tables
+-- belong to the owner, who can't log in. The functions run as the owner. Each one takes a code: an HMAC-SHA256 over what
+-- the call may do, made with a key that only the control role can read. A code allows that one call and nothing else, so
+-- it does not matter who sees it.
 DO $install$
 DECLARE
     borrows boolean := false;
 BEGIN
-    -- Who installs it may do more than the roles that may create functions in public, the gateway's own say: a call of
-    -- pg_advisory_xact_lock(int) would be one of public.pg_advisory_xact_lock(int), which fits better than PostgreSQL's.
+    -- The installer may have more rights than the roles that create functions in public, such as the gateway's: a call of
+    -- pg_advisory_xact_lock(int) could find public.pg_advisory_xact_lock(int), which fits better than PostgreSQL's own.
     SET LOCAL search_path TO pg_catalog, pg_temp;
     -- Replicas and people may install at the same time.
     PERFORM pg_advisory_xact_lock(hashtext('gateway_journal'));
@@ -20,6 +21,25 @@ BEGIN
     IF EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('gateway_journal', 'gateway_journal_records') AND nspowner <> '"{owner}"'::regrole) THEN
         RAISE EXCEPTION 'a schema of the journal belongs to another role than "{owner}"'
             USING HINT = 'Install it in the form that it has (with or without --simple), or drop it, and with it the records.';
+    END IF;
+    IF '{control}' <> '' THEN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{control}') THEN
+            RAISE EXCEPTION 'the control role "{control}" does not exist'
+                USING HINT = 'Create it: CREATE ROLE "{control}" LOGIN PASSWORD ''...'' NOSUPERUSER NOCREATEDB NOCREATEROLE;';
+        END IF;
+        -- A superuser is a member of every role: nothing protects the records from its SQL.
+        IF pg_has_role('{role}', '{control}', 'MEMBER') AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = '{role}') THEN
+            RAISE EXCEPTION 'role "{role}" is a member of the control role "{control}", so callers'' SQL could become it'
+                USING HINT = 'Revoke it: REVOKE "{control}" FROM "{role}";';
+        END IF;
+        -- The control role must see the sessions of the gateway's role, and end what runs there.
+        IF NOT pg_has_role('{control}', '{role}', 'USAGE') THEN
+            EXECUTE 'GRANT "{role}" TO "{control}"'
+                || CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH INHERIT TRUE' ELSE '' END;
+        END IF;
+        IF NOT pg_has_role('{control}', '{role}', 'USAGE') THEN
+            RAISE EXCEPTION 'the control role "{control}" has NOINHERIT' USING HINT = 'ALTER ROLE "{control}" INHERIT;';
+        END IF;
     END IF;
 
     -- Objects are made as their owner; whoever installs is a member of that role for as long as it takes.
@@ -40,13 +60,20 @@ BEGIN
         installed_at timestamptz NOT NULL DEFAULT now()
     );
 
-    -- A row for each session of a gateway. Sessions don't outlive the server, so neither need the rows.
-    CREATE UNLOGGED TABLE IF NOT EXISTS gateway_journal_records.session (
-        pid         int PRIMARY KEY,
-        -- With the process ID it tells a session from an earlier one, and SQL can't change it; null for a Unix socket.
-        client_port int,
-        proof       uuid NOT NULL,
-        entered_at  timestamptz NOT NULL DEFAULT now()
+    -- The keys of the codes. The newest one is in use; the one before it is still valid.
+    CREATE TABLE IF NOT EXISTS gateway_journal_records.key (
+        id        int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        secret    bytea NOT NULL,
+        -- The secret, filled up to 64 bytes, XOR 0x36 and XOR 0x5c: what HMAC-SHA256 (RFC 2104) begins its two digests with.
+        inner_pad bytea NOT NULL,
+        outer_pad bytea NOT NULL,
+        made_at   timestamptz NOT NULL DEFAULT now()
+    );
+
+    -- SHA-256 of the journal key of a role that has no control role beside it.
+    CREATE TABLE IF NOT EXISTS gateway_journal_records.journal_key (
+        role   name PRIMARY KEY,
+        digest bytea NOT NULL
     );
 
     CREATE TABLE IF NOT EXISTS gateway_journal_records.activity (
@@ -67,54 +94,90 @@ BEGIN
         CREATE INDEX activity_expires_at ON gateway_journal_records.activity (expires_at);
     END IF;
 
-    -- Called once in a session, before any caller's SQL. Returns the journal's version.
-    CREATE OR REPLACE FUNCTION gateway_journal.enter(session_proof uuid) RETURNS int
+    -- The current key, for a gateway to keep in its memory; a new one every day, so that a copy of the database holds none that
+    -- is valid for long. Returns the journal's version with it.
+    CREATE OR REPLACE FUNCTION gateway_journal.key(OUT key_id int, OUT key_secret bytea, OUT journal_version int)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+    DECLARE
+        fresh bytea;
+        inner_pad bytea := decode(repeat('36', 64), 'hex');
+        outer_pad bytea := decode(repeat('5c', 64), 'hex');
     BEGIN
-        INSERT INTO gateway_journal_records.session AS s (pid, client_port, proof)
-        VALUES (pg_backend_pid(), inet_client_port(), session_proof)
-        ON CONFLICT (pid) DO UPDATE
-            SET client_port = excluded.client_port, proof = excluded.proof, entered_at = excluded.entered_at
-            WHERE s.client_port <> excluded.client_port OR s.proof = excluded.proof;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'the session has been entered already' USING ERRCODE = 'GJ003';
+        IF NOT pg_is_in_recovery()
+            AND NOT EXISTS (SELECT FROM gateway_journal_records.key k WHERE k.made_at > now() - interval '1 day')
+        THEN
+            fresh := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+            FOR i IN 0..31 LOOP
+                inner_pad := set_byte(inner_pad, i, get_byte(fresh, i) # 54);
+                outer_pad := set_byte(outer_pad, i, get_byte(fresh, i) # 92);
+            END LOOP;
+            INSERT INTO gateway_journal_records.key (secret, inner_pad, outer_pad) VALUES (fresh, inner_pad, outer_pad);
+            DELETE FROM gateway_journal_records.key k WHERE k.made_at < now() - interval '2 days';
         END IF;
-        RETURN (SELECT max(v.version) FROM gateway_journal_records.version v);
+        SELECT k.id, k.secret INTO key_id, key_secret FROM gateway_journal_records.key k ORDER BY k.id DESC LIMIT 1;
+        SELECT max(v.version) INTO journal_version FROM gateway_journal_records.version v;
     END
     $function$;
 
-    -- Of version 1.
-    DROP FUNCTION IF EXISTS
-        gateway_journal.claim(uuid, text, text, text, bytea, int),
-        gateway_journal.proceed(text),
-        gateway_journal.find(uuid, text, text, text);
+    -- The same for a role that has no control role beside it, and shows its journal key.
+    CREATE OR REPLACE FUNCTION gateway_journal.key_for(
+        journal_key bytea, OUT key_id int, OUT key_secret bytea, OUT journal_version int)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+    BEGIN
+        PERFORM FROM gateway_journal_records.journal_key j WHERE j.digest = sha256(journal_key);
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the journal key is not valid' USING ERRCODE = 'GJ003';
+        END IF;
+        SELECT k.key_id, k.key_secret, k.journal_version INTO key_id, key_secret, journal_version FROM gateway_journal.key() k;
+    END
+    $function$;
 
-    -- Takes the activity for this transaction, tags the session and the transaction with what it runs, and returns where the claim is. Fails with
-    -- GJ001 where there is a record, so that PostgreSQL skips what stands behind it in the round trip; and with 55P03 where
-    -- another transaction has the activity that is still open after a moment. The unique key decides, and nothing that was
-    -- looked up before.
+    -- Whether a code is the HMAC-SHA256 of a message. The comparison takes another digest on both sides, so that its time tells
+    -- nothing of the code. Only the functions below call it, which set the search_path.
+    CREATE OR REPLACE FUNCTION gateway_journal_records.is_valid(used_key int, code bytea, message bytea) RETURNS boolean
+    LANGUAGE plpgsql STABLE AS $function$
+    DECLARE
+        valid boolean;
+    BEGIN
+        SELECT sha256(k.outer_pad || code) = sha256(k.outer_pad || sha256(k.outer_pad || sha256(k.inner_pad || message)))
+          INTO valid FROM gateway_journal_records.key k WHERE k.id = used_key;
+        RETURN coalesce(valid, false);
+    END
+    $function$;
+
+    -- This session, as the codes of claim and finish name it.
+    CREATE OR REPLACE FUNCTION gateway_journal_records.this_session() RETURNS bytea
+    LANGUAGE sql STABLE AS $function$ SELECT int4send(pg_backend_pid()) || int4send(coalesce(inet_client_port(), -1)) $function$;
+
+    -- Takes the activity for this transaction, tags the session and the transaction with what it runs, and returns the place of
+    -- the claim's row and the transaction's ID. Fails with GJ001 where there is a record, so that PostgreSQL skips what stands
+    -- behind it in the round trip; and with 55P03 where another transaction has the activity that is still open after a moment.
+    -- The unique key decides, and nothing that was looked up before.
     CREATE OR REPLACE FUNCTION gateway_journal.claim(
-        session_proof uuid, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text) RETURNS tid
+        used_key int, code bytea, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text)
+    RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $function$
     DECLARE
-        claim tid;
+        claimed text;
     BEGIN
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'claim'::bytea
+            || gateway_journal_records.this_session() || sha256(convert_to(of_caller, 'UTF8'))
+            || sha256(convert_to(of_connection, 'UTF8')) || sha256(convert_to(of_activity, 'UTF8')) || sha256(hash)
+            || int4send(keep_seconds) || sha256(convert_to(tag, 'UTF8')))
+        THEN
+            RAISE EXCEPTION 'only the gateway may claim an activity' USING ERRCODE = 'GJ003';
+        END IF;
         LOOP
             INSERT INTO gateway_journal_records.activity AS a (caller, connection, activity_id, request_hash, expires_at)
-            SELECT of_caller, of_connection, of_activity, hash, now() + make_interval(secs => keep_seconds)
-              FROM gateway_journal_records.session s WHERE s.pid = pg_backend_pid() AND s.proof = session_proof
+            VALUES (of_caller, of_connection, of_activity, hash, now() + make_interval(secs => keep_seconds))
             ON CONFLICT DO NOTHING
-            RETURNING a.ctid INTO claim;
+            RETURNING concat(a.ctid, ' ', a.xact) INTO claimed;
             IF FOUND THEN
                 -- Assigned, since PERFORM takes a query.
                 tag := set_config('application_name', tag, true);
                 tag := set_config('gateway.caller', of_caller, true);
                 tag := set_config('gateway.activity_id', of_activity, true);
-                RETURN claim;
-            END IF;
-            PERFORM FROM gateway_journal_records.session s WHERE s.pid = pg_backend_pid() AND s.proof = session_proof;
-            IF NOT FOUND THEN
-                RAISE EXCEPTION 'only the gateway may claim an activity' USING ERRCODE = 'GJ003';
+                RETURN claimed;
             END IF;
             PERFORM FROM gateway_journal_records.activity a
               WHERE a.caller = of_caller AND a.connection = of_connection AND a.activity_id = of_activity;
@@ -128,12 +191,13 @@ BEGIN
 
     -- The record of an activity; nulls where there is none, and for the answer where the claiming transaction was ended from within.
     CREATE OR REPLACE FUNCTION gateway_journal.recorded(
-        session_proof uuid, of_caller text, of_connection text, of_activity text,
+        used_key int, code bytea, of_caller text, of_connection text, of_activity text,
         OUT request_hash bytea, OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     BEGIN
-        PERFORM FROM gateway_journal_records.session s WHERE s.pid = pg_backend_pid() AND s.proof = session_proof;
-        IF NOT FOUND THEN
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'recorded'::bytea || sha256(convert_to(of_caller, 'UTF8'))
+            || sha256(convert_to(of_connection, 'UTF8')) || sha256(convert_to(of_activity, 'UTF8')))
+        THEN
             RAISE EXCEPTION 'only the gateway may look into the journal' USING ERRCODE = 'GJ003';
         END IF;
         SELECT a.request_hash, a.answer, a.recorded_at, a.expires_at INTO request_hash, answer, recorded_at, expires_at
@@ -144,19 +208,22 @@ BEGIN
 
     -- Records the answer, last before COMMIT. By the row's address: an index scan in a serializable transaction would
     -- make conflicts between activities that have nothing to do with each other. Fails where this is not the transaction
-    -- that claimed.
-    CREATE OR REPLACE FUNCTION gateway_journal.finish(session_proof uuid, claimed tid, body bytea) RETURNS void
+    -- that claimed. The code covers the claim's row, the transaction and the answer.
+    CREATE OR REPLACE FUNCTION gateway_journal.finish(used_key int, code bytea, claimed tid, body bytea) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     BEGIN
-        UPDATE gateway_journal_records.activity a SET answer = body, recorded_at = clock_timestamp()
-          FROM gateway_journal_records.session s
-         WHERE s.pid = pg_backend_pid() AND s.proof = session_proof
-           AND a.ctid = claimed AND a.xact = pg_current_xact_id_if_assigned() AND a.answer IS NULL;
-        IF NOT FOUND THEN
-            PERFORM FROM gateway_journal_records.session s WHERE s.pid = pg_backend_pid() AND s.proof = session_proof;
-            IF NOT FOUND THEN
-                RAISE EXCEPTION 'only the gateway may record an answer' USING ERRCODE = 'GJ003';
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'finish'::bytea
+            || gateway_journal_records.this_session() || sha256(convert_to(claimed::text, 'UTF8'))
+            || xid8send(pg_current_xact_id_if_assigned()) || sha256(body))
+        THEN
+            IF pg_current_xact_id_if_assigned() IS NULL THEN
+                RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
             END IF;
+            RAISE EXCEPTION 'only the gateway may record an answer' USING ERRCODE = 'GJ003';
+        END IF;
+        UPDATE gateway_journal_records.activity a SET answer = body, recorded_at = clock_timestamp()
+         WHERE a.ctid = claimed AND a.xact = pg_current_xact_id_if_assigned() AND a.answer IS NULL;
+        IF NOT FOUND THEN
             RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
         END IF;
         -- What the caller is told must outlive the server's crash, whatever the SQL has set, for its role too.
@@ -170,19 +237,14 @@ BEGIN
     $function$;
 
     -- Deletes some records that have expired; any number of replicas may at the same time. Returns how many.
-    CREATE OR REPLACE FUNCTION gateway_journal.purge(session_proof uuid, at_most int) RETURNS int
+    CREATE OR REPLACE FUNCTION gateway_journal.purge(used_key int, code bytea, at_most int) RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     DECLARE
         deleted int;
     BEGIN
-        PERFORM FROM gateway_journal_records.session s WHERE s.pid = pg_backend_pid() AND s.proof = session_proof;
-        IF NOT FOUND THEN
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'purge'::bytea || int4send(at_most)) THEN
             RAISE EXCEPTION 'only the gateway may purge the journal' USING ERRCODE = 'GJ003';
         END IF;
-        -- A session that is just being entered may not be in this statement's view of the backends yet.
-        DELETE FROM gateway_journal_records.session s
-         WHERE s.entered_at < now() - interval '1 minute'
-           AND NOT EXISTS (SELECT FROM pg_stat_get_activity(NULL) b WHERE b.pid = s.pid);
         DELETE FROM gateway_journal_records.activity a
          WHERE a.ctid = ANY (ARRAY(
             SELECT e.ctid FROM gateway_journal_records.activity e
@@ -208,27 +270,50 @@ BEGIN
     END
     $function$;
 
-    INSERT INTO gateway_journal_records.version (version) VALUES (3) ON CONFLICT DO NOTHING;
+    -- Until version 3 a session had a proof, which callers' SQL could come to know. What of it a gateway of that version still
+    -- calls fails with an error that it takes for a passing one, so that engines try again until it is replaced.
+    IF to_regprocedure('gateway_journal.enter(uuid)') IS NOT NULL THEN
+        DROP FUNCTION IF EXISTS gateway_journal.claim(uuid, text, text, text, bytea, int), gateway_journal.proceed(text),
+            gateway_journal.find(uuid, text, text, text);
+        CREATE OR REPLACE FUNCTION gateway_journal.enter(session_proof uuid) RETURNS int
+        LANGUAGE sql AS $function$ SELECT 3 $function$;
+        CREATE OR REPLACE FUNCTION gateway_journal.claim(
+            session_proof uuid, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text) RETURNS tid
+        LANGUAGE plpgsql AS $function$ BEGIN RAISE EXCEPTION 'the journal is of version 4' USING ERRCODE = 'GJ003'; END $function$;
+        CREATE OR REPLACE FUNCTION gateway_journal.recorded(
+            session_proof uuid, of_caller text, of_connection text, of_activity text,
+            OUT request_hash bytea, OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
+        LANGUAGE plpgsql AS $function$ BEGIN RAISE EXCEPTION 'the journal is of version 4' USING ERRCODE = 'GJ003'; END $function$;
+        DROP FUNCTION IF EXISTS gateway_journal.finish(uuid, tid, bytea), gateway_journal.purge(uuid, int);
+        DROP TABLE IF EXISTS gateway_journal_records.session;
+    END IF;
 
-    -- A caller's SQL may have changed the role when the answer is recorded and the session cleaned; the proof is what
-    -- protects those two.
+    INSERT INTO gateway_journal_records.version (version) VALUES (4) ON CONFLICT DO NOTHING;
+
     REVOKE ALL ON SCHEMA gateway_journal, gateway_journal_records FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA gateway_journal_records FROM PUBLIC;
-    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA gateway_journal FROM PUBLIC;
-    -- In the sessions that the role has open already a caller's SQL may be running, which must not enter them as the gateway.
-    IF NOT has_function_privilege('{role}', 'gateway_journal.enter(uuid)', 'EXECUTE') THEN
-        INSERT INTO gateway_journal_records.session (pid, proof)
-        SELECT b.pid, gen_random_uuid() FROM pg_stat_get_activity(NULL) b WHERE b.pid IS NOT NULL
-        ON CONFLICT DO NOTHING;
-    END IF;
+    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA gateway_journal, gateway_journal_records FROM PUBLIC;
     GRANT USAGE ON SCHEMA gateway_journal TO PUBLIC;
-    GRANT EXECUTE ON FUNCTION gateway_journal.finish(uuid, tid, bytea), gateway_journal.clean() TO PUBLIC;
-    GRANT EXECUTE ON FUNCTION
-        gateway_journal.enter(uuid),
-        gateway_journal.recorded(uuid, text, text, text),
-        gateway_journal.claim(uuid, text, text, text, bytea, int, text),
-        gateway_journal.purge(uuid, int)
-    TO "{role}";
+    -- A caller's SQL may have changed the role when the answer is recorded and the session cleaned.
+    GRANT EXECUTE ON FUNCTION gateway_journal.finish(int, bytea, tid, bytea), gateway_journal.clean() TO PUBLIC;
+    GRANT EXECUTE ON FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) TO "{role}";
+    IF '{owner}' <> '{role}' THEN
+        REVOKE EXECUTE ON FUNCTION gateway_journal.key(), gateway_journal.key_for(bytea),
+            gateway_journal.recorded(int, bytea, text, text, text), gateway_journal.purge(int, bytea, int)
+        FROM "{role}";
+    END IF;
+    DELETE FROM gateway_journal_records.journal_key j WHERE j.role = '{role}';
+    IF '{control}' <> '' THEN
+        -- As text: without a control role its name is empty, which PostgreSQL would not parse.
+        EXECUTE 'GRANT EXECUTE ON FUNCTION gateway_journal.key(), gateway_journal.recorded(int, bytea, text, text, text), '
+            'gateway_journal.purge(int, bytea, int) TO "{control}"';
+    END IF;
+    IF '{digest}' <> '' THEN
+        INSERT INTO gateway_journal_records.journal_key (role, digest) VALUES ('{role}', decode('{digest}', 'hex'));
+        GRANT EXECUTE ON FUNCTION gateway_journal.key_for(bytea), gateway_journal.recorded(int, bytea, text, text, text),
+            gateway_journal.purge(int, bytea, int)
+        TO "{role}";
+    END IF;
 
     RESET ROLE;
     IF borrows THEN

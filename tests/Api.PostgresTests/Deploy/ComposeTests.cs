@@ -52,6 +52,9 @@ public sealed class ComposeTests : IDisposable
         var dsn = read.Dsns[GatewayConfiguration.DefaultConnection].Value;
         var password = await File.ReadAllTextAsync(Path.Combine(_secrets, "postgres/gateway.password"), TestContext.Current.CancellationToken);
         Assert.Equal(("postgres", 5432, "gateway", "app", password), (dsn.Host, dsn.Port, dsn.Username, dsn.Database, dsn.Password));
+        var control = read.Dsns[GatewayConfiguration.DefaultConnection].Control!.Value;
+        password = await File.ReadAllTextAsync(Path.Combine(_secrets, "postgres/control.password"), TestContext.Current.CancellationToken);
+        Assert.Equal(("postgres", "gateway_control", "app", password), (control.Host, control.Username, control.Database, control.Password));
         Assert.Equal(name == "journal", settings["ADMIN_DSN"] is { } admin && Dsn.Parse(admin).Username == "postgres");
         var key = await File.ReadAllTextAsync(Path.Combine(_secrets, "caller/key"), TestContext.Current.CancellationToken);
         Assert.Equal(ApiKey.WriteHash(key), settings["Gateway:Callers:demo:Keys:0"]);

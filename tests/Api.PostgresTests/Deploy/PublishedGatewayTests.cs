@@ -18,17 +18,21 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
         var (user, port, key) = (image.Last("USER"), GatewayProcess.FreePort(), ApiKey.New());
         await using var role = await LoginRole.CreateAsync(fixture.Dsn, "");
         await fixture.ExecuteAsync($"GRANT SELECT, INSERT ON users, orders TO {role.Name}");
-        await GatewayFixture.InstallJournalAsync(fixture.Dsn, role.Name);
+        await role.InstallJournalAsync();
         var dsn = new NpgsqlConnectionStringBuilder(role.Dsn);
-        var secrets = WriteSecrets(("default.password", dsn.Password!), ("Gateway__Callers__orders__Keys__0", ApiKey.WriteHash(key)));
+        var secrets = WriteSecrets(("default.password", dsn.Password!), ("default.control-password", dsn.Password!), ("Gateway__Callers__orders__Keys__0", ApiKey.WriteHash(key)));
         dsn.Remove("Password");
+        var control = new NpgsqlConnectionStringBuilder(role.ControlDsn);
+        control.Remove("Password");
         var entry = JsonSerializer.Deserialize<string[]>(image.Last("ENTRYPOINT"))!;
         // Any address, as in the image; a machine's port stands in for the container's.
         string[] command =
         [
             ReadOnly, user, "/usr/bin/env", "--ignore-environment", .. Variables(image), $"ASPNETCORE_URLS=http://127.0.0.1:{port}",
             $"Gateway__SecretsFolder={secrets}", $"Gateway__Connections__default__Dsn={dsn.ConnectionString}",
-            $"Gateway__Connections__default__PasswordFile={secrets}/default.password", "Gateway__Callers__orders__Connections__default=write",
+            $"Gateway__Connections__default__PasswordFile={secrets}/default.password",
+            $"Gateway__Connections__default__ControlDsn={control.ConnectionString}",
+            $"Gateway__Connections__default__ControlPasswordFile={secrets}/default.control-password", "Gateway__Callers__orders__Connections__default=write",
             Path.Combine(published.App, Path.GetFileName(entry.Single())),
         ];
 

@@ -1,3 +1,4 @@
+using Gateway.Api.Replay;
 using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
@@ -11,7 +12,7 @@ public sealed class KilledServerTests(ITestOutputHelper output)
         var seed = Scale.Seed(output);
         var random = new Random(seed);
         await using var server = await LocalPostgresServer.StartTemporaryAsync();
-        await GatewayFixture.InstallJournalAsync(server.Dsn, server.Username);
+        await GatewayFixture.InstallJournalAsync(server.Dsn, server.Username, JournalGuard.None);
         var bank = await BankTransfers.CreateAsync(server.Dsn, seed);
         await using var gateway = await RunningGateway.StartAsync($"--DSN={server.Dsn}");
         using var stop = new CancellationTokenSource();

@@ -1,4 +1,5 @@
 using System.Net;
+using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.JournalTests;
@@ -44,14 +45,10 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
                     RETURN true;
                 END
             $$;
-            -- With a proof of its own.
+            -- Whoever has the key can make any code.
             CREATE FUNCTION forge() RETURNS text LANGUAGE plpgsql AS $$
-                DECLARE
-                    own uuid := gen_random_uuid();
                 BEGIN
-                    PERFORM gateway_journal.enter(own);
-                    PERFORM gateway_journal.finish(own,
-                        gateway_journal.claim(own, 'local', 'victims', 'forged', '\x00', 1000, 'tag'), '{"forged": true}');
+                    PERFORM gateway_journal.key();
                     RETURN 'forged';
                 END
             $$;
@@ -87,8 +84,14 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
     /// <summary>A role that the gateway's is a member of, with no right but to add to <c>effects</c>.</summary>
     public string Other => $"{Role}_other";
 
+    /// <summary>The gateway's control role.</summary>
+    public string ControlRole => $"{Role}_control";
+
     /// <summary>What the gateway connects by.</summary>
     public string Dsn { get; private set; } = "";
+
+    /// <summary>The control role's.</summary>
+    public string ControlDsn { get; private set; } = "";
 
     /// <summary>A superuser's.</summary>
     public string AdminDsn { get; private set; } = "";
@@ -103,6 +106,7 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
             $"""
             DO $$ BEGIN
                 CREATE ROLE {Role} LOGIN PASSWORD 'hostile';
+                CREATE ROLE {ControlRole} LOGIN PASSWORD 'control';
                 CREATE ROLE {Other} NOLOGIN;
                 GRANT {Other} TO {Role};
                 GRANT CREATE, USAGE ON SCHEMA public TO {Role};
@@ -111,7 +115,8 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
             END $$
             """);
         Dsn = new NpgsqlConnectionStringBuilder(AdminDsn) { Username = Role, Password = "hostile" }.ConnectionString;
-        await GatewayFixture.InstallJournalAsync(AdminDsn, Role);
+        ControlDsn = new NpgsqlConnectionStringBuilder(AdminDsn) { Username = ControlRole, Password = "control" }.ConnectionString;
+        await InstallJournalAsync();
         await GatewayFixture.ExecuteAsync(Dsn, Setup);
         await GatewayFixture.ExecuteAsync(Dsn, $"GRANT INSERT ON effects TO {Other}");
         _gateway = await StartGatewayAsync();
@@ -123,14 +128,20 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
         if (_gateway is not null)
             await _gateway.DisposeAsync();
         // Roles are the server's: the database goes later, with the fixture.
-        await AdministerAsync($"DROP OWNED BY {Role}, {Other}");
-        await AdministerAsync($"DROP ROLE {Role}, {Other}");
+        await AdministerAsync($"DROP OWNED BY {ControlRole}, {Role}, {Other}");
+        await AdministerAsync($"DROP ROLE {ControlRole}, {Role}, {Other}");
         await _admin!.DisposeAsync();
     }
 
     /// <summary>A further gateway of the same role, with sessions of its own.</summary>
     public Task<RunningGateway> StartGatewayAsync(params string[] settings) => RunningGateway.StartAsync(
-        [$"--DSN={Dsn}", $"--Gateway:Connections:{Victims}:Dsn={Dsn}", "--Gateway:PurgeIntervalMs=100", .. settings]);
+        [
+            $"--DSN={Dsn}", $"--Gateway:Connections:default:ControlDsn={ControlDsn}", $"--Gateway:Connections:{Victims}:Dsn={Dsn}",
+            $"--Gateway:Connections:{Victims}:ControlDsn={ControlDsn}", "--Gateway:PurgeIntervalMs=100", .. settings,
+        ]);
+
+    /// <summary>Installs the journal, once more where it is there.</summary>
+    public Task InstallJournalAsync() => GatewayFixture.InstallJournalAsync(AdminDsn, Role, JournalGuard.By(ControlRole));
 
     /// <summary>Runs one statement as the superuser.</summary>
     public async Task AdministerAsync(string sql)
@@ -164,11 +175,13 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
         SELECT concat_ws(' / ',
             (SELECT string_agg(md5(a::text), ' ' ORDER BY activity_id) FROM gateway_journal_records.activity a WHERE connection = '{Victims}'),
             (SELECT string_agg(v::text, ' ') FROM gateway_journal_records.version v),
+            (SELECT string_agg(concat(k.id, md5(k.secret), md5(k.inner_pad), md5(k.outer_pad)), ' ') FROM gateway_journal_records.key k),
+            (SELECT string_agg(j::text, ' ') FROM gateway_journal_records.journal_key j),
             (SELECT string_agg(concat(nspname, nspowner, nspacl), ' ' ORDER BY nspname) FROM pg_namespace WHERE nspname LIKE 'gateway_journal%'),
             (SELECT string_agg(concat(relname, relowner, relacl, relhasrules, relhastriggers, relrowsecurity, relnatts), ' ' ORDER BY relname)
                 FROM pg_class WHERE relnamespace::regnamespace::text LIKE 'gateway_journal%'),
-            (SELECT string_agg(md5(p::text), ' ' ORDER BY proname) FROM pg_proc p WHERE pronamespace::regnamespace::text LIKE 'gateway_journal%'),
-            (SELECT string_agg(concat(roleid::regrole, member::regrole), ' ') FROM pg_auth_members WHERE roleid = 'gateway_journal'::regrole),
+            (SELECT string_agg(md5(p::text), ' ' ORDER BY proname, pronargs) FROM pg_proc p WHERE pronamespace::regnamespace::text LIKE 'gateway_journal%'),
+            (SELECT string_agg(concat(roleid::regrole, member::regrole), ' ') FROM pg_auth_members WHERE roleid IN ('gateway_journal'::regrole, '{ControlRole}'::regrole)),
             (SELECT string_agg(concat(rolcanlogin, rolsuper, rolconfig), ' ') FROM pg_roles WHERE rolname = 'gateway_journal'),
             (SELECT string_agg(concat(d.objid, d.refobjid), ' ' ORDER BY d.objid) FROM pg_depend d JOIN pg_class c ON c.oid = d.refobjid
                 WHERE c.relnamespace::regnamespace::text LIKE 'gateway_journal%'))

@@ -46,7 +46,7 @@ public sealed class HostileLocksTests(HostileDatabase database) : IClassFixture<
         var running = database.ExecuteAsync("installed-again", $"SELECT 1 FROM {turnstile.Pass}");
         await turnstile.HoldsAsync(1);
 
-        await GatewayFixture.InstallJournalAsync(database.AdminDsn, database.Role).WaitAsync(TimeSpan.FromSeconds(20));
+        await database.InstallJournalAsync().WaitAsync(TimeSpan.FromSeconds(20));
 
         (await database.ExecuteAsync($"{Guid.NewGuid():N}", "SELECT 1")).Expect(HttpStatusCode.OK);
         await turnstile.OpenAsync();

@@ -8,7 +8,7 @@ namespace Gateway.Api.PostgresTests.JournalTests;
 /// </summary>
 public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<HostileDatabase>
 {
-    /// <summary>Each notes that it was called, and forges where the session has not been entered.</summary>
+    /// <summary>Each notes that it was called, and forges where it may read the key of the codes.</summary>
     private const string Traps =
         """
         DO $setup$
@@ -24,7 +24,7 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
                     INSERT INTO public.hijacked VALUES (what, current_user, false);
                     PERFORM forge();
                     UPDATE public.hijacked SET forged = true;
-                EXCEPTION WHEN SQLSTATE 'GJ003' THEN
+                EXCEPTION WHEN insufficient_privilege THEN
                     INSERT INTO public.hijacked VALUES (what, current_user, false);
                 END
             $$;
@@ -38,12 +38,13 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
                 'has_schema_privilege(oid, text) RETURNS boolean', 'has_function_privilege(oid, text) RETURNS boolean',
                 -- What the installation calls.
                 'pg_advisory_xact_lock(int) RETURNS void', 'hashtext(text) RETURNS int', 'format(text, name) RETURNS text', 'format(text, text) RETURNS text',
-                'pg_has_role(text, text) RETURNS boolean', 'current_setting(text) RETURNS text', 'to_regclass(text) RETURNS regclass']
+                'pg_has_role(text, text) RETURNS boolean', 'pg_has_role(text, text, text) RETURNS boolean', 'sha256(bytea) RETURNS bytea',
+                'gen_random_uuid() RETURNS uuid', 'convert_to(text, text) RETURNS bytea', 'int4send(int) RETURNS bytea', 'current_setting(text) RETURNS text', 'to_regclass(text) RETURNS regclass']
             LOOP
                 EXECUTE format('CREATE FUNCTION public.%s LANGUAGE plpgsql SET search_path = pg_catalog AS %L', trap,
                     format('BEGIN PERFORM public.sprung(%L); RETURN %s; END', trap, CASE WHEN trap NOT LIKE '%void' THEN 'NULL' END));
             END LOOP;
-            FOREACH operands IN ARRAY ARRAY['uuid', 'int', 'text', 'name', 'oid', 'tid', 'xid8', 'timestamptz', '"char"', 'bigint'] LOOP
+            FOREACH operands IN ARRAY ARRAY['uuid', 'int', 'text', 'name', 'oid', 'tid', 'xid8', 'timestamptz', '"char"', 'bigint', 'bytea'] LOOP
                 EXECUTE format(
                     'CREATE FUNCTION public.compared(%1$s, %1$s) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog AS '
                     '''BEGIN PERFORM public.sprung(''''operator of %1$s''''); RETURN true; END''', operands);
@@ -88,7 +89,7 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
             // A purge or two.
             await Task.Delay(250);
         }
-        await GatewayFixture.InstallJournalAsync(database.AdminDsn, database.Role);
+        await database.InstallJournalAsync();
 
         Assert.Equal("", await database.ReadAsync<string>("SELECT coalesce(string_agg(DISTINCT concat_ws(' ', what, 'by', by_role, forged), ', '), '') FROM public.hijacked"));
         Assert.Equal(before, await database.JournalAsync());

@@ -9,18 +9,19 @@ namespace Gateway.Api.PostgresTests.JournalTests;
 public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<HostileDatabase>
 {
     private const string Denied = "42501";
-    private const string NotEntered = "GJ003";
+    private const string InvalidCode = "GJ003";
     private const string ReadOnly = "25006";
     private const string Records = "gateway_journal_records";
 
     private static readonly (string Sql, string SqlState)[] Attacks =
     [
         .. Refused(Denied,
-            $"SELECT count(*) FROM {Records}.activity", $"SELECT proof FROM {Records}.session", $"SELECT * FROM {Records}.activity FOR UPDATE",
+            $"SELECT count(*) FROM {Records}.activity", $"SELECT secret FROM {Records}.key", $"SELECT digest FROM {Records}.journal_key", $"SELECT * FROM {Records}.activity FOR UPDATE",
             $"INSERT INTO {Records}.activity VALUES ('local', 'victims', 'forged', '', '1', now(), now(), '')",
-            $"INSERT INTO {Records}.session VALUES (pg_backend_pid(), inet_client_port(), gen_random_uuid())",
-            $"UPDATE {Records}.activity SET answer = ''", $"UPDATE {Records}.session SET proof = gen_random_uuid()",
-            $"DELETE FROM {Records}.activity", $"DELETE FROM {Records}.session", $"TRUNCATE {Records}.activity",
+            $"INSERT INTO {Records}.key (secret, inner_pad, outer_pad) VALUES ('', '', '')",
+            $"INSERT INTO {Records}.journal_key VALUES (current_user, sha256(''))",
+            $"UPDATE {Records}.activity SET answer = ''", $"UPDATE {Records}.key SET outer_pad = ''",
+            $"DELETE FROM {Records}.activity", $"DELETE FROM {Records}.key", $"TRUNCATE {Records}.activity",
             $"MERGE INTO {Records}.activity USING (VALUES (1)) v(a) ON true WHEN MATCHED THEN DELETE",
             $"LOCK TABLE {Records}.activity", $"LOCK TABLE {Records}.activity IN ACCESS SHARE MODE",
             "SELECT table_to_xml(oid, true, true, '') FROM pg_class WHERE relname = 'activity'",
@@ -29,7 +30,7 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
             $"ALTER TABLE {Records}.activity DISABLE TRIGGER ALL", $"ALTER TABLE {Records}.activity OWNER TO CURRENT_USER",
             $"ALTER TABLE {Records}.activity ENABLE ROW LEVEL SECURITY", $"ALTER TABLE {Records}.activity SET SCHEMA public",
             $"DROP TABLE {Records}.activity", $"DROP SCHEMA {Records} CASCADE", "DROP SCHEMA gateway_journal CASCADE", $"ALTER SCHEMA {Records} RENAME TO mine",
-            "DROP FUNCTION gateway_journal.finish(uuid, tid, bytea)", "DROP OWNED BY gateway_journal", "REASSIGN OWNED BY gateway_journal TO CURRENT_USER",
+            "DROP FUNCTION gateway_journal.finish(int, bytea, tid, bytea)", "DROP OWNED BY gateway_journal", "REASSIGN OWNED BY gateway_journal TO CURRENT_USER",
             $"GRANT ALL ON {Records}.activity TO CURRENT_USER", "GRANT gateway_journal TO CURRENT_USER", "ALTER ROLE gateway_journal LOGIN",
             $"COMMENT ON TABLE {Records}.activity IS 'mine'", "COMMENT ON SCHEMA gateway_journal IS 'mine'", "COMMENT ON FUNCTION gateway_journal.clean() IS 'mine'",
             $"ANALYZE {Records}.activity", $"REINDEX TABLE {Records}.activity", $"CLUSTER {Records}.activity USING activity_pkey",
@@ -41,20 +42,26 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
             $"ALTER TABLE parted ATTACH PARTITION {Records}.activity FOR VALUES IN ('a')", $"ALTER TABLE referring INHERIT {Records}.activity",
             $"ALTER TABLE referring ADD FOREIGN KEY (a, b, c) REFERENCES {Records}.activity", $"ALTER INDEX {Records}.activity_pkey DEPENDS ON EXTENSION plpgsql",
             $"COPY {Records}.activity TO PROGRAM 'cat'", $"COPY {Records}.activity FROM '/dev/null'",
-            $"CREATE TABLE {Records}.mine (a int)", "CREATE TABLE gateway_journal.mine (a int)", "CREATE FUNCTION gateway_journal.enter(text) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            $"CREATE TABLE {Records}.mine (a int)", "CREATE TABLE gateway_journal.mine (a int)", "CREATE FUNCTION gateway_journal.key(text) RETURNS int LANGUAGE sql AS 'SELECT 1'",
             "CREATE OR REPLACE FUNCTION gateway_journal.clean() RETURNS void LANGUAGE sql AS ''", "ALTER FUNCTION gateway_journal.clean() SECURITY DEFINER",
-            "ALTER FUNCTION gateway_journal.claim(uuid, text, text, text, bytea, int, text) RESET search_path",
+            "ALTER FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) RESET search_path",
             "ALTER DEFAULT PRIVILEGES FOR ROLE gateway_journal GRANT ALL ON TABLES TO PUBLIC",
             "SET ROLE gateway_journal", "SELECT set_config('role', 'gateway_journal', false)",
             "SET SESSION AUTHORIZATION gateway_journal", "SELECT set_config('session_authorization', 'gateway_journal', false)",
             "SET session_replication_role = replica", "SET log_statement = 'all'", "ALTER ROLE CURRENT_USER SUPERUSER"),
-        .. Refused(NotEntered,
-            "SELECT gateway_journal.enter(gen_random_uuid())", "SELECT gateway_journal.enter('00000000-0000-0000-0000-000000000000')", "SELECT forge()",
-            "SELECT gateway_journal.recorded(gen_random_uuid(), 'local', 'victims', 'victim')", "SELECT gateway_journal.recorded(NULL, 'local', 'victims', 'victim')",
-            "SELECT gateway_journal.claim(gen_random_uuid(), 'local', 'victims', 'forged', '', 1, 'tag')", "SELECT gateway_journal.claim(NULL, 'local', 'victims', 'forged', '', 1, 'tag')",
-            "SELECT gateway_journal.finish(gen_random_uuid(), '(0,1)', 'forged')", "SELECT gateway_journal.finish(NULL, '(0,1)', 'forged')",
-            "SELECT gateway_journal.purge(gen_random_uuid(), 1000)", "SELECT gateway_journal.purge(NULL, 1000)"),
-        ("SELECT gateway_journal.enter(NULL)", "23502"),
+        .. Refused(Denied,
+            "SELECT gateway_journal.key()", "SELECT forge()", "SELECT gateway_journal.key_for('\\x00')", "SELECT gateway_journal.key_for(NULL)",
+            "SELECT gateway_journal.recorded(1, sha256(''), 'loopback', 'victims', 'victim')", "SELECT gateway_journal.purge(1, sha256(''), 1000)",
+            $"SELECT {Records}.is_valid(1, '', '')", $"SELECT {Records}.this_session()"),
+        .. Refused(InvalidCode,
+            "SELECT gateway_journal.claim(1, sha256(''), 'loopback', 'victims', 'forged', '', 1, 'tag')",
+            "SELECT gateway_journal.claim(1, NULL, 'loopback', 'victims', 'forged', '', 1, 'tag')",
+            "SELECT gateway_journal.claim(NULL, '', 'loopback', 'victims', 'forged', '', 1, 'tag')",
+            "SELECT gateway_journal.claim(-1, '', 'loopback', 'victims', 'forged', '', 1, 'tag')",
+            "SELECT gateway_journal.claim(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+            "SELECT pg_current_xact_id(), gateway_journal.finish(1, sha256(''), '(0,1)', 'forged')",
+            "SELECT pg_current_xact_id(), gateway_journal.finish(1, NULL, '(0,1)', 'forged')",
+            "SELECT pg_current_xact_id(), gateway_journal.finish(NULL, NULL, NULL, NULL)"),
     ];
 
     /// <summary>How SQL comes to run: the statement that runs it, where its outcome goes.</summary>

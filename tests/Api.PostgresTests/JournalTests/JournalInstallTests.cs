@@ -1,4 +1,6 @@
 using System.Net;
+using Gateway.Api.Connections;
+using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.JournalTests;
@@ -29,15 +31,22 @@ public sealed class JournalInstallTests(GatewayFixture server)
         var dsn = await server.CreateDatabaseWithoutJournalAsync();
         var unreachable = new NpgsqlConnectionStringBuilder(dsn) { Host = "127.0.0.1", Port = GatewayProcess.FreePort() }.ConnectionString;
 
-        var script = await InstallAsync(0, unreachable, "--dry-run");
+        await using var role = await LoginRole.CreateAsync(dsn, "");
+        var control = new NpgsqlConnectionStringBuilder(unreachable) { Username = role.ControlName }.ConnectionString;
+        unreachable = new NpgsqlConnectionStringBuilder(unreachable) { Username = role.Name }.ConnectionString;
+
+        var script = await InstallAsync(0, unreachable, "--dry-run", $"--Gateway:Connections:default:ControlDsn={control}");
         await GatewayFixture.ExecuteAsync(dsn, script.Output);
 
-        await using var gateway = await RunningGateway.StartAsync($"--DSN={dsn}");
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting);
         (await gateway.Client.PostAsync("execute", new { activityId = "a", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
     }
 
     [Theory]
-    [InlineData("ADMIN_DSN", "--connection", "default")]
+    [InlineData("ControlDsn is not set", "--connection", "default")]
+    [InlineData("ADMIN_DSN", "--journal-key")]
+    [InlineData("ADMIN_DSN", "--simple")]
+    [InlineData("exclude each other", "--simple", "--journal-key")]
     [InlineData("no connection is named", "--connection", "elsewhere")]
     [InlineData("is not known", "--fast")]
     public async Task WhatCantBeDone_IsASentenceAndExitCode1(string said, params string[] options)
@@ -56,7 +65,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
     {
         var dsn = new NpgsqlConnectionStringBuilder(server.Dsn) { Username = "o\"brien" }.ConnectionString;
 
-        Assert.Contains("quotation mark", (await InstallAsync(1, dsn)).Errors);
+        Assert.Contains("quotation mark", (await InstallAsync(1, dsn, "--simple", "--dry-run")).Errors);
     }
 
     [Fact]
@@ -66,9 +75,9 @@ public sealed class JournalInstallTests(GatewayFixture server)
 
         var another = await server.CreateDatabaseWithoutJournalAsync();
 
-        var (_, errors) = await InstallAsync(1, role.Dsn, another);
+        var (_, errors) = await InstallAsync(1, role.Dsn, another, role.ControlSetting);
 
-        await GatewayFixture.ExecuteAsync(another, $"DROP OWNED BY {role.Name}");
+        await GatewayFixture.ExecuteAsync(another, $"DROP OWNED BY {role.Name}, {role.ControlName}");
         Assert.Contains("another database", errors);
     }
 
@@ -85,7 +94,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
         if (connection.PostgreSqlVersion.Major >= 16)
             await GatewayFixture.ExecuteAsync(database, $"GRANT gateway_journal TO {installer.Name} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE");
 
-        await InstallAsync(0, role.Dsn, installer.Dsn);
+        await InstallAsync(0, role.Dsn, installer.Dsn, role.ControlSetting);
 
         await using var members = new NpgsqlCommand(
             """
@@ -97,11 +106,147 @@ public sealed class JournalInstallTests(GatewayFixture server)
             Parameters = { new() { Value = installer.Name } },
         };
         Assert.Equal(0L, await members.ExecuteScalarAsync());
-        await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}");
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting);
         (await gateway.Client.PostAsync("execute", new { activityId = "a", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
-        await GatewayFixture.ExecuteAsync(database, $"REVOKE EXECUTE ON FUNCTION gateway_journal.enter(uuid) FROM {role.Name}");
-        await using var another = await RunningGateway.StartAsync($"--DSN={role.Dsn}");
+        await GatewayFixture.ExecuteAsync(
+            database, $"REVOKE EXECUTE ON FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) FROM {role.Name}");
+        await using var another = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting);
         (await another.Client.PostAsync("execute", new { activityId = "b", sql = "SELECT 1" })).ExpectProblem(422, "journal_missing");
+    }
+
+    /// <summary>One role only: whoever shows the key may use the journal, and callers' SQL, which can't, may not.</summary>
+    [Fact]
+    public async Task JournalKey_OpensItToWhoeverShowsIt()
+    {
+        var database = await server.CreateDatabaseWithoutJournalAsync();
+        await using var role = await LoginRole.CreateAsync(database, "");
+        var file = Path.GetTempFileName();
+        try
+        {
+            var first = ReadKey((await InstallAsync(0, role.Dsn, database, "--journal-key")).Output);
+            await File.WriteAllTextAsync(file, first, TestContext.Current.CancellationToken);
+            await using (var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", $"--Gateway:Connections:default:JournalKeyFile={file}"))
+            {
+                var request = new { activityId = "keyed", sql = "SELECT random() AS a" };
+                var written = (await gateway.Client.PostAsync("execute", request)).Expect(HttpStatusCode.OK).GetRawText();
+                Assert.Equal(written, (await gateway.Client.PostAsync("execute", request)).Text);
+                (await gateway.Client.FindActivityAsync("keyed")).Expect(HttpStatusCode.OK);
+                foreach (var sql in new[] { "SELECT gateway_journal.key()", "SELECT gateway_journal.key_for('\\x00')" })
+                    (await gateway.Client.PostAsync("query", new { activityId = "a", sql })).ExpectProblem(422, "sql_error");
+            }
+
+            // A new key ends the old one, and without any there is no journal.
+            Assert.NotEqual(first, ReadKey((await InstallAsync(0, role.Dsn, database, "--journal-key")).Output));
+            foreach (var setting in new[] { $"--Gateway:Connections:default:JournalKeyFile={file}", "--Gateway:RowLimit=1000" })
+            {
+                await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", setting);
+                var refused = await gateway.Client.PostAsync("execute", new { activityId = "b", sql = "SELECT 1" });
+                Assert.Contains("ControlDsn", refused.ExpectProblem(422, "journal_missing").GetProperty("detail").GetString());
+            }
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+
+        static string ReadKey(string output) => output.Trim().Split('\n')[^1].Trim();
+    }
+
+    /// <summary>Records of version 3 are kept, and a gateway of that version is told to try again.</summary>
+    [Fact]
+    public async Task Version3_IsMigratedWithItsRecords()
+    {
+        var database = await server.CreateDatabaseWithoutJournalAsync();
+        await using var role = await LoginRole.CreateAsync(database, "");
+        var version3 = await File.ReadAllTextAsync(
+            Repository.PathOf("tests/Api.PostgresTests/JournalTests/journal-3.sql"), TestContext.Current.CancellationToken);
+        await GatewayFixture.ExecuteAsync(database, version3.Replace("{owner}", JournalScript.Owner).Replace("{role}", role.Name));
+        await GatewayFixture.ExecuteAsync(database, $"GRANT {role.Name} TO {role.ControlName}");
+        await using (var early = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting))
+        {
+            var refused = await early.Client.PostAsync("execute", new { activityId = "a", sql = "SELECT 1" });
+            Assert.Contains("earlier version", refused.ExpectProblem(422, "journal_missing").GetProperty("detail").GetString());
+        }
+        await GatewayFixture.ExecuteAsync(
+            database,
+            "INSERT INTO gateway_journal_records.activity (caller, connection, activity_id, request_hash, expires_at, answer) "
+            + "VALUES ('loopback', 'default', 'old', '\\x00', now() + interval '1 day', convert_to('{\"old\": true}', 'UTF8'))");
+
+        await InstallAsync(0, role.Dsn, database, role.ControlSetting);
+
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting);
+        var found = (await gateway.Client.FindActivityAsync("old")).Expect(HttpStatusCode.OK);
+        Assert.True(found.GetProperty("response").GetProperty("old").GetBoolean());
+        (await gateway.Client.PostAsync("execute", new { activityId = "old", sql = "SELECT 1" })).ExpectProblem(422, "activity_mismatch");
+        (await gateway.Client.PostAsync("execute", new { activityId = "new", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
+        // What a gateway of version 3 calls: it can open sessions, and its writes fail in a way that it takes for passing.
+        await using var session = await GatewayFixture.OpenAsync(role.Dsn);
+        await using (var enter = new NpgsqlCommand("SELECT gateway_journal.enter(gen_random_uuid())", session))
+            Assert.Equal(3, await enter.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        await using var claim = new NpgsqlCommand("SELECT gateway_journal.claim(gen_random_uuid(), 'a', 'b', 'c', '', 1, 'd')", session);
+        var failure = await Assert.ThrowsAsync<PostgresException>(() => claim.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("GJ003", failure.SqlState);
+    }
+
+    [Fact]
+    public async Task ControlRoleThatIsWrong_EndsTheStartWithTheCure()
+    {
+        var database = await server.CreateDatabaseWithoutJournalAsync();
+        await using var role = await LoginRole.CreateAsync(database, "");
+        await AssertStartFailsAsync($"GRANT \"{role.Name}\" TO \"{role.ControlName}\"");
+
+        await role.InstallJournalAsync();
+        await using (await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting))
+        {
+        }
+        var elsewhere = new NpgsqlConnectionStringBuilder(role.ControlDsn) { Database = new NpgsqlConnectionStringBuilder(server.Dsn).Database };
+        await AssertStartFailsAsync("another database", elsewhere.ConnectionString);
+
+        await GatewayFixture.ExecuteAsync(database, $"REVOKE {role.Name} FROM {role.ControlName}");
+        await GatewayFixture.ExecuteAsync(database, $"GRANT {role.ControlName} TO {role.Name}");
+        await AssertStartFailsAsync("could become it");
+        Assert.Contains("is a member of the control role", (await InstallAsync(1, role.Dsn, database, role.ControlSetting)).Errors);
+        await GatewayFixture.ExecuteAsync(database, $"REVOKE {role.ControlName} FROM {role.Name}");
+        var nobody = role.ControlSetting.Replace(role.ControlName, "nobody_at_all");
+        Assert.Contains("does not exist", (await InstallAsync(1, role.Dsn, database, nobody)).Errors);
+
+        async Task AssertStartFailsAsync(string said, string? control = null)
+        {
+            var fault = await Assert.ThrowsAsync<StartupException>(() => RunningGateway.StartAsync(
+                $"--DSN={role.Dsn}", $"--Gateway:Connections:default:ControlDsn={control ?? role.ControlDsn}"));
+            Assert.Contains("Gateway__Connections__default__ControlDsn", fault.Message);
+            Assert.Contains(said, fault.Message);
+        }
+    }
+
+    /// <summary>A schema that a caller's SQL has made is no journal: none of its functions runs as the control role.</summary>
+    [Fact]
+    public async Task SchemaOfTheCallersRole_IsNoJournal()
+    {
+        var database = await server.CreateDatabaseWithoutJournalAsync();
+        await using var role = await LoginRole.CreateAsync(database, "");
+        await GatewayFixture.ExecuteAsync(database, $"GRANT CREATE ON DATABASE \"{new NpgsqlConnectionStringBuilder(database).Database}\" TO {role.Name}");
+        await GatewayFixture.ExecuteAsync(database, $"GRANT {role.Name} TO {role.ControlName}");
+        await GatewayFixture.ExecuteAsync(
+            role.Dsn,
+            """
+            DO $$ BEGIN
+                CREATE SCHEMA gateway_journal;
+                CREATE TABLE gateway_journal.run (by_role text);
+                CREATE FUNCTION gateway_journal.key(OUT key_id int, OUT key_secret bytea, OUT journal_version int) LANGUAGE plpgsql AS
+                    'BEGIN INSERT INTO gateway_journal.run VALUES (current_user); key_id := 1; key_secret := ''x''; journal_version := 4; END';
+                CREATE FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) RETURNS text LANGUAGE sql AS 'SELECT ''(0,1) 1''';
+                GRANT USAGE ON SCHEMA gateway_journal TO PUBLIC;
+                GRANT ALL ON gateway_journal.run TO PUBLIC;
+            END $$
+            """);
+
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting);
+        (await gateway.Client.PostAsync("execute", new { activityId = "a", sql = "SELECT 1" })).ExpectProblem(422, "journal_missing");
+
+        await using var connection = await GatewayFixture.OpenAsync(database);
+        await using var run = new NpgsqlCommand("SELECT count(*) FROM gateway_journal.run", connection);
+        Assert.Equal(0L, await run.ExecuteScalarAsync(TestContext.Current.CancellationToken));
     }
 
     /// <summary>What --simple gives up: the records are the caller's SQL's to read and to forge.</summary>
@@ -128,11 +273,13 @@ public sealed class JournalInstallTests(GatewayFixture server)
     private static async Task<(string Output, string Errors)> InstallAsync(int exitCode, string dsn, params string[] options)
     {
         var environment = new Dictionary<string, string> { ["DSN"] = dsn };
-        if (options.FirstOrDefault(option => option.Contains("Host=", StringComparison.OrdinalIgnoreCase)) is { } admin)
+        if (options.FirstOrDefault(IsDsn) is { } admin)
             environment["ADMIN_DSN"] = admin;
         var (code, errors, output) = await GatewayProcess.RunAsync(
-            environment, ["journal", "install", .. options.Where(option => !option.Contains("Host=", StringComparison.OrdinalIgnoreCase))]);
+            environment, ["journal", "install", .. options.Where(option => !IsDsn(option))]);
         Assert.True(code == exitCode, $"Exit code {code}: {output} {errors}");
         return (output, errors);
+
+        static bool IsDsn(string option) => option.StartsWith("Host=", StringComparison.OrdinalIgnoreCase);
     }
 }

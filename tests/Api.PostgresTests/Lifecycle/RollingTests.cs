@@ -1,3 +1,4 @@
+using Gateway.Api.Replay;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
@@ -31,7 +32,7 @@ public sealed class RollingTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await LocalPostgresServer.StartTemporaryAsync();
-        await GatewayFixture.InstallJournalAsync(_server.Dsn, Connections.Dsn.Parse(_server.Dsn).Username!);
+        await GatewayFixture.InstallJournalAsync(_server.Dsn, Connections.Dsn.Parse(_server.Dsn).Username!, JournalGuard.None);
         await GatewayFixture.ExecuteAsync(_server.Dsn, "CREATE TABLE effect (activity text NOT NULL)");
     }
 

@@ -40,6 +40,56 @@ public sealed class GatewayConfigurationTests
         Assert.False(configuration.Options.Connections["a"].ReadOnly);
     }
 
+    [Fact]
+    public void ControlDsn_IsTheConnectionsByAnotherRole()
+    {
+        var configuration = Read(("DSN", Dsn), ("Gateway:Connections:default:ControlDsn", "postgresql://control@db/app"));
+
+        var control = configuration.Dsns["default"].Control!;
+        Assert.Equal(("Gateway__Connections__default__ControlDsn", "control"), (control.Setting, control.Value.Username));
+    }
+
+    [Theory]
+    [InlineData("name the same role, me", "ControlDsn", "postgresql://me@db/app")]
+    [InlineData("Gateway__Connections__default__ControlDsn: ", "ControlDsn", "mysql://control@db/app")]
+    [InlineData("can't be read", "ControlDsn", "postgresql://control@db/app", "ControlPasswordFile", "/nowhere")]
+    [InlineData("both have a password", "ControlDsn", "postgresql://control:secret@db/app", "ControlPasswordFile", "/nowhere")]
+    [InlineData("Gateway__Connections__default__ControlDsn is not", "ControlPasswordFile", "/nowhere")]
+    [InlineData("can't be read", "JournalKeyFile", "/nowhere")]
+    [InlineData("needs no journal key", "ControlDsn", "postgresql://control@db/app", "JournalKeyFile", "/nowhere")]
+    public void FaultyControlRole_EndsTheStartAndShowsNoPassword(string said, params string[] settings)
+    {
+        var all = settings.Chunk(2).Select(setting => ($"Gateway:Connections:default:{setting[0]}", setting[1]));
+
+        var fault = Assert.Throws<StartupException>(() => Read([("DSN", Dsn), .. all]));
+
+        Assert.Contains(said, fault.Message);
+        Assert.DoesNotContain("secret", fault.Message);
+    }
+
+    [Theory]
+    [InlineData("0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef\n", true)]
+    [InlineData("0123456789abcdef", false)]
+    [InlineData("", false)]
+    public void JournalKeyFile_HoldsTheDigitsAndNothingElse(string text, bool isTaken)
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, text);
+            (string, string)[] settings = [("DSN", Dsn), ("Gateway:Connections:default:JournalKeyFile", file)];
+
+            if (isTaken)
+                Assert.Equal(32, Read(settings).Dsns["default"].JournalKey!.Bytes.Length);
+            else
+                Assert.Contains("Gateway__Connections__default__JournalKeyFile", Assert.Throws<StartupException>(() => Read(settings)).Message);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
     [Theory]
     [InlineData("*", true)]
     [InlineData("https://app.example.org", true)]

@@ -1,0 +1,99 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Gateway.Api.Replay;
+
+/// <summary>
+/// The key by which the gateway makes the codes of its calls to the journal, read from the journal by the control role. A code is
+/// an HMAC-SHA256 over all arguments of one call, and over the session where callers' SQL runs in it, so whoever sees it can do
+/// nothing else with it;
+/// <c>gateway_journal_records.is_valid</c> in journal.sql is the other side.
+/// </summary>
+/// <param name="Id">Which of the journal's keys it is.</param>
+/// <param name="Secret">Its 32 bytes. They are in the gateway's memory and in the journal, and never in a caller's session.</param>
+internal sealed record CodeKey(int Id, byte[] Secret)
+{
+    /// <summary>Returns the code for claiming an activity.</summary>
+    /// <param name="backend">The session that will claim it.</param>
+    /// <param name="activity">The activity.</param>
+    /// <param name="requestHash">The request's hash.</param>
+    /// <param name="keepSeconds">How long the record is kept.</param>
+    /// <param name="tag">The session's <c>application_name</c>.</param>
+    public byte[] ForClaim(Backend backend, ActivityIdentity activity, byte[] requestHash, int keepSeconds, string tag) =>
+        new Message("claim"u8).Add(backend).Add(activity.Caller).Add(activity.Connection).Add(activity.ActivityId)
+            .Add(requestHash).Add(keepSeconds).Add(tag).ToCode(Secret);
+
+    /// <summary>Returns the code for reading an activity's record.</summary>
+    public byte[] ForRecord(ActivityIdentity activity) =>
+        new Message("recorded"u8).Add(activity.Caller).Add(activity.Connection).Add(activity.ActivityId).ToCode(Secret);
+
+    /// <summary>Returns the code for recording an answer.</summary>
+    /// <param name="backend">The session that claimed the activity.</param>
+    /// <param name="claim">The claim.</param>
+    /// <param name="answer">The answer's body.</param>
+    public byte[] ForFinish(Backend backend, Claim claim, ReadOnlySpan<byte> answer) =>
+        new Message("finish"u8).Add(backend).Add(claim.Row).Add(claim.Transaction).Add(answer).ToCode(Secret);
+
+    /// <summary>Returns the code for deleting expired records.</summary>
+    public byte[] ForPurge(int atMost) => new Message("purge"u8).Add(atMost).ToCode(Secret);
+
+    /// <summary>Never the secret, wherever it is printed.</summary>
+    public override string ToString() => $"key {Id}";
+
+    /// <summary>What a code is made of: fields of fixed lengths, text and bytes by their SHA-256.</summary>
+    private sealed class Message
+    {
+        /// <summary>More than a claim, which has the most fields.</summary>
+        private const int Largest = 256;
+
+        private readonly byte[] _bytes = new byte[Largest];
+        private int _length;
+
+        public Message(ReadOnlySpan<byte> call) => call.CopyTo(Next(call.Length));
+
+        public Message Add(Backend backend) => Add(backend.ProcessId).Add(backend.ClientPort ?? -1);
+
+        public Message Add(string text) => Add(Encoding.UTF8.GetBytes(text));
+
+        public Message Add(ReadOnlySpan<byte> bytes)
+        {
+            SHA256.HashData(bytes, Next(SHA256.HashSizeInBytes));
+            return this;
+        }
+
+        public Message Add(int number)
+        {
+            BinaryPrimitives.WriteInt32BigEndian(Next(sizeof(int)), number);
+            return this;
+        }
+
+        public Message Add(ulong number)
+        {
+            BinaryPrimitives.WriteUInt64BigEndian(Next(sizeof(ulong)), number);
+            return this;
+        }
+
+        public byte[] ToCode(byte[] secret) => HMACSHA256.HashData(secret, _bytes.AsSpan(0, _length));
+
+        private Span<byte> Next(int length) => _bytes.AsSpan((_length += length) - length, length);
+    }
+}
+
+/// <summary>One backend of the server, as PostgreSQL itself sees it.</summary>
+/// <param name="ProcessId">Its process ID.</param>
+/// <param name="ClientPort">The port of the connection's other end; null for a Unix socket.</param>
+internal readonly record struct Backend(int ProcessId, int? ClientPort);
+
+/// <summary>A claim in its transaction: what <c>gateway_journal.claim</c> returns.</summary>
+/// <param name="Row">The place of the claim's row, PostgreSQL's <c>tid</c> as text.</param>
+/// <param name="Transaction">The transaction's ID.</param>
+internal sealed record Claim(string Row, ulong Transaction)
+{
+    /// <summary>Reads <c>(0,1) 745</c>.</summary>
+    public static Claim Parse(string text)
+    {
+        var space = text.IndexOf(' ');
+        return new Claim(text[..space], ulong.Parse(text.AsSpan(space + 1), System.Globalization.CultureInfo.InvariantCulture));
+    }
+}

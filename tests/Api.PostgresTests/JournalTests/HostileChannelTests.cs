@@ -1,0 +1,101 @@
+using System.Net;
+using Gateway.Api.PostgresTests.Clients;
+
+namespace Gateway.Api.PostgresTests.JournalTests;
+
+/// <summary>
+/// Settings that a role may change and that make PostgreSQL tell more than it should: of the gateway's own statements nothing
+/// reaches a caller, and the session in which one failed is not used again.
+/// </summary>
+public sealed class HostileChannelTests(HostileDatabase database) : IClassFixture<HostileDatabase>
+{
+    /// <summary>What makes PostgreSQL tell more.</summary>
+    private static readonly string[] Channels =
+    [
+        "log_parameter_max_length_on_error = '-1'", "client_min_messages = 'debug5'", "client_min_messages = 'log'",
+        "debug_print_parse = 'on'", "debug_print_rewritten = 'on'", "debug_print_plan = 'on'",
+    ];
+
+    public static TheoryData<string> EachChannel() => new(Channels);
+
+    /// <summary>As the session's own setting, all of them together, and as the role's for sessions that are opened from then on.</summary>
+    [Theory]
+    [MemberData(nameof(EachChannel))]
+    public async Task StatementOfTheGatewaysOwnThatFails_TellsNothingAndCostsTheSession(string channel)
+    {
+        var (name, value) = (channel.Split(" = ")[0], channel.Split(" = ")[1]);
+        foreach (var isOfTheRole in new[] { false, true })
+        {
+            await database.AdministerAsync(isOfTheRole ? $"ALTER ROLE {database.Role} SET {channel}" : $"ALTER ROLE {database.Role} RESET ALL");
+            await using var gateway = await database.StartGatewayAsync("--Gateway:Connections:default:PoolSize=1");
+            var before = (await gateway.Client.QueryValueAsync("SELECT pg_backend_pid()")).GetInt32();
+            var sql = $"SELECT set_config('{name}', {value}, false) AS a, set_config('debug_print_plan', 'on', false) AS b, "
+                + "set_config('client_min_messages', 'log', false) AS c, set_config('transaction_read_only', 'on', false) AS d";
+
+            var id = $"channel/{Guid.NewGuid():N}";
+            var told = await gateway.Client.SqlAsync(new { query = sql }, ("Idempotency-Key", id));
+            var problem = await gateway.Client.PostAsync("execute", new { activityId = $"{id}/2", sql });
+
+            Assert.Equal(HttpStatusCode.BadRequest, told.Status);
+            Assert.Equal("25006", told.Json.GetProperty("code").GetString());
+            problem.ExpectProblem(422, "read_only");
+            Assert.Equal("no", problem.Json.GetProperty("committed").GetString());
+            foreach (var answer in new[] { told.Text, problem.Text })
+            {
+                Assert.DoesNotContain("gateway_journal", answer);
+                Assert.DoesNotContain("PL/pgSQL", answer);
+                Assert.DoesNotContain("$1", answer);
+                Assert.DoesNotMatch(@"\\x[0-9a-f]{8}", answer);
+            }
+            Assert.NotEqual(before, (await gateway.Client.QueryValueAsync("SELECT pg_backend_pid()")).GetInt32());
+            // Nothing is recorded: corrected, the request runs.
+            var corrected = await gateway.Client.PostAsync("execute", new { activityId = id, sql = "SELECT 1 AS a" });
+            Assert.Equal("false", corrected.Headers["Idempotent-Replayed"]);
+            corrected.Expect(HttpStatusCode.OK);
+        }
+        await database.AdministerAsync($"ALTER ROLE {database.Role} RESET ALL");
+        await database.AssertVictimIsAnsweredAsync();
+    }
+
+    /// <summary>What a setting of the role's makes of an error that the journal raises as it should.</summary>
+    [Theory]
+    [MemberData(nameof(EachChannel))]
+    public async Task ReplayAndMismatch_AreAsEverWithIt(string channel)
+    {
+        await database.AdministerAsync($"ALTER ROLE {database.Role} SET {channel}");
+        await using (var gateway = await database.StartGatewayAsync("--Gateway:Connections:default:PoolSize=1"))
+        {
+            var id = $"channel/{Guid.NewGuid():N}";
+            var first = await gateway.Client.PostAsync("execute", new { activityId = id, sql = "SELECT 1 AS a" });
+            var second = await gateway.Client.PostAsync("execute", new { activityId = id, sql = "SELECT 1 AS a" });
+            var other = await gateway.Client.PostAsync("execute", new { activityId = id, sql = "SELECT 2 AS a" });
+
+            Assert.Equal(first.Expect(HttpStatusCode.OK).GetRawText(), second.Expect(HttpStatusCode.OK).GetRawText());
+            other.ExpectProblem(422, "activity_mismatch");
+        }
+        await database.AdministerAsync($"ALTER ROLE {database.Role} RESET ALL");
+    }
+
+    /// <summary>Its new sessions are impossible then; the ones that are open, and the control role's, are not.</summary>
+    [Fact]
+    public async Task SettingThatMakesNewSessionsImpossible_IsSaidByReadiness()
+    {
+        await using var gateway = await database.StartGatewayAsync(
+            "--Gateway:ReadinessIntervalMs=50", "--Gateway:ReadinessFailures=1", "--Gateway:Connections:default:PoolSize=1");
+        (await gateway.Client.QueryAsync("SELECT 1")).GetRawText();
+
+        await database.AdministerAsync($"ALTER ROLE {database.Role} SET local_preload_libraries = 'nope'");
+        try
+        {
+            var said = await Answer.UntilAsync(() => gateway.Client.GetAsync("/healthz/ready"), answer => answer.Status == HttpStatusCode.ServiceUnavailable);
+            Assert.Contains("SQLSTATE 58P01", said.Text);
+            // The session that it has is used still.
+            Assert.Equal(1, (await gateway.Client.QueryValueAsync("SELECT 1")).GetInt32());
+        }
+        finally
+        {
+            await database.AdministerAsync($"ALTER ROLE {database.Role} RESET ALL");
+        }
+        await Answer.UntilAsync(() => gateway.Client.GetAsync("/healthz/ready"), answer => answer.Status == HttpStatusCode.OK);
+    }
+}
