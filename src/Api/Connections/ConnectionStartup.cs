@@ -19,6 +19,7 @@ internal static partial class ConnectionStartup
         builder.Services.AddSingleton(configuration.Options);
         builder.Services.AddSingleton<ConnectionRegistry>();
         builder.Services.AddHostedService<ReachabilityWatch>();
+        builder.Services.AddHostedService<TransactionReaper>();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -17,6 +17,27 @@ internal static class ControlRole
           FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) $1
         """;
 
+    private const string EndOld =
+        """
+        SELECT count(pg_catalog.pg_terminate_backend(pid))
+          FROM pg_catalog.pg_stat_activity
+         WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND usename OPERATOR(pg_catalog.=) $1
+           AND backend_type OPERATOR(pg_catalog.=) 'client backend'
+           AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) xact_start OPERATOR(pg_catalog.>) $2
+        """;
+
+    /// <summary>Ends the sessions of a role whose transactions are older.</summary>
+    /// <returns>How many.</returns>
+    /// <exception cref="NpgsqlException">The server can't be reached.</exception>
+    public static async Task<long> EndTransactionsAsync(
+        NpgsqlDataSource control, string role, TimeSpan oldest, CancellationToken cancellation)
+    {
+        await using var end = control.CreateCommand(EndOld);
+        end.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
+        end.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = oldest });
+        return (long)(await end.ExecuteScalarAsync(cancellation))!;
+    }
+
     /// <summary>Finds what is wrong.</summary>
     /// <param name="control">The control role's sessions.</param>
     /// <param name="own">Sessions of the role that callers' SQL runs as.</param>

@@ -146,6 +146,10 @@ internal sealed class NamedConnection : IAsyncDisposable
     public Task<string?> FindControlFaultAsync(CancellationToken cancellation) =>
         HasControlRole ? ControlRole.FindFaultAsync(_watch, _own, Role, cancellation) : Task.FromResult<string?>(null);
 
+    /// <summary>Ends the sessions of its role whose transactions are older; how many.</summary>
+    public Task<long> EndTransactionsAsync(TimeSpan oldest, CancellationToken cancellation) =>
+        ControlRole.EndTransactionsAsync(_watch, Role, oldest, cancellation);
+
     public async ValueTask DisposeAsync()
     {
         await Sessions.DisposeAsync();

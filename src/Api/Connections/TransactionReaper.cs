@@ -1,0 +1,55 @@
+using Npgsql;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>
+/// Ends transactions of a connection's role that are older than the longest budget: no gateway waits for them any more. PostgreSQL
+/// does that by itself where a gateway was killed (client_connection_check_interval), unless the SQL has switched it off. Only
+/// where there is a control role: then the other role is known to be the gateway's alone.
+/// </summary>
+internal sealed partial class TransactionReaper(
+    ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ILogger<TransactionReaper> log) : BackgroundService
+{
+    /// <summary>What a gateway's own watchdog may take to end one.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(2);
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(connections.All.Where(connection => connection.HasControlRole).Select(connection => KeepAsync(connection, stoppingToken)));
+
+    private async Task KeepAsync(NamedConnection connection, CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                await ReapAsync(connection, stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The host logs it as a fault otherwise.
+        }
+    }
+
+    private async Task ReapAsync(NamedConnection connection, CancellationToken stoppingToken)
+    {
+        var oldest = TimeSpan.FromMilliseconds(options.MaxTimeoutMs) + Grace;
+        var ended = 0L;
+        try
+        {
+            await Bounded.RunAsync(async ending => ended = await connection.EndTransactionsAsync(oldest, ending), AskTime, stoppingToken);
+        }
+        catch (Exception error) when (error is NpgsqlException or TimeoutException)
+        {
+            // That the server is gone is readiness's to say; the next round comes soon.
+        }
+        if (ended > 0)
+            Ended(connection.Name, ended, oldest.TotalSeconds);
+    }
+
+    [LoggerMessage(24, LogLevel.Warning, "Connection {Connection}: {Ended} transactions older than {Seconds} s were ended")]
+    private partial void Ended(string connection, long ended, double seconds);
+}

@@ -1,0 +1,123 @@
+using System.Net;
+using Npgsql;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>What the control role does beside callers' SQL, and that it is bounded.</summary>
+public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
+{
+    /// <summary>As docs/database-roles.md has it, of each connection of a replica.</summary>
+    private const int Sessions = 6;
+
+    private string _database = "";
+    private LoginRole _role = null!;
+    private NpgsqlConnection _admin = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _database = await server.CreateDatabaseWithoutJournalAsync();
+        _role = await LoginRole.CreateAsync(_database, "");
+        await _role.InstallJournalAsync();
+        _admin = await GatewayFixture.OpenAsync(_database);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _admin.DisposeAsync();
+        await _role.DisposeAsync();
+    }
+
+    /// <summary>Every look-up waits for a lock, so all that may are at it at once.</summary>
+    [Fact]
+    public async Task MoreLookUpsThanPlaces_WaitOrAreRefusedAndKeepNothingElseWaiting()
+    {
+        await using var gateway = await StartAsync("--Gateway:ReadinessIntervalMs=50", "--Gateway:ReadinessFailures=1");
+        await using var holder = await GatewayFixture.OpenAsync(_database);
+        await using var transaction = await holder.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using (var hold = new NpgsqlCommand("LOCK TABLE gateway_journal_records.activity", holder))
+            await hold.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+
+        var lookUps = Enumerable.Range(0, 300).Select(number => gateway.Client.FindActivityAsync($"looked-up/{number}")).ToArray();
+        // Some are refused at once; the others hold what they may.
+        (await await Task.WhenAny(lookUps)).ExpectProblem(503, "saturated");
+        await UntilAsync(2, "wait_event_type = 'Lock'");
+        for (var look = 0; look < 20; look++)
+        {
+            Assert.Equal(1, (await gateway.Client.QueryValueAsync("SELECT 1")).GetInt32());
+            Assert.Equal(HttpStatusCode.OK, (await gateway.Client.GetAsync("/healthz/ready")).Status);
+            Assert.InRange(await CountAsync("true"), 1, Sessions);
+        }
+        await transaction.RollbackAsync(TestContext.Current.CancellationToken);
+
+        var answers = await Task.WhenAll(lookUps);
+        Assert.All(answers, answer => Assert.Contains((int)answer.Status, new[] { 404, 503 }));
+        Assert.Contains(answers, answer => answer.Status == HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task ManyCancels_TakeTurns()
+    {
+        await using var gateway = await StartAsync();
+
+        var cancels = Enumerable.Range(0, 60).Select(number => gateway.Client.CancelActivityAsync($"cancelled/{number}")).ToArray();
+        var most = 0L;
+        while (!Task.WhenAll(cancels).IsCompleted)
+            most = Math.Max(most, await CountAsync("true"));
+
+        Assert.InRange(most, 1, Sessions);
+        Assert.All(await Task.WhenAll(cancels), answer => Assert.Equal(HttpStatusCode.NotFound, answer.Status));
+    }
+
+    /// <summary>A lock of callers' SQL is no announcement of a cancel, though its key is the same.</summary>
+    [Fact]
+    public async Task LockOfTheCallersRole_AnnouncesNoCancel()
+    {
+        await using var gateway = await StartAsync();
+        var activity = new Gateway.Api.Replay.ActivityIdentity("loopback", "default", "locked");
+        await using var forger = await GatewayFixture.OpenAsync(_role.Dsn);
+        await using (var forge = new NpgsqlCommand("SELECT pg_advisory_lock_shared($1)", forger) { Parameters = { new() { Value = activity.CancelKey } } })
+            await forge.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+
+        var ended = await gateway.Client.PostAsync("execute", new
+        {
+            activityId = activity.ActivityId,
+            sql = "DO $$ BEGIN RAISE 'as by a cancel' USING ERRCODE = 'query_canceled'; END $$",
+        });
+
+        ended.ExpectProblem(504, "deadline_exceeded");
+    }
+
+    /// <summary>As a gateway leaves it behind that is killed, where the SQL has switched off what would end it.</summary>
+    [Fact]
+    public async Task TransactionOlderThanTheLongestBudget_IsEnded()
+    {
+        await using var gateway = await StartAsync("--Gateway:MaxTimeoutMs=1000", "--Gateway:DefaultTimeoutMs=1000");
+        await using var orphan = await GatewayFixture.OpenAsync(_role.Dsn);
+        await using (var begin = new NpgsqlCommand("BEGIN", orphan))
+            await begin.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        await using var sleep = new NpgsqlCommand("SELECT set_config('client_connection_check_interval', '0', true), pg_sleep(600)", orphan);
+
+        var end = await Assert.ThrowsAsync<PostgresException>(() =>
+            sleep.ExecuteNonQueryAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken));
+
+        Assert.Equal(PostgresErrorCodes.AdminShutdown, end.SqlState);
+        (await gateway.Client.QueryAsync("SELECT 1")).GetRawText();
+    }
+
+    private Task<RunningGateway> StartAsync(params string[] settings) =>
+        RunningGateway.StartAsync([$"--DSN={_role.Dsn}", _role.ControlSetting, .. settings]);
+
+    private async Task<long> CountAsync(string condition)
+    {
+        await using var count = new NpgsqlCommand(
+            $"SELECT count(*) FROM pg_stat_activity WHERE usename = '{_role.ControlName}' AND {condition}", _admin);
+        return (long)(await count.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+    }
+
+    private async Task UntilAsync(long count, string condition)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await CountAsync(condition) < count)
+            await Task.Delay(20, limit.Token);
+    }
+}
