@@ -60,6 +60,7 @@ internal static class Program
         gateway.OwnDevelopmentDatabase();
         gateway.CountRequests();
         gateway.UseMiddleware<RequestLog>();
+        gateway.RequireLoopbackHost();
         gateway.UseResponseCompression();
         gateway.UseSqlCors();
         gateway.UseMiddleware<ProblemMiddleware>();

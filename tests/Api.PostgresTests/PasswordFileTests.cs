@@ -93,6 +93,7 @@ public sealed class PasswordFileTests(GatewayFixture server) : IAsyncLifetime
             {
                 ["DSN"] = WithoutPassword(),
                 ["Gateway__Connections__default__PasswordFile"] = PasswordPath,
+                ["Gateway__Connections__default__ControlDsn"] = _role!.ControlDsn,
                 ["ADMIN_DSN"] = _database,
             },
             "journal", "install");

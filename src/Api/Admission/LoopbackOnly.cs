@@ -13,6 +13,16 @@ internal static class LoopbackOnly
     public static void ServeLoopbackOnly(this WebApplicationBuilder builder) =>
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(Require));
 
+    /// <summary>
+    /// Refuses what was not sent to a name of this machine's, while no caller is configured: on each endpoint, before
+    /// anything of it is looked at.
+    /// </summary>
+    public static void RequireLoopbackHost(this WebApplication gateway)
+    {
+        if (!gateway.Services.GetRequiredService<Callers>().AreConfigured)
+            gateway.UseMiddleware<LoopbackHost>();
+    }
+
     private static void Require(ListenOptions endpoint)
     {
         // A Unix socket has none, and is this machine's too.

@@ -58,6 +58,9 @@ internal static partial class ConnectionStartup
             await connection.Types.LoadAsync(limit.Token);
             if (await connection.FindControlFaultAsync(limit.Token) is { } fault)
                 return $"Connection \"{connection.Name}\" (Gateway__Connections__{connection.Name}__ControlDsn), the control role: {fault}";
+            // So that the first write does not depend on another session. Where there is no journal, writes say so.
+            if (!connection.ReadOnly)
+                await connection.Journal.FindKeyAsync(limit.Token);
             var privileges = await connection.FindPrivilegesAsync(limit.Token);
             if (privileges.Count == 0)
                 return null;

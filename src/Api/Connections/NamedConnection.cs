@@ -10,12 +10,22 @@ namespace Gateway.Api.Connections;
 internal sealed class NamedConnection : IAsyncDisposable
 {
     /// <summary>
-    /// What every session begins with, whatever the role's or the database's defaults are: the scan of a statement
-    /// takes strings as the standard has them, the rows' JSON takes dates as ISO 8601 has them, and the journal writes
-    /// outside of the transactions that say themselves whether they may.
+    /// What every session begins with, whatever the role's or the database's defaults are: start-up options win over
+    /// them. The scan of a statement takes strings as the standard has them, and the rows' JSON takes dates as ISO 8601
+    /// has them. A null in a parameter's array is a NULL, and a type's name is quoted only where it must be. The
+    /// journal writes outside of the transactions that say themselves whether they may, and it fails on purpose where
+    /// there is a record, which must not end the session.
     /// </summary>
     private const string StatementOptions =
-        "-c standard_conforming_strings=on -c DateStyle=ISO -c default_transaction_read_only=off";
+        "-c standard_conforming_strings=on -c DateStyle=ISO -c array_nulls=on -c quote_all_identifiers=off "
+        + "-c default_transaction_read_only=off -c exit_on_error=off";
+
+    /// <summary>
+    /// The watchdog ends what takes too long, and the pool keeps idle sessions. Before the DSN's options, which may say
+    /// otherwise. transaction_timeout is not among them: a server before version 17 would refuse the session.
+    /// </summary>
+    private const string TimeoutOptions =
+        "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0";
 
     private const string OwnApplicationName = "gateway";
 
@@ -189,7 +199,7 @@ internal sealed class NamedConnection : IAsyncDisposable
             // What of it is shown, and in which protocol, is decided where an error is answered.
             IncludeErrorDetail = true,
             ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
-            Options = $"{dsn.Options} {StatementOptions} {LivenessOptions} {options}".Trim(),
+            Options = $"{TimeoutOptions} {dsn.Options} {StatementOptions} {LivenessOptions} {options}".Trim(),
         };
         if (!IsGiven(dsn, "Timeout"))
             settings.Timeout = ConnectSeconds;

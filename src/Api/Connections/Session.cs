@@ -4,6 +4,7 @@ using Gateway.Api.Errors;
 using Gateway.Api.Execution;
 using Gateway.Api.Replay;
 using Gateway.Api.Rows;
+using Gateway.Contracts;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -207,8 +208,7 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
             await using var batch = record is null ? Batch(end.Commands) : Batch([record, .. end.Commands]);
             await batch.ExecuteNonQueryAsync(Abandoning);
         }
-        catch (PostgresException error) when (
-            (end.IsRefusedBy(error) || error.BatchCommand == record) && !PostgresFailure.EndsSession(error))
+        catch (PostgresException error) when (IsRefused(error))
         {
             throw;
         }
@@ -218,6 +218,12 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
             if (!end.IsOver)
                 throw new CommitInDoubtException(error);
         }
+
+        // What ended the session at COMMIT tells nothing of the effect. At the record it does: COMMIT stood behind it,
+        // and has not run; but where the server is at fault, a run in another session helps the caller more.
+        bool IsRefused(PostgresException error) => record is not null && error.BatchCommand == record
+            ? !PostgresFailure.EndsSession(error) || PostgresFailure.Classify(error) != ProblemCode.DatabaseUnavailable
+            : end.IsRefusedBy(error) && !PostgresFailure.EndsSession(error);
     }
 
     /// <summary>
@@ -297,4 +303,11 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
 
 /// <summary>COMMIT was sent and no answer came: the effect may have been kept or not.</summary>
 internal sealed class CommitInDoubtException(Exception cause)
-    : Exception("The answer to COMMIT was lost.", cause);
+    : Exception("The answer to COMMIT was lost.", cause)
+{
+    /// <summary>
+    /// What to answer where nothing was kept, if the server said why as it ended the session; null where the statements
+    /// may succeed the next time.
+    /// </summary>
+    public Failure? Refusal { get; init; }
+}

@@ -5,35 +5,54 @@ using Npgsql;
 namespace Gateway.Api.Errors;
 
 /// <summary>
-/// Classifies what PostgreSQL and Npgsql report: the one table SQLSTATE → code. A class stands for all its members
-/// that have no entry of their own; what is in neither is the caller's SQL failing.
+/// Classifies what PostgreSQL and Npgsql report: the one table SQLSTATE → code, which docs/errors.md shows. A class
+/// stands for all its members that have no row of their own; what is in neither is the caller's SQL failing.
 /// </summary>
 internal static class PostgresFailure
 {
-    private static readonly Dictionary<string, ProblemCode> ByState = new(StringComparer.Ordinal)
+    private const string IdleInTransactionTimeout = "25P03";
+    private const string TransactionTimeout = "25P04";
+
+    /// <summary>A file of the server's that is missing, or there already: the SQL named it.</summary>
+    private const string UndefinedFile = "58P01";
+    private const string DuplicateFile = "58P02";
+
+    private const string DataCorrupted = "XX001";
+    private const string IndexCorrupted = "XX002";
+
+    /// <summary>The rows of the table, by SQLSTATE or by its first two characters.</summary>
+    public static IReadOnlyDictionary<string, SqlStateCodes> Codes { get; } =
+        new Dictionary<string, SqlStateCodes>(StringComparer.Ordinal)
+        {
+            [PostgresErrorCodes.ReadOnlySqlTransaction] = new(ProblemCode.ReadOnly),
+            [IdleInTransactionTimeout] = new(ProblemCode.SqlError, ProblemCode.DeadlineExceeded),
+            [TransactionTimeout] = new(ProblemCode.SqlError, ProblemCode.DeadlineExceeded),
+            [PostgresErrorCodes.SerializationFailure] = new(ProblemCode.Conflict),
+            [PostgresErrorCodes.DeadlockDetected] = new(ProblemCode.Conflict),
+            [PostgresErrorCodes.LockNotAvailable] = new(ProblemCode.Conflict),
+            [PostgresErrorCodes.QueryCanceled] = new(ProblemCode.DeadlineExceeded),
+            [UndefinedFile] = new(ProblemCode.SqlError, ProblemCode.DatabaseUnavailable),
+            [DuplicateFile] = new(ProblemCode.SqlError, ProblemCode.DatabaseUnavailable),
+            [DataCorrupted] = new(ProblemCode.DatabaseUnavailable),
+            [IndexCorrupted] = new(ProblemCode.DatabaseUnavailable),
+            ["08"] = new(ProblemCode.DatabaseUnavailable),
+            ["53"] = new(ProblemCode.DatabaseUnavailable),
+            ["57"] = new(ProblemCode.DatabaseUnavailable),
+            ["58"] = new(ProblemCode.DatabaseUnavailable),
+            // As an ERROR it is most often SQL that a function of PostgreSQL's does not expect, and so fails each time.
+            ["XX"] = new(ProblemCode.SqlError, ProblemCode.DatabaseUnavailable),
+        };
+
+    public static ProblemCode Classify(PostgresException error) => Classify(error.SqlState, EndsSession(error));
+
+    /// <param name="sqlState">The SQLSTATE.</param>
+    /// <param name="endsSession">Whether its severity is FATAL or PANIC.</param>
+    public static ProblemCode Classify(string sqlState, bool endsSession)
     {
-        [PostgresErrorCodes.ReadOnlySqlTransaction] = ProblemCode.ReadOnly,
-        [PostgresErrorCodes.SerializationFailure] = ProblemCode.Conflict,
-        [PostgresErrorCodes.DeadlockDetected] = ProblemCode.Conflict,
-        [PostgresErrorCodes.LockNotAvailable] = ProblemCode.Conflict,
-        [PostgresErrorCodes.QueryCanceled] = ProblemCode.DeadlineExceeded,
-        [PostgresErrorCodes.AdminShutdown] = ProblemCode.DatabaseUnavailable,
-        [PostgresErrorCodes.CrashShutdown] = ProblemCode.DatabaseUnavailable,
-        [PostgresErrorCodes.CannotConnectNow] = ProblemCode.DatabaseUnavailable,
-    };
-
-    private static readonly Dictionary<string, ProblemCode> ByClass = new(StringComparer.Ordinal)
-    {
-        ["08"] = ProblemCode.DatabaseUnavailable,
-        ["53"] = ProblemCode.DatabaseUnavailable,
-    };
-
-    private const string IdleSessionTimeout = "57P05";
-
-    public static ProblemCode Classify(string sqlState) =>
-        ByState.TryGetValue(sqlState, out var code) || ByClass.TryGetValue(sqlState[..2], out code)
-            ? code
-            : ProblemCode.SqlError;
+        if (!Codes.TryGetValue(sqlState, out var codes) && !Codes.TryGetValue(sqlState[..2], out codes))
+            return ProblemCode.SqlError;
+        return endsSession ? codes.SessionEnded : codes.SessionLives;
+    }
 
     /// <summary>PostgreSQL refused the caller's statement, or its COMMIT.</summary>
     /// <param name="error">What PostgreSQL sent.</param>
@@ -42,7 +61,7 @@ internal static class PostgresFailure
     /// </param>
     public static Failure Refused(PostgresException error, IReadOnlyList<BoundStatement> statements)
     {
-        var code = IsSeveralStatements(error) ? ProblemCode.SqlRejected : Classify(error.SqlState);
+        var code = IsSeveralStatements(error) ? ProblemCode.SqlRejected : Classify(error);
         return new Failure(code, Redact(error.MessageText)!, error)
         {
             Refusal = new PostgresRefusal(error.SqlState)
@@ -76,14 +95,16 @@ internal static class PostgresFailure
     /// gateway's statements and their parameters.
     /// </summary>
     public static Failure OwnStatementRefused(PostgresException error) => new(
-        Classify(error.SqlState),
+        Classify(error),
         "PostgreSQL refused a statement of the gateway's own in the request's transaction, and rolled back. The request's SQL may have "
         + "changed a setting or a role that the statement needs.")
     { Refusal = new PostgresRefusal(error.SqlState) };
 
-    /// <summary>Whether the session is gone with the error: its server ended it. A statement that raises such a code does not.</summary>
-    public static bool EndsSession(PostgresException error) => error.InvariantSeverity is ("FATAL" or "PANIC")
-        && error.SqlState is (PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or IdleSessionTimeout);
+    /// <summary>
+    /// Whether the session is gone with the error. The severity says so, and no SQLSTATE does: a statement may raise
+    /// any, as an ERROR, and <c>exit_on_error</c> makes any ERROR a FATAL.
+    /// </summary>
+    public static bool EndsSession(PostgresException error) => error.InvariantSeverity is "FATAL" or "PANIC";
 
     /// <summary>The server can't be reached, or does not let the gateway in: the caller's SQL has not run.</summary>
     public static Failure Unreachable(NpgsqlException error, string connection) => new(
@@ -113,4 +134,15 @@ internal static class PostgresFailure
         { InnerException: TimeoutException } => " (timed out)",
         _ => "",
     };
+}
+
+/// <summary>What a SQLSTATE is answered with.</summary>
+/// <param name="SessionLives">As an ERROR: the transaction is rolled back, and the session lives.</param>
+/// <param name="SessionEnded">As a FATAL or a PANIC: the session is gone.</param>
+internal readonly record struct SqlStateCodes(ProblemCode SessionLives, ProblemCode SessionEnded)
+{
+    public SqlStateCodes(ProblemCode code)
+        : this(code, code)
+    {
+    }
 }

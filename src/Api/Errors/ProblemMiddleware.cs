@@ -42,7 +42,8 @@ internal sealed partial class ProblemMiddleware(
         }
     }
 
-    private static async Task AnswerAsync(HttpContext http, Failure failure)
+    /// <summary>Answers with a failure; where the answer has begun, it is cut off.</summary>
+    public static async Task AnswerAsync(HttpContext http, Failure failure)
     {
         var record = RequestRecord.Of(http);
         record.Code = FailureForm.NameOf(failure.Code);

@@ -15,8 +15,13 @@ namespace Gateway.Api.Execution;
 /// <param name="key">The key of the journal's codes; null where the activity is not recorded.</param>
 /// <param name="answer">Gets the results.</param>
 /// <param name="deadline">The budget.</param>
+/// <param name="refusal">
+/// What an earlier run failed by at COMMIT, if it kept nothing: this one claims the activity to find that out, and runs
+/// nothing.
+/// </param>
 internal sealed class ActivityRun(
-    ActivityCall call, NamedConnection connection, Session session, CodeKey? key, ActivityAnswer answer, Deadline deadline)
+    ActivityCall call, NamedConnection connection, Session session, CodeKey? key, ActivityAnswer answer, Deadline deadline,
+    Failure? refusal = null)
 {
     private readonly NpgsqlBatchCommand _begin = new(call.Mode.Begin);
 
@@ -32,6 +37,12 @@ internal sealed class ActivityRun(
     private string? _shownEncoding;
 
     public ActivityAnswer Answer => answer;
+
+    /// <summary>
+    /// Whether it has found out what became of the activity's earlier runs: it had the claim, so they kept nothing, or
+    /// there is a record.
+    /// </summary>
+    public bool KnowsOutcome { get; private set; }
 
     private bool IsSeveralReads => call is { Mode.Access: Access.ReadOnly, Statements.Count: > 1 };
 
@@ -100,14 +111,23 @@ internal sealed class ActivityRun(
         }
         catch (Exception error) when (error is CommitInDoubtException or OperationCanceledException)
         {
-            throw call.RequestHash is null
-                ? Attempts.OutcomeUnknown(call, error)
-                : error as CommitInDoubtException ?? new CommitInDoubtException(error);
+            throw call.RequestHash is null ? Attempts.OutcomeUnknown(call, error) : InDoubt(error);
         }
+    }
+
+    private CommitInDoubtException InDoubt(Exception error)
+    {
+        var cause = error is CommitInDoubtException { InnerException: { } inner } ? inner : error;
+        var said = cause is PostgresException ended
+            ? PostgresFailure.Refused(ended, [.. _statements.Sent.Select(sent => sent.Statement)])
+            : null;
+        var isFinal = said is not null && !FailureTable.For(said.Code).Retryable;
+        return new CommitInDoubtException(cause) { Refusal = isFinal ? said : null };
     }
 
     private ActivityAnswer Replay(ActivityRecord record)
     {
+        KnowsOutcome = true;
         if (!record.RequestHash.AsSpan().SequenceEqual(call.RequestHash))
             throw Journal.Mismatch();
         return ActivityAnswer.Recorded(record.Answer ?? throw Journal.Escaped());
@@ -156,13 +176,16 @@ internal sealed class ActivityRun(
         ReadOnlySpan<NpgsqlBatchCommand> tagging = _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
         var last = tagging[^1];
 
-        await using var reader = await SendAsync([_begin, .. tagging, .. Take()]);
+        await using var reader = await SendAsync([_begin, .. tagging, .. refusal is null ? Take() : []]);
         if (IsAt(reader, last))
         {
             if (last == _claimCommand && await reader.ReadAsync(session.Abandoning))
                 _claim = Claim.Parse(reader.GetString(0));
+            KnowsOutcome = _claim is not null;
             await reader.NextResultAsync(session.Abandoning);
         }
+        if (refusal is not null)
+            throw refusal;
         await ReadResultsAsync(reader);
     }
 
@@ -302,6 +325,8 @@ internal sealed class ActivityRun(
         {
             // As asked: nothing has run.
             _isRecorded = error.SqlState == Journal.Recorded && error.BatchCommand is { } refused && refused == _claimCommand;
+            if (_isRecorded && PostgresFailure.EndsSession(error))
+                throw new StaleSessionException(error);
             if (_isRecorded)
                 return;
             throw await IsCancelledAsync(error) ? Cancelled(error) : Refused(error);

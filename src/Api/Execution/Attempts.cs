@@ -29,6 +29,15 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
     /// <summary>Whether the next run needs a new session: idle ones may be as stale as the last was.</summary>
     public bool NeedsNewSession { get; private set; }
 
+    /// <summary>
+    /// What an earlier run was told as the server ended its session at COMMIT: the answer, if a claim shows that it
+    /// kept nothing.
+    /// </summary>
+    public Failure? Refusal { get; private set; }
+
+    /// <summary>Whether the last run has found out what became of those before it.</summary>
+    public bool KnowsOutcome { get; set; }
+
     /// <summary>Waits for the next run; false where there is to be none.</summary>
     public async Task<bool> GoOnAsync(Exception error)
     {
@@ -40,6 +49,9 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
             CommitInDoubtException => DoubtPause,
             Failure { Code: ProblemCode.ActivityInFlight or ProblemCode.DatabaseUnavailable } when _inDoubt => DoubtPause,
             Failure { Code: ProblemCode.Conflict } failure when IsOver(failure) && _conflicts < MostConflicts => NextPause(),
+            // It has not come as far as the claim: the server that took over may have no journal yet, or take no
+            // writes.
+            Failure when _inDoubt && !KnowsOutcome => DoubtPause,
             _ => (TimeSpan?)null,
         };
         if (pause is not { } wait)
@@ -49,9 +61,11 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
         _misdescribed |= error is StaleDescriptionException;
         NeedsNewSession |= error is StaleSessionException or CommitInDoubtException;
         _inDoubt |= error is CommitInDoubtException;
+        Refusal ??= (error as CommitInDoubtException)?.Refusal;
         try
         {
             await Task.Delay(wait, clock, deadline.Token);
+            KnowsOutcome = false;
             return true;
         }
         catch (OperationCanceledException)
@@ -61,14 +75,14 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
     }
 
     /// <summary>
-    /// Whether an earlier run may have committed still, for all that the last one's failure says: a run that got as far as its
-    /// statements had the claim, so that none before it has.
+    /// Whether an earlier run may have committed still, for all that the last one's failure says: a run that had the
+    /// claim shows that none before it has.
     /// </summary>
-    public bool IsInDoubtAfter(Exception error) => _inDoubt && error is not Failure
+    public bool IsInDoubtAfter(Exception error) => _inDoubt && (!KnowsOutcome || error is not Failure
     {
         Code: not (ProblemCode.ActivityInFlight or ProblemCode.Conflict or ProblemCode.DatabaseUnavailable
             or ProblemCode.DeadlineExceeded),
-    };
+    });
 
     /// <summary>What is answered where it could not be found out whether a run committed.</summary>
     public static Failure OutcomeUnknown(ActivityCall call, Exception error) => new(

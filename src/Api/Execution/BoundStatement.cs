@@ -32,14 +32,18 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
     public bool NeedsTypes => DeclaredTypes.Any(declared => declared is not null) || Values.Any(value => value.Json is not null);
 
     /// <summary>With the references replaced by what they refer to.</summary>
-    /// <exception cref="Failure"><c>expectation_failed</c>: the results have no such value.</exception>
-    public BoundStatement Resolve(IReadOnlyList<StatementResult> results)
+    /// <param name="results">The results so far.</param>
+    /// <param name="referredBytes">What the transaction's references stand for so far, in bytes.</param>
+    /// <exception cref="Failure">By <see cref="ResultReference.Resolve"/>.</exception>
+    public BoundStatement Resolve(IReadOnlyList<StatementResult> results, ref long referredBytes)
     {
         if (References.Count == 0)
             return this;
         var values = Values.ToArray();
+        using var referred = new ReferredResults(results, referredBytes);
         foreach (var reference in References)
-            values[reference.Parameter] = reference.Resolve(results);
+            values[reference.Parameter] = reference.Resolve(referred);
+        referredBytes = referred.Bytes;
         return this with { Values = values, References = [] };
     }
 

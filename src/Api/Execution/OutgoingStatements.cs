@@ -29,6 +29,8 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
 {
     private readonly List<SentStatement> _sent = [];
 
+    private long _referredBytes;
+
     // The next, with its references replaced, and what the server has said of it.
     private BoundStatement? _next;
     private StatementDescription? _asked;
@@ -86,7 +88,7 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
         if (statement.Statement.LatestReferred >= results.Count)
             return null;
 
-        var bound = _next ??= statement.Statement.Resolve(results);
+        var bound = _next ??= statement.Statement.Resolve(results, ref _referredBytes);
         var known = _asked ?? descriptions.Find(bound) ?? StatementDescription.None;
         if (bound.NeedsTypes)
         {

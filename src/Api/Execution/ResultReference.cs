@@ -45,44 +45,34 @@ internal sealed record ResultReference(int Parameter, int Statement, string Poin
     }
 
     /// <summary>The value as a parameter's.</summary>
-    /// <exception cref="Failure"><c>expectation_failed</c>: the results have no such value.</exception>
-    public ParameterValue Resolve(IReadOnlyList<StatementResult> results)
+    /// <exception cref="Failure">
+    /// <c>expectation_failed</c>: the results have no such value, or one that no parameter can have.
+    /// <c>result_too_large</c>: the values are too large together.
+    /// </exception>
+    public ParameterValue Resolve(ReferredResults results)
     {
-        var result = results[Statement];
         var tokens = Tokens(Pointer);
         if (tokens is [_, _, "rowCount"])
-            return new ParameterValue(result.RowCount?.ToString());
-        if (tokens is [_, _, "rows", ..])
+            return new ParameterValue(results[Statement].RowCount?.ToString());
+        if (results.Find(Statement, tokens.AsSpan(3)) is not { } value)
         {
-            using var rows = JsonDocument.Parse(result.Written, new JsonDocumentOptions { MaxDepth = int.MaxValue });
-            var value = rows.RootElement;
-            if (tokens[3..].All(token => Step(ref value, token)))
-            {
-                // What is json or jsonb to PostgreSQL is passed on as it is, a string of JSON with its quotes. But null is NULL: the
-                // two look the same in a result, and a column's NULL is far the more frequent.
-                return value.ValueKind != JsonValueKind.Null && result.IsJson(tokens[4..])
-                    ? new ParameterValue(value.GetRawText())
-                    : ParameterValue.Read(value, out _);
-            }
+            throw Failed(
+                $"The result of statement {Statement} has nothing at \"{Pointer}\", which a parameter refers to");
         }
-        throw new Failure(
-            ProblemCode.ExpectationFailed,
-            $"The result of statement {Statement} has nothing at \"{Pointer}\", which a parameter refers to; all was rolled back.");
+
+        // What is json or jsonb to PostgreSQL is passed on as it is, a string of JSON with its quotes. But null is
+        // NULL: the two look the same in a result, and a column's NULL is far the more frequent.
+        if (value.ValueKind != JsonValueKind.Null && results[Statement].IsJson([.. tokens.Skip(4)]))
+            return new ParameterValue(value.GetRawText());
+        var read = ParameterValue.Read(value, out var fault);
+        return fault.Length == 0
+            ? read
+            : throw Failed(
+                $"What \"{Pointer}\" refers to in the result of statement {Statement} can't be a parameter. "
+                + fault.TrimEnd('.'));
     }
 
-    private static bool Step(ref JsonElement value, string token)
-    {
-        switch (value.ValueKind)
-        {
-            case JsonValueKind.Object:
-                return JsonText.TryGetMember(value, token, out value);
-            case JsonValueKind.Array when IsIndex(token, out var index) && index < value.GetArrayLength():
-                value = value[index];
-                return true;
-            default:
-                return false;
-        }
-    }
+    private static Failure Failed(string why) => new(ProblemCode.ExpectationFailed, $"{why}; all was rolled back.");
 
     private static string[] Tokens(string pointer) =>
         Array.ConvertAll(pointer.Split('/'), token => token.Replace("~1", "/").Replace("~0", "~"));

@@ -39,3 +39,12 @@ public sealed record CutAfter(long Bytes, Direction Direction, bool Resets = fal
 /// </summary>
 /// <param name="Reset">True resets the client once the answer has come; false leaves it waiting.</param>
 public sealed record DropCommitAnswer(bool Reset) : Fault;
+
+/// <summary>
+/// Passes all up to the server's first command tag that begins so, and answers an error in its place that ends the
+/// session. What the server has done by then is done. To be set while nothing is on its way.
+/// </summary>
+/// <param name="Tag">Such as <c>COMMIT</c>.</param>
+/// <param name="Severity"><c>FATAL</c> or <c>PANIC</c>.</param>
+/// <param name="SqlState">The error's SQLSTATE.</param>
+public sealed record EndInstead(string Tag, string Severity, string SqlState) : Fault;

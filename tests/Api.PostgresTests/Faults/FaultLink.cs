@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Net.Sockets;
+using System.Text;
 
 namespace Gateway.Api.PostgresTests.Faults;
 
@@ -18,6 +20,9 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
 
     /// <summary>Told when the server's answer to a COMMIT was dropped.</summary>
     public required Action CommitAnswerDropped { get; init; }
+
+    /// <summary>Told when an error was sent in place of an answer of the server's.</summary>
+    public required Action AnswerReplaced { get; init; }
 
     /// <summary>Told of each Sync or Query of the client's, to which the server answers in one go.</summary>
     public required Action Asked { get; init; }
@@ -98,6 +103,9 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
                 if (drop.Reset)
                     Close(reset: true);
                 return;
+            case EndInstead end when direction == Direction.ToClient:
+                await ForwardUntilAsync(end, state.Answers.Read(bytes.Span), to!);
+                return;
             case HoldAt hold when direction == Direction.ToServer:
                 await ForwardRequestAsync(hold, messages, to!);
                 return;
@@ -106,6 +114,32 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
                 return;
         }
         await SendAsync(to!, bytes);
+    }
+
+    private async Task ForwardUntilAsync(EndInstead end, List<Message> messages, Socket to)
+    {
+        foreach (var message in messages)
+        {
+            if (message.Type == 'C' && message.Text(0).StartsWith(end.Tag, StringComparison.Ordinal))
+            {
+                // First, so that it is counted when the client knows.
+                AnswerReplaced();
+                await SendAsync(to, ErrorResponse(end));
+                Close();
+                return;
+            }
+            await SendAsync(to, message.Bytes);
+        }
+    }
+
+    private static byte[] ErrorResponse(EndInstead end)
+    {
+        var fields = Encoding.UTF8.GetBytes($"S{end.Severity}\0V{end.Severity}\0C{end.SqlState}\0Mthe server is done for\0\0");
+        var message = new byte[1 + sizeof(int) + fields.Length];
+        message[0] = (byte)'E';
+        BinaryPrimitives.WriteInt32BigEndian(message.AsSpan(1), sizeof(int) + fields.Length);
+        fields.CopyTo(message, 1 + sizeof(int));
+        return message;
     }
 
     private async Task ForwardRequestAsync(HoldAt hold, List<FrontendMessage> messages, Socket to)
@@ -194,5 +228,8 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
 
         /// <summary>What the server says after <see cref="CommitSent"/>; all that it said before has been read by then.</summary>
         public MessageFrames CommitAnswer { get; } = new(started: true);
+
+        /// <summary>What the server says from the first on; none of its messages is without a type.</summary>
+        public MessageFrames Answers { get; } = new(started: true);
     }
 }

@@ -18,6 +18,7 @@ public sealed class FaultProxy : IAsyncDisposable
     private readonly Task _accepting;
     private Fault _new = Fault.None;
     private long _commitAnswersDropped;
+    private long _answersReplaced;
     private long _roundTrips;
     private bool _disposed;
 
@@ -55,6 +56,9 @@ public sealed class FaultProxy : IAsyncDisposable
 
     /// <summary>How many answers to COMMIT came from the server and were dropped.</summary>
     public long CommitAnswersDropped => Interlocked.Read(ref _commitAnswersDropped);
+
+    /// <summary>How many answers of the server's an error was sent in place of.</summary>
+    public long AnswersReplaced => Interlocked.Read(ref _answersReplaced);
 
     /// <summary>How often clients have asked for an answer, and so waited for one.</summary>
     public long RoundTrips => Interlocked.Read(ref _roundTrips);
@@ -150,6 +154,7 @@ public sealed class FaultProxy : IAsyncDisposable
         var link = new FaultLink(client, server, _random)
         {
             CommitAnswerDropped = () => Interlocked.Increment(ref _commitAnswersDropped),
+            AnswerReplaced = () => Interlocked.Increment(ref _answersReplaced),
             Asked = () => Interlocked.Increment(ref _roundTrips),
         };
         lock (_turn)

@@ -36,6 +36,22 @@ public sealed class FaultProxyTests(GatewayFixture fixture) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task EndInstead_EndsTheSessionAndWhatTheServerDidStays()
+    {
+        await fixture.ExecuteAsync("CREATE TABLE ended_instead (a int)");
+        await using var connection = await OpenAsync();
+        _proxy.SetExisting(new EndInstead("INSERT", "PANIC", "58030"));
+        Assert.Equal(1, await AskAsync<int>(connection, "SELECT 1"));
+
+        var error = await Assert.ThrowsAsync<PostgresException>(() => AskAsync<int>(connection, "INSERT INTO ended_instead VALUES (1)"));
+
+        Assert.Equal(("PANIC", "58030"), (error.InvariantSeverity, error.SqlState));
+        Assert.Equal(1, _proxy.AnswersReplaced);
+        Assert.Equal(1L, await fixture.ReadAsync<long>("SELECT count(*) FROM ended_instead"));
+        await UntilAsync(() => _proxy.OpenConnections == 0);
+    }
+
+    [Fact]
     public async Task BlackHoleForExisting_SwallowsThemAndTheirCloseAndNotNewOnes()
     {
         await using var connection = await OpenAsync();

@@ -97,8 +97,15 @@ public sealed class HostileStateTests(HostileDatabase database) : IClassFixture<
     [InlineData("40001", ProblemCode.Conflict)]
     [InlineData("40P01", ProblemCode.Conflict)]
     [InlineData("57014", ProblemCode.DeadlineExceeded)]
+    [InlineData("25P03", ProblemCode.SqlError)]
+    [InlineData("25P04", ProblemCode.SqlError)]
+    [InlineData("53100", ProblemCode.DatabaseUnavailable)]
     [InlineData("57P01", ProblemCode.DatabaseUnavailable)]
+    [InlineData("57P04", ProblemCode.DatabaseUnavailable)]
+    [InlineData("58030", ProblemCode.DatabaseUnavailable)]
+    [InlineData("58P01", ProblemCode.SqlError)]
     [InlineData("XX000", ProblemCode.SqlError)]
+    [InlineData("XX001", ProblemCode.DatabaseUnavailable)]
     public async Task SqlStateRaisedByTheCaller_IsItsSqlFailingAndNothingIsKept(string sqlState, ProblemCode code)
     {
         var trigger = $"raise_{sqlState.ToLowerInvariant()}";
@@ -117,9 +124,6 @@ public sealed class HostileStateTests(HostileDatabase database) : IClassFixture<
             $"WITH e AS (INSERT INTO effects VALUES ('{sqlState}')) INSERT INTO {trigger} VALUES ('')",
         })
         {
-            // From COMMIT it is taken for the server's own end, and answered with outcome_unknown at the end of the budget.
-            if (sqlState == "57P01" && sql.StartsWith("WITH", StringComparison.Ordinal))
-                continue;
             var id = $"raised/{Guid.NewGuid():N}";
             for (var time = 0; time < 2; time++)
             {

@@ -202,7 +202,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await socket.ConnectAsync(_address.Host, _address.Port);
         await socket.SendAsync(Encoding.ASCII.GetBytes(
-            "POST /v1/query HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\nExpect: 100-continue\r\n\r\n"));
+            "POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\nExpect: 100-continue\r\n\r\n"));
         var asked = new byte[64];
         using var limit = new CancellationTokenSource(Patience);
         var length = await socket.ReceiveAsync(asked, limit.Token);

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
+using Npgsql;
 
 namespace Gateway.Api.Tests.Errors;
 
@@ -42,10 +43,59 @@ public sealed partial class FailureTableTests
     [InlineData("57P03", ProblemCode.DatabaseUnavailable)]
     [InlineData("08006", ProblemCode.DatabaseUnavailable)]
     [InlineData("53300", ProblemCode.DatabaseUnavailable)]
+    [InlineData("57000", ProblemCode.DatabaseUnavailable)]
+    [InlineData("58030", ProblemCode.DatabaseUnavailable)]
+    [InlineData("58P01", ProblemCode.SqlError)]
+    [InlineData("25P03", ProblemCode.SqlError)]
     [InlineData("XX000", ProblemCode.SqlError)]
+    [InlineData("XX001", ProblemCode.DatabaseUnavailable)]
     [InlineData("ABCDE", ProblemCode.SqlError)]
     public void SqlState_HasItsCode(string sqlState, ProblemCode code) =>
-        Assert.Equal(code, PostgresFailure.Classify(sqlState));
+        Assert.Equal(code, PostgresFailure.Classify(new PostgresException("", "ERROR", "ERROR", sqlState)));
+
+    /// <summary>
+    /// The server's own faults may be over the next time, whatever they are, and an engine sends the activity again.
+    /// </summary>
+    [Theory]
+    [InlineData("23505", ProblemCode.SqlError)]
+    [InlineData("25006", ProblemCode.ReadOnly)]
+    [InlineData("25P03", ProblemCode.DeadlineExceeded)]
+    [InlineData("25P04", ProblemCode.DeadlineExceeded)]
+    [InlineData("40001", ProblemCode.Conflict)]
+    [InlineData("57014", ProblemCode.DeadlineExceeded)]
+    [InlineData("57P01", ProblemCode.DatabaseUnavailable)]
+    [InlineData("57P04", ProblemCode.DatabaseUnavailable)]
+    [InlineData("57P05", ProblemCode.DatabaseUnavailable)]
+    [InlineData("53100", ProblemCode.DatabaseUnavailable)]
+    [InlineData("58030", ProblemCode.DatabaseUnavailable)]
+    [InlineData("58P01", ProblemCode.DatabaseUnavailable)]
+    [InlineData("XX000", ProblemCode.DatabaseUnavailable)]
+    [InlineData("XX002", ProblemCode.DatabaseUnavailable)]
+    public void SqlStateThatEndsTheSession_HasItsCode(string sqlState, ProblemCode code)
+    {
+        foreach (var severity in new[] { "FATAL", "PANIC" })
+            Assert.Equal(code, PostgresFailure.Classify(new PostgresException("", "in the server's language", severity, sqlState)));
+    }
+
+    /// <summary>The table of SQLSTATEs in docs/errors.md says the same as the one in the code, row by row.</summary>
+    [Fact]
+    public void Documentation_HasTheSameSqlStates()
+    {
+        var documented = DocumentedStates().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md")))
+            .SelectMany(row => SqlState().Matches(row.Groups["states"].Value).Select(state =>
+                (state.Groups["state"].Value, row.Groups["lives"].Value, row.Groups["ended"].Value)));
+
+        Assert.Equal(
+            PostgresFailure.Codes.Select(row =>
+                (row.Key, FailureForm.NameOf(row.Value.SessionLives), FailureForm.NameOf(row.Value.SessionEnded))).Order(),
+            documented.Order());
+    }
+
+    [GeneratedRegex(@"^\| (?<states>(class )?[0-9A-Z]{2,5}\b[^|]*) \| `(?<lives>\w+)` \| `(?<ended>\w+)` \|$", RegexOptions.Multiline)]
+    private static partial Regex DocumentedStates();
+
+    [GeneratedRegex(@"\b(class )?(?<state>[0-9A-Z]{5}|(?<=class )[0-9A-Z]{2})\b")]
+    private static partial Regex SqlState();
 
     [GeneratedRegex(@"^\| `\w+` \| \d+ \| (yes|no) \| .* \|$", RegexOptions.Multiline)]
     private static partial Regex DocumentedRow();

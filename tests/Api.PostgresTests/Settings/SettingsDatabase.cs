@@ -1,0 +1,65 @@
+using Npgsql;
+
+namespace Gateway.Api.PostgresTests.Settings;
+
+/// <summary>A database with a table of effects, for roles that set themselves whatever a role may set.</summary>
+internal sealed class SettingsDatabase : IAsyncDisposable
+{
+    private const string Schema =
+        """
+        CREATE TABLE effect (activity text NOT NULL, tags text[]);
+        GRANT SELECT, INSERT ON effect TO PUBLIC;
+        CREATE TYPE kind AS ENUM ('a');
+        """;
+
+    private readonly List<LoginRole> _roles = [];
+
+    private SettingsDatabase(string admin, NpgsqlConnection session) => (Admin, Session) = (admin, session);
+
+    /// <summary>A superuser's DSN.</summary>
+    public string Admin { get; }
+
+    /// <summary>A superuser's session.</summary>
+    public NpgsqlConnection Session { get; }
+
+    public static async Task<SettingsDatabase> CreateAsync(GatewayFixture fixture)
+    {
+        var admin = await fixture.CreateDatabaseWithoutJournalAsync();
+        var database = new SettingsDatabase(admin, await GatewayFixture.OpenAsync(admin));
+        await database.ExecuteAsync(Schema);
+        return database;
+    }
+
+    /// <summary>A role that a gateway may connect by.</summary>
+    public async Task<LoginRole> CreateRoleAsync()
+    {
+        var role = await LoginRole.CreateAsync(Admin, "");
+        _roles.Add(role);
+        await role.InstallJournalAsync();
+        return role;
+    }
+
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, Session);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>How often each activity took effect.</summary>
+    public async Task<IReadOnlyDictionary<string, long>> EffectsAsync()
+    {
+        await using var command = new NpgsqlCommand("SELECT activity, count(*) FROM effect GROUP BY activity", Session);
+        await using var reader = await command.ExecuteReaderAsync();
+        var effects = new Dictionary<string, long>();
+        while (await reader.ReadAsync())
+            effects.Add(reader.GetString(0), reader.GetInt64(1));
+        return effects;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Session.DisposeAsync();
+        foreach (var role in _roles)
+            await role.DisposeAsync();
+    }
+}
