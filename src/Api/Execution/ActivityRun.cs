@@ -86,7 +86,8 @@ internal sealed class ActivityRun(
         }
         catch (PostgresException error)
         {
-            throw await IsCancelledAsync(error) ? Cancelled(error) : PostgresFailure.Refused(error, [.. _statements.Sent.Select(sent => sent.Statement)]);
+            throw await IsCancelledAsync(error) ? Cancelled(error) : PostgresFailure.Refused(
+                error, [.. _statements.Sent.Select(sent => sent.Statement)], connection.ShowsErrorValues);
         }
         catch (Exception error) when (error is CommitInDoubtException or OperationCanceledException)
         {
@@ -301,12 +302,12 @@ internal sealed class ActivityRun(
             var failure = Refused(error, sent.Statement, index);
             return sent.MayBeStale(error) && !answer.HasBegun ? Stale(sent, failure) : failure;
         }
-        return PostgresFailure.Refused(error, []);
+        return PostgresFailure.Refused(error, [], connection.ShowsErrorValues);
     }
 
     private Failure Refused(PostgresException error, BoundStatement statement, int index)
     {
-        var failure = PostgresFailure.Refused(error, [statement]);
+        var failure = PostgresFailure.Refused(error, [statement], connection.ShowsErrorValues);
         failure.Statement = IndexOf(index);
         return failure;
     }

@@ -26,7 +26,8 @@ internal static class JournalCommand
         var configuration = new ConfigurationManager();
         configuration.AddEnvironmentVariables().AddCommandLine(settings);
         configuration.AddSecretsFolder();
-        var dsn = GatewayConfiguration.Read(configuration).Dsns.GetValueOrDefault(name)
+        // What only Development may have does no harm here.
+        var dsn = GatewayConfiguration.Read(configuration, isDevelopment: true).Dsns.GetValueOrDefault(name)
             ?? throw new StartupException($"No connection is named \"{name}\"; Gateway__Connections__{name}__Dsn configures it.");
         var mayTakeOver = false;
         var role = dsn.Value.Username
