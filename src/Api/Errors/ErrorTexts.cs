@@ -59,7 +59,9 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
         var mark = statements is [var only] ? only.OnlyParameter ?? MessageText.Mark : MessageText.Mark;
         var isRaised = error.SqlState.StartsWith(RaisedClass, StringComparison.Ordinal);
         return new ErrorTexts(
-            isRaised ? error.MessageText : IsEnglish(error) && message.Show(standing, mark) is { } shown ? shown : InWords(error.SqlState),
+            isRaised ? error.MessageText
+                : IsEnglish(error) && message.Show(standing, mark) is { } shown ? shown
+                : InWords(error.SqlState),
             isRaised ? error.Hint : IsEnglish(error) ? hint?.Show(standing, MessageText.Mark) : null,
             DetailOf(error, referred is not null && standing.Contains(referred) ? $"\"{referred}\"" : MessageText.Mark),
             error.InternalQuery is { } query && standing.Contains(query) ? query : null,
@@ -103,7 +105,8 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
         {
             { SqlState: PostgresErrorCodes.UniqueViolation, Routine: "_bt_check_unique" or "check_exclusion_or_unique_constraint" } =>
                 $"{key} already exists.",
-            { SqlState: PostgresErrorCodes.UniqueViolation, Routine: { } routine } when routine.StartsWith("comparetup_index_btree", StringComparison.Ordinal) =>
+            { SqlState: PostgresErrorCodes.UniqueViolation, Routine: { } routine }
+                when routine.StartsWith("comparetup_index_btree", StringComparison.Ordinal) =>
                 $"{key} is duplicated.",
             { SqlState: PostgresErrorCodes.ExclusionViolation, Routine: "check_exclusion_or_unique_constraint" } =>
                 $"{key} conflicts with existing key ({columns})=({MessageText.Mark}).",

@@ -1,7 +1,7 @@
+using System.Runtime.InteropServices;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Rows;
-using Gateway.Contracts;
 using Npgsql;
 
 namespace Gateway.Api.Execution;
@@ -12,6 +12,10 @@ namespace Gateway.Api.Execution;
 /// <param name="References">The parameters that are values of earlier statements' results.</param>
 internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue> Values, IReadOnlyList<ResultReference> References)
 {
+    /// <summary>How much longer than its JSON a value's text may be, and how long in any case; in characters.</summary>
+    private const int MostGrowth = 16;
+    private const int LeastRoom = 1 << 18;
+
     /// <summary>The types that the request declares, a name or null for each parameter; empty where it declares none.</summary>
     public IReadOnlyList<string?> DeclaredTypes { get; init; } = [];
 
@@ -49,8 +53,11 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
     /// <exception cref="Failure"><c>invalid_request</c>: a value has no such text.</exception>
     public BoundStatement Encode(IReadOnlyList<DataType> types)
     {
-        var faults = new List<RequestFault>();
-        var encoder = new ParameterEncoder(faults);
+        var faults = new RequestFaults();
+        var encoder = new ParameterEncoder(faults)
+        {
+            MostText = LeastRoom + (MostGrowth * Values.Sum(value => value.Json is { } json ? (long)JsonMarshal.GetRawUtf8Value(json).Length : 0)),
+        };
         var values = Values.ToArray();
         var oids = new uint[values.Length];
         for (var i = 0; i < values.Length; i++)

@@ -39,7 +39,7 @@ public sealed class ErrorTextsTests
     [InlineData("date field value out of range: 4711-13-01", "SELECT 1", "date field value out of range: …")]
     [InlineData("improper relation name (too many dotted names): user.name.to.table", "SELECT 1", "improper relation name (too many dotted names): …")]
     [InlineData("invalid byte sequence for encoding \"UTF8\": 0xc3 0x28", "SELECT 1", "invalid byte sequence for encoding …")]
-    [InlineData("Kanari of an extension: user name", "SELECT 1", "… of an extension: …", "XX000")]
+    [InlineData("could not parse the value of kanari: user name", "SELECT 1", "could not parse the value of …", "XX000")]
     [InlineData("invalid regular expression: quantifier operand invalid", "SELECT 1", "invalid regular expression: quantifier operand invalid", "2201B")]
     // Of other words little would be left.
     [InlineData("canary42 quux", "SELECT 1", "PostgreSQL reports: invalid text representation.")]
@@ -118,7 +118,7 @@ public sealed class ErrorTextsTests
     public void OnlyParameter_IsNamedInPlaceOfItsValue(string sql, string parameters, string expected)
     {
         using var values = System.Text.Json.JsonDocument.Parse(parameters);
-        var statement = ParameterBinder.Bind(sql, values.RootElement, null, null, "", []);
+        var statement = ParameterBinder.Bind(sql, values.RootElement, null, null, "", new RequestFaults());
 
         Assert.Equal(expected, ErrorTexts.WithoutValues(Error("invalid input syntax for type integer: \"canary\"", "22P02"), [statement]).Message);
     }
@@ -133,7 +133,7 @@ public sealed class ErrorTextsTests
     }
 
     private static ErrorTexts Show(PostgresException error, string sql) =>
-        ErrorTexts.WithoutValues(error, [ParameterBinder.Bind(sql, null, null, null, "", [])]);
+        ErrorTexts.WithoutValues(error, [ParameterBinder.Bind(sql, null, null, null, "", new RequestFaults())]);
 
     private static PostgresException Error(
         string message, string sqlState, string severity = "ERROR", string? detail = null, string? hint = null, string? routine = null,
