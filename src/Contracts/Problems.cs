@@ -20,7 +20,7 @@ public sealed record Problem
     /// <summary>What happened this time, and the cure where there is one.</summary>
     public required string Detail { get; init; }
 
-    /// <summary>Every fault of the request, where it is the request that is at fault.</summary>
+    /// <summary>The faults of the request, as many as there is room for, where it is the request that is at fault.</summary>
     public IReadOnlyList<RequestFault>? Errors { get; init; }
 
     /// <summary>How many more faults there are than <c>errors</c> has room for.</summary>

@@ -13,7 +13,7 @@ internal static partial class ConnectionStartup
     public static GatewayConfiguration AddConnections(this WebApplicationBuilder builder)
     {
         SendStatementsAsTheyCome();
-        var configuration = GatewayConfiguration.Read(builder.Configuration);
+        var configuration = GatewayConfiguration.Read(builder.Configuration, builder.Environment.IsDevelopment());
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(configuration);
         builder.Services.AddSingleton(configuration.Options);

@@ -23,8 +23,10 @@ internal sealed record GatewayConfiguration(
         || configuration.GetSection($"{Section}:Connections").GetChildren().Any();
 
     /// <summary>Reads the settings.</summary>
+    /// <param name="configuration">Their sources.</param>
+    /// <param name="isDevelopment">Whether those are taken too that only Development may have.</param>
     /// <exception cref="StartupException">Every fault, each naming its setting.</exception>
-    public static GatewayConfiguration Read(IConfiguration configuration)
+    public static GatewayConfiguration Read(IConfiguration configuration, bool isDevelopment = false)
     {
         var faults = new List<string>();
         var section = configuration.GetSection(Section);
@@ -44,6 +46,8 @@ internal sealed record GatewayConfiguration(
         Check(options, $"{Section}__", faults);
         if (options.DefaultTimeoutMs > options.MaxTimeoutMs)
             faults.Add($"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs ({options.MaxTimeoutMs}).");
+        if (options.ShowErrorValues && !isDevelopment)
+            faults.Add($"{Section}__ShowErrorValues is true: only Development shows the values that an error holds; leave it out.");
 
         var dsns = ReadDsns(options, configuration, faults);
         var callers = CallerSettings.Read(options, faults);

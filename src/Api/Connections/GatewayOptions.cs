@@ -62,6 +62,9 @@ internal sealed class GatewayOptions
     /// </summary>
     public string? DevelopmentFolder { get; set; }
 
+    /// <summary>Whether PostgreSQL's errors are shown whole, with the values that they hold; in Development only.</summary>
+    public bool ShowErrorValues { get; set; }
+
     /// <summary>A folder whose files are settings, by name; read before all others (<see cref="Connections.SecretsFolder"/>).</summary>
     public string? SecretsFolder { get; set; }
 

@@ -81,6 +81,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         Server = DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []) is [var server] ? server : null;
         ReadOnly = options.ReadOnly;
         AllowsPrivilegedRole = options.AllowPrivilegedRole;
+        ShowsErrorValues = gateway.ShowErrorValues;
         Setting = dsn.Setting;
         Description = Dsn.Describe(dsn.Value);
         Queue = new ConnectionQueue(name, options.PoolSize, options.QueueLimit);
@@ -133,6 +134,9 @@ internal sealed class NamedConnection : IAsyncDisposable
 
     /// <summary>Whether another role vouches for sessions and watches them.</summary>
     public bool HasControlRole { get; }
+
+    /// <summary>Whether PostgreSQL's errors are shown whole, with the values that they hold.</summary>
+    public bool ShowsErrorValues { get; }
 
     public ConnectionQueue Queue { get; }
 

@@ -158,7 +158,7 @@ internal sealed class ContractOperationFilter : IOperationFilter
     private static string Description(IReadOnlyList<ContractExample> shown) => string.Join(
         "\n\n",
         shown.Select(example => $"{example.Summary}:\n\n```json\n{example.Body.ReplaceLineEndings("\n")}\n```")
-            .Prepend("What to run and how, in UTF-8. Every fault of it is reported at once."));
+            .Prepend("What to run and how, in UTF-8. Its faults are reported together, up to a limit."));
 
     private static void AddAnswers(ContractOperation contract, OpenApiResponses responses, OpenApiDocument document)
     {

@@ -10,11 +10,11 @@ namespace Gateway.Api.Endpoints;
 /// into a double's.
 /// </summary>
 /// <param name="faults">Gets what is wrong, all of it.</param>
-internal sealed class FieldReader(List<RequestFault> faults)
+internal sealed class FieldReader(RequestFaults faults)
 {
     public void Fault(string pointer, string detail) => faults.Add(new RequestFault(pointer, detail));
 
-    public void Fault(JsonPointer pointer, string detail) => Fault(pointer.ToString(), detail);
+    public void Fault(JsonPointer pointer, string detail) => faults.Add(pointer, detail);
 
     /// <summary>Each member of an object once, with its name and its pointer; what has no such name is a fault.</summary>
     public FieldEnumerator Fields(JsonElement fields, string pointer) => new(this, fields, pointer);

@@ -90,6 +90,9 @@ internal sealed class RequestBody : IDisposable
         if (!Utf8.IsValid(body.Span))
             throw Malformed("The body is not valid UTF-8.");
 
+        if (!JsonNesting.IsCheap(body.Span, DeepestNesting))
+            throw Malformed("The body is nested too deeply for its size.");
+
         JsonDocument document;
         try
         {

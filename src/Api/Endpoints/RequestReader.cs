@@ -18,14 +18,14 @@ internal enum Operation
     Transaction,
 }
 
-/// <summary>A body → a valid request, or every fault of it at once.</summary>
+/// <summary>A body → a valid request, or its faults together.</summary>
 internal sealed class RequestReader
 {
     private const int MostStatements = 100;
 
     private readonly Operation _operation;
     private readonly GatewayOptions _options;
-    private readonly List<RequestFault> _faults = [];
+    private readonly RequestFaults _faults = new();
     private readonly FieldReader _fields;
     private readonly StatementReader _statement;
 
@@ -41,6 +41,7 @@ internal sealed class RequestReader
     private IsolationLevel _isolation = IsolationLevel.ReadCommitted;
     private bool _readOnly;
     private bool _deferrable;
+    private string? _knownFields;
 
     private RequestReader(Operation operation, GatewayOptions options)
     {
@@ -128,7 +129,7 @@ internal sealed class RequestReader
                     ? ReadTransactionField(name, pointer, value)
                     : _statement.Read(name, value, pointer);
                 if (!known)
-                    _fields.Fault(pointer, $"No field of this request has that name; it takes {KnownFields()}.");
+                    _fields.Fault(pointer, $"No field of this request has that name; it takes {_knownFields ??= KnownFields()}.");
                 break;
         }
     }

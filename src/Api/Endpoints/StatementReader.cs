@@ -54,7 +54,7 @@ internal sealed class StatementReader(FieldReader fields, Operation operation)
     /// <param name="pointer">Where the statement is in the request.</param>
     /// <param name="index">Its place in a transaction; null where it is alone.</param>
     /// <param name="faults">Gets the parameters' faults.</param>
-    public StatementCall? Finish(string pointer, int? index, List<RequestFault> faults)
+    public StatementCall? Finish(string pointer, int? index, RequestFaults faults)
     {
         if (_sql is not { } sql)
         {

@@ -1,3 +1,4 @@
+using Gateway.Api.Execution;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Errors;
@@ -13,8 +14,11 @@ internal sealed class Failure : Exception
 
     public ProblemCode Code { get; }
 
-    /// <summary>Every fault of the request, for <see cref="ProblemCode.InvalidRequest"/>.</summary>
+    /// <summary>The faults of the request, or the first ones, for <see cref="ProblemCode.InvalidRequest"/>.</summary>
     public IReadOnlyList<RequestFault>? Faults { get; init; }
+
+    /// <summary>How many more faults the request has.</summary>
+    public int MoreFaults { get; init; }
 
     /// <summary>What PostgreSQL said, where it is PostgreSQL that refused.</summary>
     public PostgresRefusal? Refusal { get; init; }
@@ -31,11 +35,20 @@ internal sealed class Failure : Exception
     /// <summary>How long to wait before a retry, in whole seconds (1 to 60).</summary>
     public int RetryAfterSeconds { get; init; } = 1;
 
-    public static Failure Invalid(IReadOnlyList<RequestFault> faults) =>
-        new(ProblemCode.InvalidRequest, Summarize(faults)) { Faults = faults };
+    public static Failure Invalid(RequestFaults faults) =>
+        new(ProblemCode.InvalidRequest, faults.Count == 1 ? faults.Kept[0].Detail : $"The request has {faults.Count} faults.")
+        {
+            Faults = faults.Kept,
+            MoreFaults = faults.Count - faults.Kept.Count,
+        };
 
-    private static string Summarize(IReadOnlyList<RequestFault> faults) =>
-        faults.Count == 1 ? faults[0].Detail : $"The request has {faults.Count} faults.";
+    public static Failure Invalid(params ReadOnlySpan<RequestFault> faults)
+    {
+        var all = new RequestFaults();
+        foreach (var fault in faults)
+            all.Add(fault);
+        return Invalid(all);
+    }
 }
 
 /// <summary>The parts of PostgreSQL's error that a caller is shown; without the values of its parameters.</summary>

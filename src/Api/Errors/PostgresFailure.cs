@@ -57,16 +57,18 @@ internal static class PostgresFailure
     /// <summary>PostgreSQL refused the caller's statement, or its COMMIT.</summary>
     /// <param name="error">What PostgreSQL sent.</param>
     /// <param name="statements">
-    /// The statement that failed, for its positions, or those that it may have been; so that no value of theirs is shown.
+    /// The statement that failed, for its positions, or those that it may have been: what stands in their SQL may be shown.
     /// </param>
-    public static Failure Refused(PostgresException error, IReadOnlyList<BoundStatement> statements)
+    /// <param name="showsValues">Whether the error is shown as it is, which Development may want.</param>
+    public static Failure Refused(PostgresException error, IReadOnlyList<BoundStatement> statements, bool showsValues)
     {
+        var texts = showsValues ? ErrorTexts.Whole(error) : ErrorTexts.WithoutValues(error, statements);
         var code = IsSeveralStatements(error) ? ProblemCode.SqlRejected : Classify(error);
-        return new Failure(code, Redact(error.MessageText)!, error)
+        return new Failure(code, texts.Message, error)
         {
             Refusal = new PostgresRefusal(error.SqlState)
             {
-                Hint = Redact(error.Hint),
+                Hint = texts.Hint,
                 Position = error.Position > 0 && statements is [var statement] ? statement.Sql.OriginalPosition(error.Position) : null,
                 Schema = error.SchemaName,
                 Table = error.TableName,
@@ -75,19 +77,16 @@ internal static class PostgresFailure
                 Constraint = error.ConstraintName,
                 Context = new PostgresErrorContext(error.Severity)
                 {
-                    Detail = Redact(error.Detail),
-                    InternalPosition = error.InternalPosition > 0 ? error.InternalPosition : null,
-                    InternalQuery = Redact(error.InternalQuery),
-                    Where = Redact(error.Where),
+                    Detail = texts.Detail,
+                    InternalPosition = error.InternalPosition > 0 && texts.InternalQuery is not null ? error.InternalPosition : null,
+                    InternalQuery = texts.InternalQuery,
+                    Where = texts.Where,
                     File = error.File,
                     Line = error.Line,
                     Routine = error.Routine,
                 },
             },
         };
-
-        string? Redact(string? text) =>
-            text is null ? null : statements.Aggregate(text, (shown, statement) => statement.Redact(shown));
     }
 
     /// <summary>

@@ -32,6 +32,7 @@ internal sealed class ProblemAnswer : FailureForm
             Code = failure.Code,
             Detail = Shorten(failure.Message, LongestDetail)!,
             Errors = failure.Faults,
+            MoreErrors = failure.MoreFaults > 0 ? failure.MoreFaults : null,
             SqlState = failure.Refusal?.SqlState,
             Hint = Shorten(failure.Refusal?.Hint, LongestHint),
             Statement = failure.Statement,
@@ -55,24 +56,34 @@ internal sealed class ProblemAnswer : FailureForm
         if (body.Length <= LargestProblemBytes)
             return body;
 
-        // Faults are what grows without bound; then text, whose characters may take up to six bytes when escaped.
-        for (var kept = problem.Errors?.Count - 1 ?? -1; kept >= 0; kept--)
+        return WithFewerFaults(problem) ?? Encode(problem with
         {
-            body = Encode(problem with
-            {
-                Errors = problem.Errors!.Take(kept).Select(Shortened).ToArray(),
-                MoreErrors = problem.Errors!.Count - kept,
-            });
-            if (body.Length <= LargestProblemBytes)
-                return body;
-        }
-        return Encode(problem with
-        {
+            // Text, whose characters may take up to six bytes when escaped.
             Detail = Shorten(problem.Detail, LongestDetail / 6)!,
             Hint = null,
             Errors = null,
-            MoreErrors = problem.Errors?.Count,
+            MoreErrors = problem.Errors is { } all ? all.Count + (problem.MoreErrors ?? 0) : null,
         });
+    }
+
+    /// <summary>With as many faults as there is room for; null where there is not even for the rest.</summary>
+    private static byte[]? WithFewerFaults(Problem problem)
+    {
+        byte[]? largest = null;
+        var shortened = problem.Errors?.Select(Shortened).ToArray() ?? [];
+        // As many as surely fit, and as many as surely don't.
+        var (least, most) = (-1, shortened.Length);
+        while (most - least > 1)
+        {
+            var kept = (least + most) / 2;
+            var body = Encode(problem with
+            {
+                Errors = shortened[..kept],
+                MoreErrors = shortened.Length - kept + (problem.MoreErrors ?? 0),
+            });
+            (least, most, largest) = body.Length <= LargestProblemBytes ? (kept, most, body) : (least, kept, largest);
+        }
+        return largest;
     }
 
     private static RequestFault Shortened(RequestFault fault) =>

@@ -107,7 +107,7 @@ internal sealed class ActivityRun(
                 throw Cancelled(error);
             if (finish is not null && error.BatchCommand == finish)
                 throw OwnStatementRefused(error);
-            throw PostgresFailure.Refused(error, [.. _statements.Sent.Select(sent => sent.Statement)]);
+            throw PostgresFailure.Refused(error, [.. _statements.Sent.Select(sent => sent.Statement)], connection.ShowsErrorValues);
         }
         catch (Exception error) when (error is CommitInDoubtException or OperationCanceledException)
         {
@@ -119,7 +119,7 @@ internal sealed class ActivityRun(
     {
         var cause = error is CommitInDoubtException { InnerException: { } inner } ? inner : error;
         var said = cause is PostgresException ended
-            ? PostgresFailure.Refused(ended, [.. _statements.Sent.Select(sent => sent.Statement)])
+            ? PostgresFailure.Refused(ended, [.. _statements.Sent.Select(sent => sent.Statement)], connection.ShowsErrorValues)
             : null;
         var isFinal = said is not null && !FailureTable.For(said.Code).Retryable;
         return new CommitInDoubtException(cause) { Refusal = isFinal ? said : null };
@@ -363,7 +363,8 @@ internal sealed class ActivityRun(
             var failure = Refused(error, sent.Statement, index);
             return sent.MayBeStale(error) && !answer.HasBegun ? Stale(sent, failure) : failure;
         }
-        return error.BatchCommand is null ? PostgresFailure.Refused(error, []) : OwnStatementRefused(error);
+        return error.BatchCommand is null ? PostgresFailure.Refused(error, [], connection.ShowsErrorValues)
+            : OwnStatementRefused(error);
     }
 
     /// <summary>
@@ -382,7 +383,7 @@ internal sealed class ActivityRun(
 
     private Failure Refused(PostgresException error, BoundStatement statement, int index)
     {
-        var failure = PostgresFailure.Refused(error, [statement]);
+        var failure = PostgresFailure.Refused(error, [statement], connection.ShowsErrorValues);
         failure.Statement = IndexOf(index);
         return failure;
     }

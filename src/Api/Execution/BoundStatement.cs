@@ -1,8 +1,7 @@
-using System.Text;
+using System.Runtime.InteropServices;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Rows;
-using Gateway.Contracts;
 using Npgsql;
 
 namespace Gateway.Api.Execution;
@@ -13,6 +12,10 @@ namespace Gateway.Api.Execution;
 /// <param name="References">The parameters that are values of earlier statements' results.</param>
 internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue> Values, IReadOnlyList<ResultReference> References)
 {
+    /// <summary>How much longer than its JSON a value's text may be, and how long in any case; in characters.</summary>
+    private const int MostGrowth = 16;
+    private const int LeastRoom = 1 << 18;
+
     /// <summary>The types that the request declares, a name or null for each parameter; empty where it declares none.</summary>
     public IReadOnlyList<string?> DeclaredTypes { get; init; } = [];
 
@@ -24,6 +27,9 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
 
     /// <summary>The last of the earlier statements that its parameters refer to; -1 where they refer to none.</summary>
     public int LatestReferred => References.Count == 0 ? -1 : References.Max(reference => reference.Statement);
+
+    /// <summary>The parameter as it stands in the caller's SQL, where there is one only.</summary>
+    public string? OnlyParameter => Values.Count != 1 ? null : Sql.Names.Count > 0 ? $":{Sql.Names[0]}" : "$1";
 
     /// <summary>Whether types are sent with it.</summary>
     public bool HasTypes => TypeOids.Any(oid => oid != 0);
@@ -51,8 +57,11 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
     /// <exception cref="Failure"><c>invalid_request</c>: a value has no such text.</exception>
     public BoundStatement Encode(IReadOnlyList<DataType> types)
     {
-        var faults = new List<RequestFault>();
-        var encoder = new ParameterEncoder(faults);
+        var faults = new RequestFaults();
+        var encoder = new ParameterEncoder(faults)
+        {
+            MostText = LeastRoom + (MostGrowth * Values.Sum(value => value.Json is { } json ? (long)JsonMarshal.GetRawUtf8Value(json).Length : 0)),
+        };
         var values = Values.ToArray();
         var oids = new uint[values.Length];
         for (var i = 0; i < values.Length; i++)
@@ -87,72 +96,7 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
         return command;
     }
 
-    /// <summary>
-    /// PostgreSQL's messages quote input that it can't read, as in <c>invalid input syntax for type integer: "x"</c>.
-    /// A parameter's value must not be shown, so such a quotation becomes the parameter's name, unless the statement's
-    /// own text has it too (then it is an identifier or a literal).
-    /// </summary>
-    public string Redact(string message)
-    {
-        if (Values.Count == 0)
-            return message;
-
-        var redacted = RedactWhole(message);
-        var opening = redacted.IndexOf('"');
-        if (opening < 0)
-            return redacted;
-
-        var shown = new StringBuilder(redacted.Length);
-        var copied = 0;
-        while (opening >= 0)
-        {
-            var closing = redacted.IndexOf('"', opening + 1);
-            if (closing < 0)
-                break;
-            var quoted = redacted.AsSpan(opening + 1, closing - opening - 1);
-            if (ParameterHolding(quoted) is { } parameter)
-            {
-                shown.Append(redacted, copied, opening - copied).Append(parameter);
-                copied = closing + 1;
-            }
-            opening = redacted.IndexOf('"', closing + 1);
-        }
-        return shown.Append(redacted, copied, redacted.Length - copied).ToString();
-    }
-
-    /// <summary>
-    /// Values that a message holds whole, quotation marks or not. One or two characters are left: they say nothing,
-    /// and replacing every "a" would spoil the message.
-    /// </summary>
-    private string RedactWhole(string message)
-    {
-        for (var i = 0; i < Values.Count; i++)
-        {
-            if (Values[i].Text is { Length: > 2 } value && !Sql.Text.Contains(value, StringComparison.Ordinal))
-            {
-                message = message
-                    .Replace($"\"{value}\"", NameOf(i), StringComparison.Ordinal)
-                    .Replace(value, NameOf(i), StringComparison.Ordinal);
-            }
-        }
-        return message;
-    }
-
-    private string? ParameterHolding(ReadOnlySpan<char> quoted)
-    {
-        if (quoted.IsEmpty || Sql.Text.AsSpan().Contains(quoted, StringComparison.Ordinal))
-            return null;
-        for (var i = 0; i < Values.Count; i++)
-        {
-            if (Values[i].Text is { } value && value.AsSpan().Contains(quoted, StringComparison.Ordinal))
-                return NameOf(i);
-        }
-        return null;
-    }
-
     private string PointerOf(int index) => Sql.Names.Count > 0
         ? $"{Pointer}/{JsonPointer.Escape(Sql.Names[index])}"
         : $"{Pointer}/{index}";
-
-    private string NameOf(int index) => Sql.Names.Count > 0 ? $":{Sql.Names[index]}" : $"${index + 1}";
 }

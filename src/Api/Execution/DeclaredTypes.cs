@@ -11,7 +11,7 @@ internal static class DeclaredTypes
     /// <param name="pointer">Where the field is in the request.</param>
     /// <param name="faults">Gets what is wrong with it.</param>
     /// <returns>In the order of <c>$1…$n</c>; empty where there are none.</returns>
-    public static IReadOnlyList<string?> Read(JsonElement? types, SqlText sql, string pointer, List<RequestFault> faults)
+    public static IReadOnlyList<string?> Read(JsonElement? types, SqlText sql, string pointer, RequestFaults faults)
     {
         switch (types)
         {
@@ -28,7 +28,7 @@ internal static class DeclaredTypes
         }
     }
 
-    private static string?[] ReadPositional(JsonElement elements, SqlText sql, string pointer, List<RequestFault> faults)
+    private static string?[] ReadPositional(JsonElement elements, SqlText sql, string pointer, RequestFaults faults)
     {
         if (elements.GetArrayLength() != sql.PlaceholderCount)
         {
@@ -38,10 +38,10 @@ internal static class DeclaredTypes
                 + $"{elements.GetArrayLength()} for {sql.PlaceholderCount} were given."));
             return [];
         }
-        return [.. elements.EnumerateArray().Select((type, index) => ReadName(type, $"{pointer}/{index}", faults))];
+        return [.. elements.EnumerateArray().Select((type, index) => ReadName(type, new JsonPointer(pointer, index.ToString()), faults))];
     }
 
-    private static string?[] ReadNamed(JsonElement fields, SqlText sql, string pointer, List<RequestFault> faults)
+    private static string?[] ReadNamed(JsonElement fields, SqlText sql, string pointer, RequestFaults faults)
     {
         var types = new string?[sql.Names.Count];
         var positions = sql.Names.Index().ToDictionary(name => name.Item, name => name.Index, StringComparer.Ordinal);
@@ -52,22 +52,22 @@ internal static class DeclaredTypes
                 faults.Add(new RequestFault(pointer, JsonText.LoneSurrogate));
                 continue;
             }
-            var at = $"{pointer}/{JsonPointer.Escape(name)}";
+            var at = new JsonPointer(pointer, name);
             if (positions.TryGetValue(name, out var position))
                 types[position] = ReadName(field.Value, at, faults);
             else
-                faults.Add(new RequestFault(at, "The statement has no placeholder of that name."));
+                faults.Add(at, "The statement has no placeholder of that name.");
         }
         return types;
     }
 
-    private static string? ReadName(JsonElement type, string pointer, List<RequestFault> faults)
+    private static string? ReadName(JsonElement type, JsonPointer pointer, RequestFaults faults)
     {
         if (type.ValueKind == JsonValueKind.Null)
             return null;
         if (type.ValueKind == JsonValueKind.String && JsonText.TryRead(type, out var name, out _) && name.Length > 0)
             return name;
-        faults.Add(new RequestFault(pointer, "The name of a PostgreSQL type is wanted, such as \"bigint\" or \"jsonb[]\", or null."));
+        faults.Add(pointer, "The name of a PostgreSQL type is wanted, such as \"bigint\" or \"jsonb[]\", or null.");
         return null;
     }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Gateway.Api.Execution;
@@ -10,16 +12,9 @@ internal static class JsonText
     /// <summary>A member's name; false for one that has a lone surrogate.</summary>
     public static bool TryReadName(JsonProperty member, out string name)
     {
-        try
-        {
-            name = member.Name;
-            return true;
-        }
-        catch (InvalidOperationException)
-        {
-            name = "";
-            return false;
-        }
+        var isText = !HasLoneSurrogate(JsonMarshal.GetRawUtf8PropertyName(member));
+        name = isText ? member.Name : "";
+        return isText;
     }
 
     /// <summary>A member by its name, the last of several; where there is one whose name has a lone surrogate, too.</summary>
@@ -43,19 +38,40 @@ internal static class JsonText
     /// <summary>The string's text; false and what is wrong, for what has no place in PostgreSQL's text.</summary>
     public static bool TryRead(JsonElement value, out string text, out string fault)
     {
-        try
-        {
-            text = value.GetString() ?? "";
-        }
-        catch (InvalidOperationException)
+        if (HasLoneSurrogate(JsonMarshal.GetRawUtf8Value(value)))
         {
             // The JSON is well-formed all the same: an escape such as \ud800 with no second half.
             text = "";
             fault = LoneSurrogate;
             return false;
         }
+        text = value.GetString() ?? "";
         fault = text.Contains('\0') ? "The string has a NUL character, which PostgreSQL's text can't hold." : "";
         return fault.Length == 0;
+    }
+
+    /// <summary>
+    /// Whether an escape in it is half a character. <see cref="JsonElement.GetString"/> tells by an exception, each of which takes as long
+    /// as hundreds of strings.
+    /// </summary>
+    private static bool HasLoneSurrogate(ReadOnlySpan<byte> escaped)
+    {
+        var hasHigh = false;
+        while (true)
+        {
+            var escape = escaped.IndexOf((byte)'\\');
+            if (hasHigh && escape != 0)
+                return true;
+            if (escape < 0)
+                return false;
+            escaped = escaped[(escape + 1)..];
+            var isUnit = escaped[0] == 'u';
+            var unit = isUnit ? (char)ushort.Parse(escaped[1..5], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) : default;
+            escaped = escaped[(isUnit ? 5 : 1)..];
+            if (char.IsLowSurrogate(unit) != hasHigh)
+                return true;
+            hasHigh = char.IsHighSurrogate(unit);
+        }
     }
 }
 
@@ -64,8 +80,17 @@ internal static class JsonText
 /// <param name="Name">The member's name, or the element's index.</param>
 internal readonly record struct JsonPointer(string Parent, string Name)
 {
+    /// <summary>A longer one is cut: it may be in the pointers of all that is below it.</summary>
+    private const int LongestName = 300;
+
     public override string ToString() => $"{Parent}/{Escape(Name)}";
 
     /// <summary>A member's name as a reference token.</summary>
-    public static string Escape(string name) => name.Replace("~", "~0").Replace("/", "~1");
+    public static string Escape(string name)
+    {
+        // Never between the two halves of a surrogate pair.
+        var end = name.Length > LongestName && char.IsHighSurrogate(name[LongestName - 1]) ? LongestName - 1 : LongestName;
+        var shown = name.Length > LongestName ? $"{name.AsSpan(0, end)}…" : name;
+        return shown.Replace("~", "~0").Replace("/", "~1");
+    }
 }

@@ -23,7 +23,7 @@ internal static class ParameterBinder
     /// <param name="faults">Gets what is wrong with them.</param>
     /// <param name="field">What the request calls its parameters.</param>
     public static BoundStatement Bind(
-        string sql, JsonElement? parameters, JsonElement? types, int? index, string statement, List<RequestFault> faults,
+        string sql, JsonElement? parameters, JsonElement? types, int? index, string statement, RequestFaults faults,
         string field = "parameters")
     {
         var pointer = $"{statement}/{field}";
@@ -45,7 +45,7 @@ internal static class ParameterBinder
         };
     }
 
-    private static ParameterValue[] BindNothing(SqlText text, string pointer, List<RequestFault> faults) =>
+    private static ParameterValue[] BindNothing(SqlText text, string pointer, RequestFaults faults) =>
         text.PlaceholderCount == 0
             ? []
             : Fault(faults, pointer, CountFault(text.PlaceholderCount, 0));
@@ -60,7 +60,7 @@ internal static class ParameterBinder
         if (count != text.PlaceholderCount)
             return Fault(faults, pointer, CountFault(text.PlaceholderCount, count));
         foreach (var unused in text.UnusedPositions)
-            faults.Add(new RequestFault($"{pointer}/{unused - 1}", $"The statement has no placeholder ${unused}."));
+            faults.Add(new JsonPointer(pointer, (unused - 1).ToString()), $"The statement has no placeholder ${unused}.");
 
         var values = new ParameterValue[count];
         var index = 0;
@@ -95,9 +95,9 @@ internal static class ParameterBinder
             }
             var at = new JsonPointer(pointer, name);
             if (!positions.TryGetValue(name, out var position))
-                faults.Add(new RequestFault(at.ToString(), "The statement has no placeholder of that name."));
+                faults.Add(at, "The statement has no placeholder of that name.");
             else if (bound[position])
-                faults.Add(new RequestFault(at.ToString(), "The parameter is given twice."));
+                faults.Add(at, "The parameter is given twice.");
             else
             {
                 values[position] = reading.Read(field.Value, position, at);
@@ -118,14 +118,14 @@ internal static class ParameterBinder
 
     private static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 
-    private static ParameterValue[] Fault(List<RequestFault> faults, string pointer, string detail)
+    private static ParameterValue[] Fault(RequestFaults faults, string pointer, string detail)
     {
         faults.Add(new RequestFault(pointer, detail));
         return [];
     }
 
     /// <summary>One statement's parameters while they are read.</summary>
-    private readonly record struct Reading(int? Statement, List<ResultReference> References, List<RequestFault> Faults)
+    private readonly record struct Reading(int? Statement, List<ResultReference> References, RequestFaults Faults)
     {
         /// <summary>A parameter's value; a reference has none yet.</summary>
         public ParameterValue Read(JsonElement value, int parameter, JsonPointer pointer)
@@ -145,7 +145,7 @@ internal static class ParameterBinder
                 if (fault.Length == 0)
                     return read;
             }
-            Faults.Add(new RequestFault(pointer.ToString(), fault));
+            Faults.Add(pointer, fault);
             return default;
         }
     }

@@ -9,13 +9,21 @@ namespace Gateway.Api.Execution;
 /// A parameter's JSON → the text input of its PostgreSQL type: the way back of what an answer's JSON is made by.
 /// </summary>
 /// <param name="faults">Gets what is wrong with it, with its JSON Pointer.</param>
-internal sealed class ParameterEncoder(List<RequestFault> faults)
+internal sealed class ParameterEncoder(RequestFaults faults)
 {
     /// <summary>PostgreSQL's MAXDIM.</summary>
     private const int MostDimensions = 6;
 
     /// <summary>Attributes that a fault lists.</summary>
     private const int MostNamed = 50;
+
+    private long _written;
+
+    /// <summary>
+    /// The most characters of text: a composite's has a comma for each attribute that the JSON leaves out, and each level doubles the
+    /// quotation marks of the one below.
+    /// </summary>
+    public long MostText { get; init; } = long.MaxValue;
 
     /// <summary>What a value is of which nothing more is known, and what elements are where the type is none that has any.</summary>
     public static readonly DataType Untyped = new(0, "unknown", JsonForm.Text);
@@ -49,11 +57,20 @@ internal sealed class ParameterEncoder(List<RequestFault> faults)
         }
     }
 
-    private string ReadString(JsonElement value, string pointer)
+    private string ReadString(JsonElement value, string pointer, int? index = null)
     {
         if (!JsonText.TryRead(value, out var text, out var fault))
-            faults.Add(new RequestFault(pointer, fault));
+            faults.Add(new RequestFault(index is null ? pointer : $"{pointer}/{index}", fault));
         return text;
+    }
+
+    /// <summary>Counts characters of the text, and says whether there are too many.</summary>
+    private bool IsTooLong(int characters, string pointer)
+    {
+        _written += characters;
+        if (_written > MostText && _written - characters <= MostText)
+            faults.Add(new RequestFault(pointer, "As the text of its type the value is many times as long as its JSON."));
+        return _written > MostText;
     }
 
     private void AppendArray(StringBuilder literal, JsonElement array, DataType type, int dimension, string pointer)
@@ -72,6 +89,8 @@ internal sealed class ParameterEncoder(List<RequestFault> faults)
                 literal.Append(type.Delimiter);
             AppendElement(literal, element, type, index, dimension, pointer);
             index++;
+            if (IsTooLong(0, pointer))
+                break;
         }
         literal.Append('}');
     }
@@ -91,7 +110,11 @@ internal sealed class ParameterEncoder(List<RequestFault> faults)
                 break;
             case JsonValueKind.String or JsonValueKind.Array or JsonValueKind.Object:
                 // Always quoted: an empty string, the word NULL, commas and braces mean themselves only then.
-                AppendQuoted(literal, Encode(element, elementType, $"{pointer}/{index}")!, quote: "\\\"");
+                var text = element.ValueKind == JsonValueKind.String && elementType.Form != JsonForm.Json
+                    ? ReadString(element, pointer, index)
+                    : Encode(element, elementType, $"{pointer}/{index}");
+                if (!IsTooLong(text!.Length, pointer))
+                    AppendQuoted(literal, text, quote: "\\\"");
                 break;
             default:
                 literal.Append(element.GetRawText());
@@ -118,11 +141,15 @@ internal sealed class ParameterEncoder(List<RequestFault> faults)
         var literal = new StringBuilder("(");
         foreach (var (index, attribute) in type.Attributes.Index())
         {
+            if (IsTooLong(1, pointer))
+                break;
             if (index > 0)
                 literal.Append(',');
             if (members.TryGetValue(attribute.Name, out var member)
                 && Encode(member, attribute.Type, $"{pointer}/{JsonPointer.Escape(attribute.Name)}") is { } text)
             {
+                if (IsTooLong(text.Length, pointer))
+                    break;
                 AppendQuoted(literal, text, quote: "\"\"");
             }
         }

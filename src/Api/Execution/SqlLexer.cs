@@ -39,7 +39,7 @@ internal enum SqlTokenKind
 /// PostgreSQL's meaning, <c>a[:lo : :hi]</c> and <c>JSON_OBJECT('k': :v)</c> have placeholders, and <c>LIMIT:n</c> wants
 /// a space. A name is a letter, <c>_</c> or any character beyond ASCII, and then these and digits; no <c>$</c>.
 /// </remarks>
-internal ref struct SqlLexer(string sql, PlaceholderStyle style)
+internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
 {
     private readonly ReadOnlySpan<char> _sql = sql;
     private readonly bool _named = style == PlaceholderStyle.Named;

@@ -24,6 +24,9 @@ internal sealed class SqlText
 
     private readonly string _sql;
 
+    /// <summary>A bit for each, where some are not used: a list of those that are not may be thousands of times as long as the SQL.</summary>
+    private ulong[]? _usedPositions;
+
     private SqlText(string sql, StatementKind kind, string? keyword)
     {
         _sql = sql;
@@ -48,7 +51,17 @@ internal sealed class SqlText
     /// Positional: the numbers below the highest that never appear, for which PostgreSQL answers 42P18. Empty where
     /// there are more than <see cref="MaxPlaceholders"/>, which is the graver fault.
     /// </summary>
-    public IReadOnlyList<int> UnusedPositions { get; private set; } = [];
+    public IEnumerable<int> UnusedPositions
+    {
+        get
+        {
+            for (var number = 1; _usedPositions is not null && number < PlaceholderCount; number++)
+            {
+                if ((_usedPositions[number / 64] & (1UL << (number % 64))) == 0)
+                    yield return number;
+            }
+        }
+    }
 
     /// <summary>Named, and there is a <c>$n</c> too: it could clash with a number given to a name.</summary>
     public bool MixesStyles { get; private set; }
@@ -135,14 +148,7 @@ internal sealed class SqlText
         if (distinct == highest || highest > MaxPlaceholders)
             return;
 
-        var unused = new List<int>(highest - distinct);
-        for (var number = 1; number < highest; number++)
-        {
-            if ((seen[number / 64] & (1UL << (number % 64))) == 0)
-                unused.Add(number);
-        }
-
-        UnusedPositions = unused;
+        _usedPositions = seen;
     }
 
     private void ReplaceNames(SqlLexer lexer)

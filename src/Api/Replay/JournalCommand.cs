@@ -27,7 +27,8 @@ internal static class JournalCommand
         var configuration = new ConfigurationManager();
         configuration.AddEnvironmentVariables().AddCommandLine(command.Settings);
         configuration.AddSecretsFolder();
-        var dsn = GatewayConfiguration.Read(configuration).Dsns.GetValueOrDefault(name)
+        // What only Development may have does no harm here.
+        var dsn = GatewayConfiguration.Read(configuration, isDevelopment: true).Dsns.GetValueOrDefault(name)
             ?? throw new StartupException($"No connection is named \"{name}\"; Gateway__Connections__{name}__Dsn configures it.");
         var role = dsn.Value.Username
             ?? throw new StartupException($"{dsn.Setting} names no user: the journal is opened to the role that the gateway connects as.");

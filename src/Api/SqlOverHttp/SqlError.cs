@@ -64,7 +64,8 @@ internal sealed class SqlError : FailureForm
         const int Most = 10;
         if (failure.Faults is not { } faults)
             return failure.Message;
-        var more = faults.Count > Most ? $" And {faults.Count - Most} more." : "";
+        var left = Math.Max(faults.Count - Most, 0) + failure.MoreFaults;
+        var more = left > 0 ? $" And {left} more." : "";
         return string.Join(' ', faults.Take(Most).Select(fault => fault.Pointer.Length > 0 ? $"{fault.Pointer}: {fault.Detail}" : fault.Detail)) + more;
     }
 

@@ -19,7 +19,7 @@ internal sealed class SqlRequestReader
     /// <summary>A body has room for some hundred thousand; each takes memory of its own.</summary>
     private const int MostQueries = 1000;
 
-    private readonly List<RequestFault> _faults = [];
+    private readonly RequestFaults _faults = new();
     private readonly FieldReader _fields;
     private readonly ParameterEncoder _encoder;
     private readonly bool _arrayMode;

@@ -21,7 +21,7 @@ public sealed class NeonFailureTests(GatewayFixture gateway)
         {
             ["message"] = $"duplicate key value violates unique constraint \"{table}_pkey\"",
             ["code"] = "23505",
-            ["detail"] = "Key (n)=(1) already exists.",
+            ["detail"] = "Key (n)=(…) already exists.",
             ["severity"] = "ERROR",
             ["schema"] = "public",
             ["table"] = table,

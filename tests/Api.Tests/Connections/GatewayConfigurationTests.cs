@@ -158,6 +158,16 @@ public sealed class GatewayConfigurationTests
     }
 
     [Fact]
+    public void ErrorValues_AreShownInDevelopmentOnly()
+    {
+        (string, string)[] settings = [("DSN", Dsn), ("Gateway:ShowErrorValues", "true")];
+
+        Assert.True(Read(isDevelopment: true, settings).Options.ShowErrorValues);
+        Assert.Contains("Gateway__ShowErrorValues is true", Assert.Throws<StartupException>(() => Read(settings)).Message);
+        Assert.False(Read(("DSN", Dsn), ("Gateway:ShowErrorValues", "false")).Options.ShowErrorValues);
+    }
+
+    [Fact]
     public void SeveralFaults_AreAllReported()
     {
         var error = Assert.Throws<StartupException>(() => Read(
@@ -170,8 +180,12 @@ public sealed class GatewayConfigurationTests
         Assert.Contains("Gateway__BodyLimitBytes", error.Message);
     }
 
-    private static GatewayConfiguration Read(params (string Name, string Value)[] settings) =>
-        GatewayConfiguration.Read(new ConfigurationBuilder()
-            .AddInMemoryCollection(settings.ToDictionary(setting => setting.Name, setting => (string?)setting.Value))
-            .Build());
+    private static GatewayConfiguration Read(params (string Name, string Value)[] settings) => Read(isDevelopment: false, settings);
+
+    private static GatewayConfiguration Read(bool isDevelopment, params (string Name, string Value)[] settings) =>
+        GatewayConfiguration.Read(
+            new ConfigurationBuilder()
+                .AddInMemoryCollection(settings.ToDictionary(setting => setting.Name, setting => (string?)setting.Value))
+                .Build(),
+            isDevelopment);
 }

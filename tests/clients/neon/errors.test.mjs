@@ -30,7 +30,7 @@ suite('PostgreSQL refuses', () => {
 
     assert.deepEqual(fieldsOf(error), {
       message: 'duplicate key value violates unique constraint "members_email_key"',
-      severity: 'ERROR', code: '23505', detail: 'Key (email)=(ada@example.org) already exists.',
+      severity: 'ERROR', code: '23505', detail: 'Key (email)=(…) already exists.',
       schema: 'public', table: 'members', constraint: 'members_email_key',
     });
     assert.ok(error.file && error.routine && /^\d+$/.test(error.line));
@@ -40,8 +40,8 @@ suite('PostgreSQL refuses', () => {
     const one = await rejection(sql`INSERT INTO members VALUES (2, ${'ada@example.org'}, 20, NULL, 'Other')`);
     const two = await rejection(sql`INSERT INTO pairs VALUES (${'first'}, ${'second'})`);
 
-    assert.equal(one.detail, 'Key (email)=($1) already exists.');
-    assert.equal(two.detail, 'Key (a, b)=($1, $2) already exists.');
+    assert.equal(one.detail, 'Key (email)=(…) already exists.');
+    assert.equal(two.detail, 'Key (a, b)=(…) already exists.');
   });
 
   test('a foreign key, a check, and NOT NULL', async () => {
@@ -50,8 +50,8 @@ suite('PostgreSQL refuses', () => {
     const missing = fieldsOf(await rejection(sql`INSERT INTO members VALUES (2, NULL, 20, NULL, NULL)`));
 
     assert.deepEqual([foreign.code, foreign.constraint, foreign.table, foreign.detail],
-      ['23503', 'members_chief_fkey', 'members', 'Key (chief)=(99) is not present in table "members".']);
-    assert.deepEqual([check.code, check.constraint, check.detail], ['23514', 'adults', 'Failing row contains (2, null, 17, null, Other).']);
+      ['23503', 'members_chief_fkey', 'members', 'Key (chief)=(…) is not present in table "members".']);
+    assert.deepEqual([check.code, check.constraint, check.detail], ['23514', 'adults', undefined]);
     assert.deepEqual([missing.code, missing.column, missing.table], ['23502', 'name', 'members']);
   });
 
