@@ -34,11 +34,9 @@ internal sealed class LoopbackHost(RequestDelegate next)
     /// <param name="host">As it was sent, with or without a port.</param>
     public static bool IsLoopback(string host)
     {
-        if (host.Length == 0)
-            return false;
-        var end = host[0] == '[' ? host.IndexOf(']') + 1 : host.IndexOf(':');
+        var end = host.StartsWith('[') ? host.IndexOf(']') + 1 : host.IndexOf(':');
         var name = end < 0 ? host : host[..end];
-        return (end < 0 || IsPort(host.AsSpan(end))) && (IsLoopbackAddress(name) || IsLocalhost(name));
+        return name.Length > 0 && (end < 0 || IsPort(host.AsSpan(end))) && (IsLoopbackAddress(name) || IsLocalhost(name));
     }
 
     private static bool IsPort(ReadOnlySpan<char> port) =>
