@@ -98,6 +98,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         await Sessions.DisposeAsync();
         await _own.DisposeAsync();
         Descriptions.Dispose();
+        Types.Dispose();
     }
 
     private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder dsn, PasswordFile? passwords, ILoggerFactory logs, int pool)

@@ -60,9 +60,10 @@ internal sealed record ResultReference(int Parameter, int Statement, string Poin
             {
                 // What is json or jsonb to PostgreSQL is passed on as it is, a string of JSON with its quotes. But null is NULL: the
                 // two look the same in a result, and a column's NULL is far the more frequent.
-                return value.ValueKind != JsonValueKind.Null && result.IsJson(tokens[4..])
+                var isJson = result.IsJson(tokens[4..], out var isWithin);
+                return value.ValueKind != JsonValueKind.Null && isJson
                     ? new ParameterValue(value.GetRawText())
-                    : ParameterValue.Read(value, out _);
+                    : ParameterValue.Read(value, out _) with { IsOfJson = isWithin };
             }
         }
         throw new Failure(

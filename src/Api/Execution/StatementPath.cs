@@ -57,8 +57,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             try
             {
                 return await (RequestTrace.IsOn
-                    ? RunTracedAsync(call, connection, attempts.NeedsNewSession, deadline, record, stream)
-                    : RunOnceAsync(call, connection, attempts.NeedsNewSession, deadline, record, stream));
+                    ? RunTracedAsync(call, connection, attempts, deadline, record, stream)
+                    : RunOnceAsync(call, connection, attempts, deadline, record, stream));
             }
             catch (Exception error) when (
                 error is Failure or StaleSessionException or StaleDescriptionException or CommitInDoubtException
@@ -77,21 +77,23 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
     }
 
     private Task<ActivityAnswer> RunTracedAsync(
-        ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline, RequestRecord record, RowStream? stream) =>
+        ActivityCall call, NamedConnection connection, Attempts attempts, Deadline deadline, RequestRecord record,
+        RowStream? stream) =>
         DatabaseTrace.RunAsync(
             call, connection, options.Tracing.SqlText, record.Runs,
-            () => RunOnceAsync(call, connection, needsNew, deadline, record, stream));
+            () => RunOnceAsync(call, connection, attempts, deadline, record, stream));
 
     private async Task<ActivityAnswer> RunOnceAsync(
-        ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline, RequestRecord record, RowStream? stream)
+        ActivityCall call, NamedConnection connection, Attempts attempts, Deadline deadline, RequestRecord record,
+        RowStream? stream)
     {
         stream?.Restart();
         // 3.
         record.Enter(Stage.Connect);
-        var session = await OpenAsync(call, connection, needsNew, deadline);
+        var session = await OpenAsync(call, connection, attempts.NeedsNewSession, deadline);
         DatabaseTrace.Reach(connection, session);
         var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), clock, stream);
-        var run = new ActivityRun(call, connection, session, answer, deadline);
+        var run = new ActivityRun(call, connection, session, answer, deadline, attempts.AsksAll);
         try
         {
             // 4. and 5.
