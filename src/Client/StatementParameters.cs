@@ -11,7 +11,8 @@ public static class StatementParameters
     /// <summary>An array or a list becomes <c>$1…$n</c>; a dictionary's keys and an object's members become <c>:name</c>.</summary>
     /// <param name="parameters">
     /// <c>new object?[] { id, email }</c> or <c>new { id, email }</c>. The members' own names count, as they are written in C#; of a
-    /// member's value they are as in rows.
+    /// member's value they are as in rows. A list or an object for a parameter of text is refused by the gateway: write
+    /// <c>email = ANY(:list)</c>, not <c>email IN (:list)</c>.
     /// </param>
     /// <param name="json">How values are written: the client's <see cref="GatewayClientOptions.Json"/>, or what it is by default.</param>
     /// <exception cref="ArgumentException">It is none of these.</exception>

@@ -52,14 +52,16 @@ public abstract record StatementRequest : ActivityRequest
 
     /// <summary>
     /// An array for <c>$1…$n</c>, or an object for <c>:name</c>; as many as there are placeholders. PostgreSQL infers
-    /// each type, as for a literal: null is NULL, a string its text, a number its digits as sent, a boolean
-    /// <c>true</c> or <c>false</c>. An array or an object is what its type takes: JSON for <c>json</c> and <c>jsonb</c>, else an
-    /// array, a composite or an <c>hstore</c>.
+    /// each type, as for a literal: null is NULL, a string its text, a number its digits as sent, a boolean <c>true</c>
+    /// or <c>false</c>. An array or an object is what its type takes: JSON for <c>json</c> and <c>jsonb</c>, else an
+    /// array, a composite or an <c>hstore</c>. Where the type is text it is refused: for one of a list, write <c>=
+    /// ANY(:list)</c>.
     /// </summary>
     public JsonElement? Parameters { get; init; }
 
     /// <summary>
-    /// In the shape of <c>parameters</c>, the name of each one's PostgreSQL type, or null to have it inferred.
+    /// In the shape of <c>parameters</c>, the name of each one's PostgreSQL type, such as <c>text[]</c> or
+    /// <c>jsonb</c>, or null to have it inferred.
     /// </summary>
     public JsonElement? ParameterTypes { get; init; }
 

@@ -172,6 +172,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         await _lookUps.DisposeAsync();
         await _cancels.DisposeAsync();
         Descriptions.Dispose();
+        Types.Dispose();
     }
 
     private static PasswordFile? Passwords(ConnectionDsn dsn, ILoggerFactory logs) => dsn.PasswordFile is { } path

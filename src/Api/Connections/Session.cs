@@ -156,6 +156,16 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
         return types;
     }
 
+    /// <summary>Has the server parse a statement and say of which types its columns are; nothing of it runs.</summary>
+    /// <returns>The OID of each column's type; none where it returns no rows.</returns>
+    public async Task<IReadOnlyList<uint>> DescribeResultAsync(NpgsqlBatchCommand statement)
+    {
+        (_isUntouched, _end) = (false, null);
+        await using var batch = Batch(statement);
+        await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SchemaOnly, Abandoning);
+        return [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetDataTypeOID)];
+    }
+
     /// <summary>Whether the transaction had ended and what came after it failed: the session is not used again.</summary>
     public bool HasFailedToClean(PostgresException error) => _end is { } end && end.HasFailedToClean(error);
 

@@ -15,19 +15,20 @@ namespace Gateway.Api.Execution;
 /// <param name="key">The key of the journal's codes; null where the activity is not recorded.</param>
 /// <param name="answer">Gets the results.</param>
 /// <param name="deadline">The budget.</param>
+/// <param name="asksAll">Whether the server is asked of all that depends on types.</param>
 /// <param name="refusal">
 /// What an earlier run failed by at COMMIT, if it kept nothing: this one claims the activity to find that out, and runs
 /// nothing.
 /// </param>
 internal sealed class ActivityRun(
     ActivityCall call, NamedConnection connection, Session session, CodeKey? key, ActivityAnswer answer, Deadline deadline,
-    Failure? refusal = null)
+    bool asksAll, Failure? refusal = null)
 {
     private readonly NpgsqlBatchCommand _begin = new(call.Mode.Begin);
 
     // The server reports a changed encoding at the end of a round trip; where the transaction ends within, it is what it was by then.
     private readonly NpgsqlBatchCommand _showEncoding = new("SHOW client_encoding");
-    private readonly OutgoingStatements _statements = new(call, connection.Descriptions);
+    private readonly OutgoingStatements _statements = new(call, connection.Descriptions, asksAll);
 
     // All that the round trip which is on took along.
     private List<NpgsqlBatchCommand> _roundTrip = [];
@@ -257,11 +258,13 @@ internal sealed class ActivityRun(
 
     private async Task ReadResultAsync(NpgsqlDataReader reader, SentStatement statement)
     {
-        var types = statement.FollowsLook ? await LookAsync(reader, statement) : [];
+        if (statement.Check is not null)
+            await reader.NextResultAsync(session.Abandoning);
+        var types = statement.FollowsLook ? await LookAsync(reader, statement) : statement.ResultTypes?.Types ?? [];
         var result = answer.Add(call, statement.Call);
         await result.ReadAsync(
             reader, statement.Command, IsAt(reader, statement.Command),
-            oids => connection.Types.FindAsync(oids, types, session.Abandoning), new ReadingWaits(session.Abandoning, deadline.Token));
+            oids => FindTypesAsync(statement, oids, types), new ReadingWaits(session.Abandoning, deadline.Token));
         if (result.Truncated)
             await session.SkipRestAsync(reader);
         if (statement.Call.ExpectedRowCount is { } expected && result.RowCount != expected)
@@ -280,13 +283,27 @@ internal sealed class ActivityRun(
     private async Task<IReadOnlyList<DataType>> LookAsync(NpgsqlDataReader reader, SentStatement statement)
     {
         var areUnchanged = await statement.Known.Watch.AreUnchangedAsync(reader, session.Abandoning);
+        // The statement behind it may have failed for that.
+        if (!areUnchanged && statement.Statement.HasTypes)
+            throw Stale(statement, "A type of the statement's parameters was altered meanwhile; try again.");
         await reader.NextResultAsync(session.Abandoning);
-        if (areUnchanged)
-            return statement.Known.AlterableResults;
-        if (!statement.Statement.HasTypes)
-            return [];
-        throw Stale(
-            statement, new Failure(ProblemCode.Conflict, "A type of the statement's parameters was altered meanwhile; try again."));
+        return areUnchanged ? statement.Known.AlterableResults : [];
+    }
+
+    /// <summary>
+    /// The types of a result's columns: those that are known in this transaction, and else as all see them.
+    /// </summary>
+    /// <exception cref="StaleDescriptionException">They may be others in this transaction than all see.</exception>
+    private async ValueTask<DataType[]> FindTypesAsync(
+        SentStatement statement, IReadOnlyList<uint> oids, IReadOnlyList<DataType> current)
+    {
+        var types = await connection.Types.FindAsync(oids, current, session.Abandoning);
+        if (statement.MayFollowDdl && !asksAll && types.Any(IsUnconfirmed))
+            throw Stale(statement, "A type of the statement's result is being altered; try again.");
+        return types;
+
+        bool IsUnconfirmed(DataType type) =>
+            TypeCatalog.MayBeNew(type) && !current.Contains(type, ReferenceEqualityComparer.Instance);
     }
 
     /// <summary>
@@ -296,10 +313,10 @@ internal sealed class ActivityRun(
     private bool IsAt(NpgsqlDataReader reader, NpgsqlBatchCommand command) =>
         _roundTrip.ElementAtOrDefault(StatementIndexOf(reader)) == command;
 
-    private StaleDescriptionException Stale(SentStatement statement, Failure failure)
+    private StaleDescriptionException Stale(SentStatement statement, string detail)
     {
         _statements.Forget(statement);
-        return new StaleDescriptionException(failure);
+        return new StaleDescriptionException(new Failure(ProblemCode.Conflict, detail));
     }
 
     /// <summary>Waits for a round trip until the deadline, and classifies what comes of it.</summary>
@@ -358,10 +375,11 @@ internal sealed class ActivityRun(
             return Refused(error, asked, _statements.Sent.Count);
         foreach (var (index, sent) in _statements.Sent.Index())
         {
-            if (sent.Command != error.BatchCommand)
+            if (sent.IsStale(error))
+                return Stale(sent, "The types of the statement's parameters were changed meanwhile; try again.");
+            if (sent.Command != error.BatchCommand && sent.Check?.Has(error.BatchCommand) != true)
                 continue;
-            var failure = Refused(error, sent.Statement, index);
-            return sent.MayBeStale(error) && !answer.HasBegun ? Stale(sent, failure) : failure;
+            return Refused(error, sent.Statement, index);
         }
         return error.BatchCommand is null ? PostgresFailure.Refused(error, [], connection.ShowsErrorValues)
             : OwnStatementRefused(error);

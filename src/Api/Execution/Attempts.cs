@@ -38,6 +38,12 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
     /// <summary>Whether the last run has found out what became of those before it.</summary>
     public bool KnowsOutcome { get; set; }
 
+    /// <summary>
+    /// Whether the next run asks the server of all that depends on types: what was remembered, or what is so outside of
+    /// the transaction, was wrong in the last.
+    /// </summary>
+    public bool AsksAll => _misdescribed;
+
     /// <summary>Waits for the next run; false where there is to be none.</summary>
     public async Task<bool> GoOnAsync(Exception error)
     {
@@ -107,7 +113,10 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
 /// <summary>An idle session that its server had closed: nothing of the request has had an effect.</summary>
 internal sealed class StaleSessionException(Exception cause) : Exception("The idle session was closed.", cause);
 
-/// <summary>A statement was sent by what was remembered of it, which is no longer so; it was rolled back, and is forgotten.</summary>
+/// <summary>
+/// A statement was sent by what was remembered of it, which is not so in its transaction; it is rolled back, and
+/// forgotten.
+/// </summary>
 /// <param name="failure">What to answer where there is no other try.</param>
 internal sealed class StaleDescriptionException(Failure failure) : Exception("What was known of the statement is stale.", failure)
 {

@@ -70,8 +70,11 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
             // A type that changed meanwhile is an error then, and never a value taken for what it is not.
             if (isJson || DeclaredTypes.ElementAtOrDefault(i) is not null)
                 oids[i] = types[i].Oid;
-            if (values[i].Json is { } json)
-                values[i] = new ParameterValue(encoder.Encode(json, types[i], PointerOf(i)));
+            if (values[i].Json is not { } json)
+                continue;
+            values[i] = values[i].IsOfJson && types[i].TakesAnyText
+                ? new ParameterValue(json.GetRawText())
+                : new ParameterValue(encoder.Encode(json, types[i], PointerOf(i), NameOf(i)));
         }
         return faults.Count > 0 ? throw Failure.Invalid(faults) : this with { Values = values, TypeOids = oids };
     }
@@ -80,7 +83,7 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
     public BoundStatement EncodeUntyped(ParameterEncoder encoder) => this with
     {
         Values = [.. Values.Select((value, index) => value.Json is { } json
-            ? new ParameterValue(encoder.Encode(json, ParameterEncoder.Untyped, PointerOf(index)))
+            ? new ParameterValue(encoder.Encode(json, ParameterEncoder.Untyped, PointerOf(index), NameOf(index)))
             : value)],
     };
 
@@ -99,4 +102,6 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
     private string PointerOf(int index) => Sql.Names.Count > 0
         ? $"{Pointer}/{JsonPointer.Escape(Sql.Names[index])}"
         : $"{Pointer}/{index}";
+
+    private string NameOf(int index) => Sql.Names.Count > 0 ? $":{Sql.Names[index]}" : $"${index + 1}";
 }

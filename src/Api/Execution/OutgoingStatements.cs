@@ -13,19 +13,38 @@ namespace Gateway.Api.Execution;
 internal sealed record SentStatement(
     StatementCall Call, BoundStatement Statement, NpgsqlBatchCommand Command, StatementDescription Known, bool IsFresh)
 {
+    /// <summary>Goes before it where its values were made for types that are remembered.</summary>
+    public TypeCheck? Check { get; init; }
+
+    /// <summary>Its columns' types, where they were asked for in this transaction.</summary>
+    public ResultTypes? ResultTypes { get; init; }
+
+    /// <summary>
+    /// Whether an earlier statement of the transaction may have made or altered a type, which nobody else sees.
+    /// </summary>
+    public bool MayFollowDdl { get; init; }
+
     /// <summary>Whether a look at the catalog goes before it, since what is known may no longer be so.</summary>
     public bool FollowsLook => !IsFresh && !Known.Watch.IsEmpty;
 
-    /// <summary>Whether it may have failed since a value was taken for another type's, or a type is gone.</summary>
-    public bool MayBeStale(PostgresException error) =>
-        !IsFresh && Known.Parameters is not null && Statement.HasTypes && error.SqlState[..2] is "22" or "42" or "XX";
+    /// <summary>
+    /// Whether it was not the statement that failed but its check: the types are not what they were. Nothing of it has
+    /// run.
+    /// </summary>
+    public bool IsStale(PostgresException error) =>
+        Check is { } check && check.Has(error.BatchCommand) && error.SqlState[..2] is "0A" or "22" or "42" or "XX";
 }
 
 /// <summary>
 /// The statements of a call on their way to the server: as many at a time as can be sent without knowing what earlier ones
 /// return, or what the server says of them.
 /// </summary>
-internal sealed class OutgoingStatements(ActivityCall call, StatementDescriptions descriptions)
+/// <param name="call">The call.</param>
+/// <param name="descriptions">What is remembered of statements.</param>
+/// <param name="asksAll">
+/// Whether the server is asked of all that depends on types, since what was remembered was wrong.
+/// </param>
+internal sealed class OutgoingStatements(ActivityCall call, StatementDescriptions descriptions, bool asksAll)
 {
     private readonly List<SentStatement> _sent = [];
 
@@ -34,6 +53,7 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
     // The next, with its references replaced, and what the server has said of it.
     private BoundStatement? _next;
     private StatementDescription? _asked;
+    private ResultTypes? _resultTypes;
 
     /// <summary>Those that were sent, in their order.</summary>
     public IReadOnlyList<SentStatement> Sent => _sent;
@@ -42,6 +62,13 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
 
     /// <summary>The statement that the server is being asked about; null where it is not.</summary>
     public BoundStatement? BeingAsked { get; private set; }
+
+    private string Caller => call.Activity.Caller;
+
+    /// <summary>
+    /// Whether a caller's statement has run that may have changed types: PostgreSQL lets no READ ONLY transaction.
+    /// </summary>
+    private bool MayFollowDdl => call.Mode.Access == Access.ReadWrite && _sent.Count > 0;
 
     /// <summary>
     /// What goes with the next round trip: statements up to one that refers to a result which is not here yet, or of which the server
@@ -53,11 +80,13 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
         var commands = new List<NpgsqlBatchCommand>();
         while (!AreAllSent && TryMake(call.Statements[_sent.Count], results) is { } statement)
         {
+            if (statement.Check is { } check)
+                commands.AddRange(check.Commands);
             if (statement.FollowsLook)
                 commands.Add(statement.Known.Watch.Look());
             commands.Add(statement.Command);
             _sent.Add(statement);
-            (_next, _asked) = (null, null);
+            (_next, _asked, _resultTypes) = (null, null, null);
         }
         return commands;
     }
@@ -70,17 +99,22 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
     public async Task AskAsync(Session session)
     {
         BeingAsked = _next;
-        _asked = await descriptions.AskAsync(session, _next!);
+        _asked = _next!.NeedsTypes ? await descriptions.AskAsync(session, Caller, _next) : StatementDescription.None;
+        if (asksAll && MayFollowDdl)
+            _resultTypes = await descriptions.AskResultsAsync(session, Encode(_next, _asked).ToCommand());
         BeingAsked = null;
     }
 
-    public void Forget(SentStatement statement) => descriptions.Forget(statement.Statement);
+    public void Forget(SentStatement statement) => descriptions.Forget(Caller, statement.Statement);
 
     /// <summary>Remembers which columns of a result were of types that DDL can change.</summary>
     public void Remember(SentStatement statement, StatementResult result)
     {
-        if (!result.AlterableTypes.SequenceEqual(statement.Known.AlterableResults, ReferenceEqualityComparer.Instance))
-            descriptions.Remember(statement.Statement, new StatementDescription(statement.Known.Parameters, result.AlterableTypes));
+        if (statement.ResultTypes is { AreLocal: true })
+            return;
+        var (known, types) = (statement.Known, result.AlterableTypes);
+        if (!types.SequenceEqual(known.AlterableResults, ReferenceEqualityComparer.Instance))
+            descriptions.Remember(Caller, statement.Statement, new StatementDescription(known.Parameters, types));
     }
 
     private SentStatement? TryMake(StatementCall statement, IReadOnlyList<StatementResult> results)
@@ -89,21 +123,30 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
             return null;
 
         var bound = _next ??= statement.Statement.Resolve(results, ref _referredBytes);
-        var known = _asked ?? descriptions.Find(bound) ?? StatementDescription.None;
-        if (bound.NeedsTypes)
+        if (_asked is null && asksAll && (bound.NeedsTypes || MayFollowDdl))
+            return null;
+        var known = _asked ?? (asksAll ? null : descriptions.Find(Caller, bound)) ?? StatementDescription.None;
+        TypeCheck? check = null;
+        if (bound.NeedsTypes && _asked is null)
         {
-            if (known.Parameters is null)
+            if (known.Parameters is null || (check = TypeCheck.For(bound, known.Parameters, _sent.Count)) is null)
                 return null;
-            try
-            {
-                bound = bound.Encode(known.Parameters);
-            }
-            catch (Failure) when (_asked is null)
-            {
-                // What is remembered of the types may no longer be so.
-                return null;
-            }
         }
-        return new SentStatement(statement, bound, bound.ToCommand(), known, IsFresh: _asked is not null);
+        try
+        {
+            bound = Encode(bound, known);
+        }
+        catch (Failure) when (_asked is null)
+        {
+            // What is remembered of the types may no longer be so.
+            return null;
+        }
+        return new SentStatement(statement, bound, bound.ToCommand(), known, IsFresh: _asked is not null)
+        {
+            Check = check, ResultTypes = _resultTypes, MayFollowDdl = MayFollowDdl,
+        };
     }
+
+    private static BoundStatement Encode(BoundStatement statement, StatementDescription known) =>
+        statement.NeedsTypes ? statement.Encode(known.Parameters!) : statement;
 }

@@ -28,11 +28,25 @@ internal sealed class ParameterEncoder(RequestFaults faults)
     /// <summary>What a value is of which nothing more is known, and what elements are where the type is none that has any.</summary>
     public static readonly DataType Untyped = new(0, "unknown", JsonForm.Text);
 
+    private static readonly DataType HstoreValue = new(0, "hstore", JsonForm.Text) { TakesAnyText = true };
+
     /// <summary>The text; null for NULL.</summary>
     /// <param name="value">The JSON.</param>
     /// <param name="type">The type that it is for.</param>
     /// <param name="pointer">Where it is in the request.</param>
-    public string? Encode(JsonElement value, DataType type, string pointer)
+    /// <param name="placeholder">How the statement names it.</param>
+    public string? Encode(JsonElement value, DataType type, string pointer, string placeholder)
+    {
+        if (!type.TakesAnyText || !IsNested(value))
+            return Encode(value, type, pointer);
+        faults.Add(new RequestFault(
+            pointer,
+            $"{placeholder} is of type {type.Name}, which takes no {KindOf(value)}: write = ANY({placeholder}) in place of "
+            + $"IN ({placeholder}), name another type in parameterTypes, such as \"text[]\" or \"jsonb\", or send the JSON as a string."));
+        return "";
+    }
+
+    private string? Encode(JsonElement value, DataType type, string pointer)
     {
         switch (value.ValueKind)
         {
@@ -42,6 +56,11 @@ internal sealed class ParameterEncoder(RequestFaults faults)
                 return value.GetRawText();
             case JsonValueKind.String:
                 return ReadString(value, pointer);
+            case JsonValueKind.Array or JsonValueKind.Object when type.TakesAnyText:
+                faults.Add(new RequestFault(
+                    pointer,
+                    $"A value of type {type.Name} is a string here, and no {KindOf(value)}: send the JSON as a string."));
+                return "";
             case JsonValueKind.Array when type.Form == JsonForm.Vector:
                 return string.Join(' ', value.EnumerateArray().Select((element, index) => Encode(element, type.Element!, $"{pointer}/{index}")));
             case JsonValueKind.Array:
@@ -56,6 +75,10 @@ internal sealed class ParameterEncoder(RequestFaults faults)
                 return value.GetRawText();
         }
     }
+
+    private static bool IsNested(JsonElement value) => value.ValueKind is JsonValueKind.Array or JsonValueKind.Object;
+
+    private static string KindOf(JsonElement value) => value.ValueKind == JsonValueKind.Array ? "array" : "object";
 
     private string ReadString(JsonElement value, string pointer, int? index = null)
     {
@@ -167,7 +190,7 @@ internal sealed class ParameterEncoder(RequestFaults faults)
                 faults.Add(new RequestFault(pointer, "The name of a member is no text of PostgreSQL's."));
             AppendQuoted(literal, name, quote: "\\\"");
             literal.Append("=>");
-            if (Encode(member.Value, Untyped, $"{pointer}/{JsonPointer.Escape(name)}") is { } text)
+            if (Encode(member.Value, HstoreValue, $"{pointer}/{JsonPointer.Escape(name)}") is { } text)
                 AppendQuoted(literal, text, quote: "\\\"");
             else
                 literal.Append("NULL");

@@ -10,6 +10,11 @@ namespace Gateway.Api.Execution;
 /// </param>
 internal readonly record struct ParameterValue(string? Text, JsonElement? Json = null)
 {
+    /// <summary>
+    /// Whether it is a part of a json value of PostgreSQL's, whose text a parameter of text may have.
+    /// </summary>
+    public bool IsOfJson { get; init; }
+
     /// <summary>The value of a string, a number, a boolean or null, which is the same text for each type; of others, the JSON.</summary>
     /// <param name="value">The JSON, which the value outlives.</param>
     /// <param name="fault">What is wrong with it; empty where nothing is.</param>

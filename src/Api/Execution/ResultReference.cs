@@ -62,11 +62,12 @@ internal sealed record ResultReference(int Parameter, int Statement, string Poin
 
         // What is json or jsonb to PostgreSQL is passed on as it is, a string of JSON with its quotes. But null is
         // NULL: the two look the same in a result, and a column's NULL is far the more frequent.
-        if (value.ValueKind != JsonValueKind.Null && results[Statement].IsJson([.. tokens.Skip(4)]))
+        var isJson = results[Statement].IsJson([.. tokens.Skip(4)], out var isWithin);
+        if (value.ValueKind != JsonValueKind.Null && isJson)
             return new ParameterValue(value.GetRawText());
         var read = ParameterValue.Read(value, out var fault);
         return fault.Length == 0
-            ? read
+            ? read with { IsOfJson = isWithin }
             : throw Failed(
                 $"What \"{Pointer}\" refers to in the result of statement {Statement} can't be a parameter. "
                 + fault.TrimEnd('.'));

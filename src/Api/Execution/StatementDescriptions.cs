@@ -17,23 +17,33 @@ internal sealed record StatementDescription(IReadOnlyList<DataType>? Parameters,
 
     /// <summary>All composites that must still be what they were.</summary>
     public CompositeWatch Watch { get; } = new((Parameters ?? []).Concat(AlterableResults));
+
+    /// <summary>About the bytes that it takes.</summary>
+    public long Size =>
+        (16L * (Parameters?.Count ?? 0)) + TypeCatalog.SizeOf((Parameters ?? []).Concat(AlterableResults));
 }
 
+/// <summary>The types of a result's columns as they are in the transaction that asks.</summary>
+/// <param name="Types">In the order of the columns.</param>
+/// <param name="AreLocal">Whether some of them are so there only.</param>
+internal sealed record ResultTypes(IReadOnlyList<DataType> Types, bool AreLocal);
+
 /// <summary>
-/// What one connection's server has said of statements: asked for when a statement first comes with a parameter whose text
-/// depends on its type, and remembered by the statement's text, so that the next needs no round trip of its own. What has
-/// changed since shows as an error or by <see cref="StatementDescription.Watch"/>, and is asked for anew.
+/// What one connection's server has said of statements: asked for when a caller's statement first comes with a
+/// parameter whose text depends on its type, and remembered for that caller by the statement's text, so that the next
+/// needs no round trip of its own. It is no more than a guess, since the types depend on the whole state of the
+/// transaction: <see cref="TypeCheck"/> and <see cref="StatementDescription.Watch"/> find out in that transaction
+/// whether it is right, and else it is asked for anew.
 /// </summary>
 internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
 {
-    /// <summary>
-    /// What DDL changes shows as an error, save where the server takes a value of the old type for one of the new: what was made for
-    /// json is text too.
-    /// </summary>
-    private static readonly TimeSpan Trusted = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan KeptUnused = TimeSpan.FromMinutes(10);
 
-    /// <summary>Characters of all statements together.</summary>
-    private const int MostRemembered = 8 << 20;
+    /// <summary>Bytes of all that is remembered, the texts and what is known of them.</summary>
+    public const int MostRemembered = 16 << 20;
+
+    /// <summary>Bytes of one statement; a larger one is asked for each time.</summary>
+    private const int LargestRemembered = MostRemembered / 16;
 
     /// <summary>In the order of the parameters; what is no type's name is 0.</summary>
     private const string FindDeclared =
@@ -45,31 +55,54 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
 
     private readonly MemoryCache _known = new(new MemoryCacheOptions { SizeLimit = MostRemembered });
 
-    public StatementDescription? Find(BoundStatement statement) =>
-        _known.TryGetValue(KeyOf(statement), out StatementDescription? known) ? known : null;
+    public StatementDescription? Find(string caller, BoundStatement statement) =>
+        _known.TryGetValue(KeyOf(caller, statement), out StatementDescription? known) ? known : null;
 
-    public void Remember(BoundStatement statement, StatementDescription description) =>
-        _known.Set(KeyOf(statement), description, new MemoryCacheEntryOptions
-        {
-            Size = KeyOf(statement).Length + 64,
-            AbsoluteExpirationRelativeToNow = Trusted,
-        });
+    public void Remember(string caller, BoundStatement statement, StatementDescription description)
+    {
+        var key = KeyOf(caller, statement);
+        var size = key.Size + description.Size + 400;
+        if (size <= LargestRemembered)
+            _known.Set(key, description, new MemoryCacheEntryOptions { Size = size, SlidingExpiration = KeptUnused });
+        else
+            _known.Remove(key);
+    }
 
-    public void Forget(BoundStatement statement) => _known.Remove(KeyOf(statement));
+    public void Forget(string caller, BoundStatement statement) => _known.Remove(KeyOf(caller, statement));
 
     /// <summary>Asks the server of the types of a statement's parameters; nothing of the statement runs.</summary>
     /// <exception cref="PostgresException">The statement is wrong.</exception>
     /// <exception cref="Failure">A declared type is none of the database's.</exception>
-    public async Task<StatementDescription> AskAsync(Session session, BoundStatement statement)
+    public async Task<StatementDescription> AskAsync(Session session, string caller, BoundStatement statement)
     {
         var declared = await FindDeclaredAsync(session, statement.DeclaredTypes);
         var oids = await session.DescribeAsync(statement.Sql.Text, [.. Enumerable.Range(0, statement.Values.Count)
             .Select(index => declared.ElementAtOrDefault(index))]);
 
         var description = new StatementDescription(
-            await FindTypesAsync(session, oids), Find(statement)?.AlterableResults ?? []);
-        Remember(statement, description);
+            await FindTypesAsync(session, oids), Find(caller, statement)?.AlterableResults ?? []);
+        Remember(caller, statement, description);
         return description;
+    }
+
+    /// <summary>Asks the server of the types of a statement's columns; nothing of the statement runs.</summary>
+    /// <exception cref="PostgresException">The statement is wrong.</exception>
+    public async Task<ResultTypes> AskResultsAsync(Session session, NpgsqlBatchCommand statement)
+    {
+        var oids = await session.DescribeResultAsync(statement);
+        var found = (await FindTypesAsync(session, oids)).ToArray();
+        // Where the transaction has not changed them, they are called what they are called elsewhere, whatever settings
+        // it has.
+        var elsewhere = await types.FindAsync(oids, [], session.Abandoning);
+        var areLocal = false;
+        for (var i = 0; i < found.Length; i++)
+        {
+            if (CompositeWatch.AreSame(found[i], elsewhere[i]))
+                found[i] = elsewhere[i];
+            else
+                areLocal = true;
+        }
+        return new ResultTypes(found, areLocal);
     }
 
     public void Dispose() => _known.Dispose();
@@ -81,8 +114,8 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
         if (!found.Contains(null))
             return found!;
         await using var reader = await session.ExecuteAsync(TypeCatalog.Query(oids.Where((_, index) => found[index] is null)));
-        var read = await types.ReadAsync(reader, session.Abandoning);
-        return [.. oids.Select((oid, index) => found[index] ?? read[oid])];
+        var read = await TypeCatalog.ReadAsync(reader, session.Abandoning);
+        return [.. oids.Select((oid, index) => found[index] ?? read.GetValueOrDefault(oid, TypeCatalog.Unknown))];
     }
 
     private static async Task<IReadOnlyList<uint>> FindDeclaredAsync(Session session, IReadOnlyList<string?> names)
@@ -119,7 +152,13 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
         Refusal = new PostgresRefusal(PostgresErrorCodes.UndefinedObject),
     };
 
-    private static string KeyOf(BoundStatement statement) => statement.DeclaredTypes.Count == 0
-        ? statement.Sql.Text
-        : $"{JsonSerializer.Serialize(statement.DeclaredTypes)} {statement.Sql.Text}";
+    private static Key KeyOf(string caller, BoundStatement statement) => new(
+        caller,
+        statement.DeclaredTypes.Count == 0 ? "" : JsonSerializer.Serialize(statement.DeclaredTypes),
+        statement.Sql.Text);
+
+    private sealed record Key(string Caller, string DeclaredTypes, string Sql)
+    {
+        public long Size => 2L * (Caller.Length + DeclaredTypes.Length + Sql.Length);
+    }
 }

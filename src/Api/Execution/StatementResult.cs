@@ -64,8 +64,10 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
 
     /// <summary>Whether a value in its rows is JSON to PostgreSQL too.</summary>
     /// <param name="path">Where it is in a row: the column, as the row has it, and the way on from there.</param>
-    public bool IsJson(IReadOnlyList<string> path)
+    /// <param name="isWithin">Whether it is a part of what is.</param>
+    public bool IsJson(IReadOnlyList<string> path, out bool isWithin)
     {
+        isWithin = false;
         if (path.Count == 0)
             return false;
         var column = call.RowFormat == RowFormat.Array && ResultReference.IsIndex(path[0], out var index)
@@ -74,6 +76,7 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
         var type = reader.Types.ElementAtOrDefault(column);
         foreach (var step in path.Skip(1))
         {
+            isWithin |= type?.Form == JsonForm.Json;
             type = type?.Form switch
             {
                 // An array's elements are of one type in each of its dimensions; an array of theirs is not looked into.

@@ -12,7 +12,8 @@ internal sealed class CompositeWatch(IEnumerable<DataType> types)
     /// <summary>Every name is qualified, and operators are: it runs in sessions of callers.</summary>
     private const string Attributes =
         """
-        SELECT t.oid::pg_catalog.text, pg_catalog.format_type(t.oid, NULL), a.attname::pg_catalog.text, a.atttypid::pg_catalog.text
+        SELECT t.oid::pg_catalog.text, pg_catalog.concat(t.typnamespace, '.', t.typname),
+               a.attname::pg_catalog.text, a.atttypid::pg_catalog.text
           FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) t.typrelid
          WHERE t.oid OPERATOR(pg_catalog.=) ANY (CAST($1 AS pg_catalog.text)::pg_catalog.oid[])
            AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
@@ -20,10 +21,21 @@ internal sealed class CompositeWatch(IEnumerable<DataType> types)
         """;
 
     private readonly CompositeType[] _composites =
-        [.. types.SelectMany(type => type.Composites).DistinctBy(type => type.Oid).OrderBy(type => type.Oid)];
+    [
+        .. DataType.PartsOf(types).Select(type => type.Composite).OfType<CompositeType>()
+            .DistinctBy(type => type.Oid).OrderBy(type => type.Oid),
+    ];
 
     /// <summary>Whether there are none.</summary>
     public bool IsEmpty => _composites.Length == 0;
+
+    private IEnumerable<(uint Oid, string Identity, string Attribute, uint AttributeType)> Rows =>
+        _composites.SelectMany(type =>
+            type.Attributes.Select(attribute => (type.Oid, type.Identity, attribute.Name, attribute.Type.Oid)));
+
+    /// <summary>Whether two types are the same, down to the attributes of what they are made of.</summary>
+    public static bool AreSame(DataType one, DataType other) =>
+        one.Oid == other.Oid && new CompositeWatch([one]).Rows.SequenceEqual(new CompositeWatch([other]).Rows);
 
     public NpgsqlBatchCommand Look() => new(Attributes)
     {
@@ -36,10 +48,15 @@ internal sealed class CompositeWatch(IEnumerable<DataType> types)
     /// <summary>Reads what the look is answered with, as text; true where nothing has changed.</summary>
     public async Task<bool> AreUnchangedAsync(NpgsqlDataReader reader, CancellationToken cancellation)
     {
-        var seen = new List<(uint Oid, string Name, string Attribute, uint AttributeType)>();
+        using var rows = Rows.GetEnumerator();
+        var areSame = true;
         while (await reader.ReadAsync(cancellation))
-            seen.Add((Oids.Parse(reader.GetString(0)), reader.GetString(1), reader.GetString(2), Oids.Parse(reader.GetString(3))));
-        return seen.SequenceEqual(_composites.SelectMany(type =>
-            type.Attributes.Select(attribute => (type.Oid, type.Name, attribute.Name, attribute.Type.Oid))));
+        {
+            // Sequential access: a value can be read in its turn only.
+            var (oid, identity, attribute) = (Oids.Parse(reader.GetString(0)), reader.GetString(1), reader.GetString(2));
+            areSame = areSame && rows.MoveNext()
+                && rows.Current == (oid, identity, attribute, Oids.Parse(reader.GetString(3)));
+        }
+        return areSame && !rows.MoveNext();
     }
 }

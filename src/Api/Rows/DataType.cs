@@ -12,8 +12,17 @@ internal sealed record DataType(uint Oid, string Name, JsonForm Form)
     /// <summary>What stands between two elements of an array: a comma, save for <c>box</c>.</summary>
     public char Delimiter { get; init; } = ',';
 
+    /// <summary>
+    /// Whether PostgreSQL reads any text as a value of it, that of an array or an object too: a mistake would be
+    /// stored, or compared with, and no error would show it.
+    /// </summary>
+    public bool TakesAnyText { get; init; }
+
     /// <summary>What it is, or is over, where it is a composite or a domain over one.</summary>
     public CompositeType? Composite { get; init; }
+
+    /// <summary>How many types are within one another, itself included.</summary>
+    public int Levels { get; init; } = 1;
 
     /// <summary>A composite's attributes, in their order.</summary>
     public IReadOnlyList<TypeAttribute> Attributes => Composite?.Attributes ?? [];
@@ -24,14 +33,34 @@ internal sealed record DataType(uint Oid, string Name, JsonForm Form)
     /// </summary>
     public bool IsAlterable => Composite is not null || Element is { IsAlterable: true };
 
-    /// <summary>The composites that it is made of.</summary>
-    public IEnumerable<CompositeType> Composites => (Composite is null ? Enumerable.Empty<CompositeType>() : [Composite])
-        .Concat(Element?.Composites ?? [])
-        .Concat(Attributes.SelectMany(attribute => attribute.Type.Composites));
+    /// <summary>
+    /// All that types are made of, themselves included, each once: one that has many of another, which has many of a
+    /// third, has more ways through it than could be walked.
+    /// </summary>
+    public static IReadOnlySet<DataType> PartsOf(IEnumerable<DataType> types)
+    {
+        var parts = new HashSet<DataType>(ReferenceEqualityComparer.Instance);
+        var open = new Stack<DataType>(types);
+        while (open.TryPop(out var type))
+        {
+            if (!parts.Add(type))
+                continue;
+            if (type.Element is { } element)
+                open.Push(element);
+            foreach (var attribute in type.Attributes)
+                open.Push(attribute.Type);
+        }
+        return parts;
+    }
 }
 
 /// <summary>A composite type, or the row type of a table.</summary>
-internal sealed record CompositeType(uint Oid, string Name, IReadOnlyList<TypeAttribute> Attributes);
+/// <param name="Oid">Its OID; that of what a domain is over.</param>
+/// <param name="Identity">
+/// The OID of its schema, and its own name. What <c>format_type</c> prints depends on the session's settings too.
+/// </param>
+/// <param name="Attributes">In their order.</param>
+internal sealed record CompositeType(uint Oid, string Identity, IReadOnlyList<TypeAttribute> Attributes);
 
 /// <summary>An attribute of a composite type.</summary>
 internal sealed record TypeAttribute(string Name, DataType Type)

@@ -1,16 +1,27 @@
 using System.Collections.Concurrent;
+using Gateway.Api.Errors;
+using Gateway.Contracts;
+using Microsoft.Extensions.Caching.Memory;
 using Npgsql;
 
 namespace Gateway.Api.Rows;
 
 /// <summary>
-/// The types of one database: PostgreSQL's own are read when the gateway starts, extensions' and users' when a value first
-/// has one, also those that were created meanwhile. What DDL can change is read each time.
+/// The types of one database: PostgreSQL's own are read when the gateway starts, extensions' and users' when a value
+/// first has one, also those that were created meanwhile. What DDL can change is read each time. Only what the
+/// gateway's own sessions read is remembered: in a caller's there are types that nobody else sees, and settings that
+/// change how names are printed.
 /// </summary>
-internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
+/// <param name="source">The gateway's own sessions.</param>
+/// <param name="clock">The clock that names are trusted by.</param>
+/// <param name="mostRemembered">
+/// Bytes of the remembered types that are not PostgreSQL's own: a caller can make as many as it likes.
+/// </param>
+internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, long mostRemembered = 4 << 20)
+    : IDisposable
 {
     /// <summary>What <c>format_type</c> prints for a type that it does not find; one created in a transaction that is still open, say.</summary>
-    private static readonly DataType Unknown = new(0, "???", JsonForm.Text);
+    public static readonly DataType Unknown = new(0, "???", JsonForm.Text);
 
     private static readonly DataType Text = new(25, "text", JsonForm.Text);
 
@@ -20,10 +31,22 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
     /// <summary>The first OID that PostgreSQL gives to an object which initdb did not make.</summary>
     private const int FirstNormalObjectId = 16384;
 
-    /// <summary>More than any value is made of.</summary>
-    private const int MostTypes = 10_000;
+    /// <summary>Types and attributes of one look: a table has 1600 columns at most.</summary>
+    private const int MostRows = 10_000;
 
-    private const string Type = "p.oid, p.typtype, p.typrelid, p.typbasetype, p.typelem, p.typdelim, p.typsubscript";
+    /// <summary>How deep types are within types; each level of a value doubles its quotation marks.</summary>
+    private const int MostLevels = 100;
+
+    /// <summary>
+    /// What reads any text as well, and is not of the category of strings (text, varchar, char, name, citext): "char",
+    /// bytea, xml, unknown, refcursor, cstring, tsvector, tsquery.
+    /// </summary>
+    private const string AnyTextOids =
+        "{18,17,142,705,1790,2275,3614,3615}";
+
+    private const string Type =
+        "p.oid, p.typtype, p.typrelid, p.typbasetype, p.typelem, p.typdelim, p.typsubscript, p.typcategory, p.typname, "
+        + "p.typnamespace";
 
     /// <summary>PostgreSQL's own, composites and their arrays apart.</summary>
     private const string BuiltIn =
@@ -55,7 +78,8 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         )
         """;
 
-    private readonly ConcurrentDictionary<uint, (DataType Type, long ReadAt)> _types = new();
+    private readonly ConcurrentDictionary<uint, DataType> _builtIn = new();
+    private readonly MemoryCache _made = new(new MemoryCacheOptions { SizeLimit = mostRemembered });
 
     /// <summary>Reads PostgreSQL's own types.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
@@ -79,10 +103,19 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
     }
 
     /// <summary>A type that is known for good, or long enough.</summary>
-    public DataType? Known(uint oid) => _types.TryGetValue(oid, out var known)
-        && (oid < FirstNormalObjectId || clock.GetElapsedTime(known.ReadAt) < NameIsTrusted)
-        ? known.Type
-        : null;
+    public DataType? Known(uint oid)
+    {
+        if (oid < FirstNormalObjectId)
+            return _builtIn.GetValueOrDefault(oid);
+        return _made.TryGetValue(oid, out RememberedType? known) && clock.GetElapsedTime(known!.ReadAt) < NameIsTrusted
+            ? known.Type
+            : null;
+    }
+
+    /// <summary>
+    /// Whether a type was not found, or is one that DDL can change: an earlier statement of the transaction may have.
+    /// </summary>
+    public static bool MayBeNew(DataType type) => type.IsAlterable || ReferenceEquals(type, Unknown);
 
     /// <summary>Asks for types, with all that they are made of; its results are text.</summary>
     public static NpgsqlBatchCommand Query(IEnumerable<uint> oids) => new(Query(Given))
@@ -90,29 +123,31 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         Parameters = { new NpgsqlParameter<string> { TypedValue = Oids.ArrayOf(oids) } },
     };
 
-    /// <summary>Reads what <see cref="Query(IEnumerable{uint})"/> is answered with, and remembers what may be.</summary>
-    public async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
+    /// <summary>Reads what <see cref="Query(IEnumerable{uint})"/> is answered with.</summary>
+    /// <exception cref="Failure"><c>sql_rejected</c>: the types are made of too much.</exception>
+    public static async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(
+        NpgsqlDataReader reader, CancellationToken cancellation)
     {
         var rows = new List<TypeRow>();
         while (await reader.ReadAsync(cancellation))
         {
+            if (rows.Count == MostRows)
+                throw TooMuch($"more than {MostRows} types and attributes");
             rows.Add(new TypeRow(
                 Oids.Parse(reader.GetString(0)), reader.GetString(1), Oids.Parse(reader.GetString(2)), Oids.Parse(reader.GetString(3)),
                 reader.GetString(4)[0], IsComposite: reader.GetString(5) == "true", IsHstore: reader.GetString(6) == "true",
-                reader.IsDBNull(7) ? null : new AttributeRow(reader.GetString(7), Oids.Parse(reader.GetString(8)))));
+                TakesAnyText: reader.GetString(7) == "true", reader.GetString(8),
+                reader.IsDBNull(9) ? null : new AttributeRow(reader.GetString(9), Oids.Parse(reader.GetString(10)))));
         }
 
         var read = new Dictionary<uint, DataType>();
         var byOid = rows.ToLookup(row => row.Oid);
         foreach (var row in rows)
-            Describe(row.Oid, byOid, read);
-        foreach (var (oid, type) in read)
-        {
-            if (!type.IsAlterable)
-                _types[oid] = (type, clock.GetTimestamp());
-        }
+            Describe(row.Oid, byOid, read, level: 0);
         return read;
     }
+
+    public void Dispose() => _made.Dispose();
 
     private async ValueTask<DataType[]> FindUnknownAsync(
         IReadOnlyList<uint> oids, IReadOnlyList<DataType> current, CancellationToken cancellation)
@@ -129,14 +164,42 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var batch = new NpgsqlBatch(connection) { BatchCommands = { query } };
         await using var reader = await batch.ExecuteReaderAsync(cancellation);
-        return await ReadAsync(reader, cancellation);
+        var read = await ReadAsync(reader, cancellation);
+        foreach (var (oid, type) in read)
+            Remember(oid, type);
+        return read;
     }
 
+    private void Remember(uint oid, DataType type)
+    {
+        if (type.IsAlterable)
+            return;
+        if (oid < FirstNormalObjectId)
+        {
+            _builtIn[oid] = type;
+            return;
+        }
+        var entry = new MemoryCacheEntryOptions { Size = SizeOf([type]) };
+        _made.Set(oid, new RememberedType(type, clock.GetTimestamp()), entry);
+    }
+
+    /// <summary>About the bytes that types take, with all that they are made of.</summary>
+    public static long SizeOf(IEnumerable<DataType> types) => DataType.PartsOf(types).Sum(type =>
+        200L + (2 * type.Name.Length) + (type.Composite is { } composite ? 100 + (2 * composite.Identity.Length) : 0)
+        + type.Attributes.Sum(attribute => 120L + (3 * attribute.Name.Length)));
+
+    private static Failure TooDeep() => TooMuch($"more than {MostLevels} types within one another");
+
+    private static Failure TooMuch(string what) => new(
+        ProblemCode.SqlRejected,
+        $"The types of the statement's values are made of {what}, which the gateway does not look up; cast them to text.");
+
     /// <summary>
-    /// A row for each type, and for a composite one for each attribute, in their order. Every name is qualified, and operators are:
-    /// it runs in sessions of callers too. The search_path stays the role's, since names of types are printed by it. What has the
-    /// array's subscripts is an array to <c>to_json</c>. The LIMIT is for the planner, who takes the types for so many that it would
-    /// have them compiled.
+    /// A row for each type, and for a composite one for each attribute, in their order. Every name is qualified, and
+    /// operators are: it runs in sessions of callers too. The search_path stays the role's, since names of types are
+    /// printed by it. What has the array's subscripts is an array to <c>to_json</c>. The first LIMIT is for the planner
+    /// too, who takes the types for so many that it would have them compiled; the second ends the look where there is
+    /// more than is taken.
     /// </summary>
     private static string Query(string reached) =>
         $"""
@@ -154,31 +217,44 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
                      AND d.deptype OPERATOR(pg_catalog.=) 'e'
                      AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
                      AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass)))::pg_catalog.text,
-               a.attname::pg_catalog.text, a.atttypid::pg_catalog.text
-          FROM (SELECT * FROM reached LIMIT {MostTypes}) t
-          LEFT JOIN LATERAL (
-            SELECT a.attname, a.atttypid, a.attnum FROM pg_catalog.pg_attribute a
-             WHERE t.typtype OPERATOR(pg_catalog.=) 'c' AND a.attrelid OPERATOR(pg_catalog.=) t.typrelid
-               AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
-            OFFSET 0
-          ) a ON true
-         ORDER BY t.oid, a.attnum
+               (t.typcategory OPERATOR(pg_catalog.=) 'S' OR t.oid OPERATOR(pg_catalog.=) ANY (
+                  '{AnyTextOids}'::pg_catalog.oid[]))::pg_catalog.text,
+               pg_catalog.concat(t.typnamespace, '.', t.typname),
+               t.attname::pg_catalog.text, t.atttypid::pg_catalog.text
+          FROM (
+            SELECT t.*, a.attname, a.atttypid, a.attnum
+              FROM (SELECT * FROM reached LIMIT {MostRows + 1}) t
+              LEFT JOIN LATERAL (
+                SELECT a.attname, a.atttypid, a.attnum FROM pg_catalog.pg_attribute a
+                 WHERE t.typtype OPERATOR(pg_catalog.=) 'c' AND a.attrelid OPERATOR(pg_catalog.=) t.typrelid
+                   AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+                OFFSET 0
+              ) a ON true
+             LIMIT {MostRows + 1}
+          ) t
+         ORDER BY t.oid, t.attnum
         """;
 
-    private static DataType Describe(uint oid, ILookup<uint, TypeRow> rows, Dictionary<uint, DataType> described)
+    private static DataType Describe(
+        uint oid, ILookup<uint, TypeRow> rows, Dictionary<uint, DataType> described, int level)
     {
         if (described.TryGetValue(oid, out var known))
             return known;
+        if (level > MostLevels)
+            throw TooDeep();
         if (rows[oid].FirstOrDefault() is not { } row)
             return Unknown;
 
-        var type = new DataType(oid, row.Name, row.IsHstore ? JsonForm.Hstore : FormOf(oid));
+        var form = row.IsHstore ? JsonForm.Hstore : FormOf(oid);
+        var type = new DataType(oid, row.Name, form) { TakesAnyText = row.TakesAnyText };
         if (row.Element != 0)
         {
+            var element = Describe(row.Element, rows, described, level + 1);
             type = type with
             {
                 Form = type.Form == JsonForm.Vector ? JsonForm.Vector : JsonForm.Array,
-                Element = Describe(row.Element, rows, described),
+                Element = element,
+                Levels = element.Levels + 1,
                 Delimiter = rows[row.Element].FirstOrDefault()?.Delimiter ?? ',',
             };
         }
@@ -190,15 +266,21 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         else if (row.BaseType != 0)
         {
             // A domain is written as what it is over.
-            type = Describe(row.BaseType, rows, described) with { Oid = oid, Name = row.Name };
+            var over = Describe(row.BaseType, rows, described, level + 1);
+            type = over with { Oid = oid, Name = row.Name, Levels = over.Levels + 1 };
         }
         else if (row.IsComposite)
         {
-            var attributes = rows[oid].Where(one => one.Attribute is not null)
-                .Select(one => new TypeAttribute(one.Attribute!.Name, Describe(one.Attribute.Type, rows, described)));
-            type = type with { Form = JsonForm.Composite, Composite = new CompositeType(oid, row.Name, [.. attributes]) };
+            TypeAttribute[] attributes = [.. rows[oid].Select(one => one.Attribute).OfType<AttributeRow>()
+                .Select(one => new TypeAttribute(one.Name, Describe(one.Type, rows, described, level + 1)))];
+            type = type with
+            {
+                Form = JsonForm.Composite,
+                Composite = new CompositeType(oid, row.Identity, attributes),
+                Levels = 1 + attributes.Select(attribute => attribute.Type.Levels).DefaultIfEmpty().Max(),
+            };
         }
-        return described[oid] = type;
+        return described[oid] = type.Levels <= MostLevels ? type : throw TooDeep();
     }
 
     /// <summary>The one table PostgreSQL type → JSON. What is not in it is text; the OIDs are in pg_type.dat.</summary>
@@ -215,8 +297,11 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock)
         _ => JsonForm.Text,
     };
 
+    private sealed record RememberedType(DataType Type, long ReadAt);
+
     private sealed record TypeRow(
-        uint Oid, string Name, uint BaseType, uint Element, char Delimiter, bool IsComposite, bool IsHstore, AttributeRow? Attribute);
+        uint Oid, string Name, uint BaseType, uint Element, char Delimiter, bool IsComposite, bool IsHstore,
+        bool TakesAnyText, string Identity, AttributeRow? Attribute);
 
     private sealed record AttributeRow(string Name, uint Type);
 }
