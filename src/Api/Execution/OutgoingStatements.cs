@@ -143,7 +143,9 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
         }
         return new SentStatement(statement, bound, bound.ToCommand(), known, IsFresh: _asked is not null)
         {
-            Check = check, ResultTypes = _resultTypes, MayFollowDdl = MayFollowDdl,
+            Check = check,
+            ResultTypes = _resultTypes,
+            MayFollowDdl = MayFollowDdl,
         };
     }
 

@@ -228,8 +228,11 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
 
         public Way Named(string table) => this with
         {
-            Setup = Setup.Replace("notes", table).Replace("|~|", Operator(table)), Before = [.. Before.Select(sql => sql.Replace("notes", table))],
-            Sql = Sql.Replace("notes", table).Replace("|~|", Operator(table)), Type = Type?.Replace("notes", table), Table = table,
+            Setup = Setup.Replace("notes", table).Replace("|~|", Operator(table)),
+            Before = [.. Before.Select(sql => sql.Replace("notes", table))],
+            Sql = Sql.Replace("notes", table).Replace("|~|", Operator(table)),
+            Type = Type?.Replace("notes", table),
+            Table = table,
         };
 
         /// <summary>One that no other case has.</summary>
