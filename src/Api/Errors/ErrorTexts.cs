@@ -42,16 +42,12 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
         var tailIsProse = error.SqlState.StartsWith("42", StringComparison.Ordinal) || error.SqlState == PostgresErrorCodes.InvalidRegularExpression;
         var message = new MessageText(error.MessageText, tailIsProse);
         var hint = error.Hint is null ? null : new MessageText(error.Hint, tailIsProse: true);
-        var referred = ReferredTableOf(error.Detail);
 
         var wanted = new HashSet<string>(StringComparer.Ordinal);
         message.AddDoubtful(wanted);
         hint?.AddDoubtful(wanted);
-        foreach (var text in new[] { referred, error.InternalQuery })
-        {
-            if (text is not null)
-                wanted.Add(text);
-        }
+        if (error.InternalQuery is { } composed)
+            wanted.Add(composed);
         var standing = FieldsOf(error);
         foreach (var statement in statements)
             SqlTokens.Find(statement.Sql.Text, wanted, standing);
@@ -62,11 +58,18 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
             isRaised ? error.MessageText
                 : IsEnglish(error) && message.Show(standing, mark) is { } shown ? shown
                 : InWords(error.SqlState),
-            isRaised ? error.Hint : IsEnglish(error) ? hint?.Show(standing, MessageText.Mark) : null,
-            DetailOf(error, referred is not null && standing.Contains(referred) ? $"\"{referred}\"" : MessageText.Mark),
+            isRaised ? error.Hint : HintOf(error) ?? (IsEnglish(error) ? hint?.Show(standing, MessageText.Mark) : null),
+            DetailOf(error),
             error.InternalQuery is { } query && standing.Contains(query) ? query : null,
             where);
     }
+
+    /// <summary>
+    /// Which name was meant: found before anything runs, among the names of the caller's SQL and the catalog. Within a function, which may
+    /// have composed its SQL of values, an error has no position in the caller's.
+    /// </summary>
+    private static string? HintOf(PostgresException error) =>
+        error is { Position: > 0, Routine: "errorMissingColumn" or "errorMissingRTE" } ? error.Hint : null;
 
     /// <summary>The names that the error has fields for; a caller sees those anyway.</summary>
     private static HashSet<string> FieldsOf(PostgresException error)
@@ -93,10 +96,10 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
         : $"PostgreSQL reports SQLSTATE {sqlState}.";
 
     /// <summary>
-    /// The columns of a violated key, which programs look for: <c>Key (email)=(…) already exists.</c> They stand before the values. Only
-    /// PostgreSQL's own checks of constraints are known to write a detail so.
+    /// The columns of a violated key, which programs look for: <c>Key (email)=(…) already exists.</c> They stand before the values, and a
+    /// table's name behind them. Only PostgreSQL's own checks of constraints are known to write a detail so.
     /// </summary>
-    private static string? DetailOf(PostgresException error, string referred)
+    private static string? DetailOf(PostgresException error)
     {
         if (error.Detail is not { } detail || KeyOf(detail) is not { } columns)
             return null;
@@ -112,18 +115,18 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
                 $"{key} conflicts with existing key ({columns})=({MessageText.Mark}).",
             { Routine: "ri_ReportViolation" } when detail.EndsWith($"referenced from table \"{error.TableName}\".", StringComparison.Ordinal) =>
                 $"{key} is still referenced from table \"{error.TableName}\".",
-            { Routine: "ri_ReportViolation" } when IsEnglish(error) => $"{key} is not present in table {referred}.",
+            { Routine: "ri_ReportViolation" } when ReferredTableOf(detail) is { } referred => $"{key} is not present in table \"{referred}\".",
             { Routine: "ri_ReportViolation" } => $"{key} violates the foreign key.",
             _ => null,
         };
     }
 
     /// <summary>PostgreSQL's own words come last, so that no value can pass for the table's name.</summary>
-    private static string? ReferredTableOf(string? detail)
+    private static string? ReferredTableOf(string detail)
     {
         const string Before = ") is not present in table \"";
-        var start = detail?.LastIndexOf(Before, StringComparison.Ordinal) ?? -1;
-        return start >= 0 && detail![(start + Before.Length)..] is [.. var name, '"', '.'] ? name : null;
+        var start = detail.LastIndexOf(Before, StringComparison.Ordinal);
+        return start >= 0 && detail[(start + Before.Length)..] is [.. var name, '"', '.'] ? name : null;
     }
 
     /// <summary>What is in the first parentheses, in any language; null where no value follows.</summary>

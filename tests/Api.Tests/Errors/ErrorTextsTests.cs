@@ -72,7 +72,9 @@ public sealed class ErrorTextsTests
     [InlineData("23505", "comparetup_index_btree", "Key (n)=(canary) is duplicated.", "Key (n)=(…) is duplicated.")]
     [InlineData("23P01", "check_exclusion_or_unique_constraint", "Key (a)=(canary) conflicts with existing key (a)=(canary).", "Key (a)=(…) conflicts with existing key (a)=(…).")]
     [InlineData("23503", "ri_ReportViolation", "Key (user_id)=(canary) is not present in table \"users\".", "Key (user_id)=(…) is not present in table \"users\".")]
-    [InlineData("23503", "ri_ReportViolation", "Key (user_id)=(canary) is not present in table \"strangers\".", "Key (user_id)=(…) is not present in table ….")]
+    [InlineData("23503", "ri_ReportViolation", "Key (user_id)=(canary) is not present in table \"strangers\".", "Key (user_id)=(…) is not present in table \"strangers\".")]
+    [InlineData("23503", "ri_ReportViolation", "Key (id)=() is not present in table \"canary\".) is not present in table \"t\".", "Key (id)=(…) is not present in table \"t\".")]
+    [InlineData("23503", "ri_ReportViolation", "Schlüssel (id)=(canary) ist nicht in Tabelle »t« vorhanden.", "Key (id)=(…) violates the foreign key.")]
     [InlineData("23503", "ri_ReportViolation", "Key (id)=() is not present in table \"canary\".) is still referenced from table \"t\".", "Key (id)=(…) is still referenced from table \"t\".")]
     [InlineData("23505", "another_routine", "Key (canary)=(canary) already exists.", null)]
     [InlineData("23502", "ExecConstraints", "Failing row contains (1, canary).", null)]
@@ -102,6 +104,18 @@ public sealed class ErrorTextsTests
     [InlineData("SELECT canary", "SELECT f($1)", false)]
     public void InternalQuery_StaysWhereItIsAStringOfTheSql(string query, string sql, bool isShown) =>
         Assert.Equal(isShown ? query : null, Show(Error("x", "42703", query: query), sql).InternalQuery);
+
+    [Theory]
+    [InlineData(8, "errorMissingColumn", "Perhaps you meant to reference the column \"users.email\".")]
+    [InlineData(0, "errorMissingColumn", "Perhaps you meant to reference the column ….")]
+    [InlineData(8, "another_routine", "Perhaps you meant to reference the column ….")]
+    public void HintOfAName_StaysWhereItIsOfTheCallersSql(int position, string routine, string expected)
+    {
+        const string Hint = "Perhaps you meant to reference the column \"users.email\".";
+        var error = new PostgresException("x", "ERROR", "ERROR", "42703", hint: Hint, position: position, routine: routine);
+
+        Assert.Equal(expected, Show(error, "SELECT emial FROM users").Hint);
+    }
 
     [Fact]
     public void RaisedError_StaysAsItsAuthorWroteIt()
