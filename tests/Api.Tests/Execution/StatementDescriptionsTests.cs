@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Gateway.Api.Execution;
 using Gateway.Api.Rows;
-using Gateway.Contracts;
 using Npgsql;
 
 namespace Gateway.Api.Tests.Execution;
@@ -100,10 +99,10 @@ public sealed class StatementDescriptionsTests : IDisposable
 
     private static BoundStatement Statement(string sql, params string?[] types)
     {
-        var faults = new List<RequestFault>();
+        var faults = new RequestFaults();
         var declared = types.Length == 0 ? (JsonElement?)null : JsonSerializer.SerializeToElement(types);
         var statement = ParameterBinder.Bind(sql, JsonElement.Parse("[[1]]"), declared, null, "", faults);
-        Assert.Empty(faults);
+        Assert.Equal(0, faults.Count);
         return statement;
     }
 }
