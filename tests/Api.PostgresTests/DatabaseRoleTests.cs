@@ -1,9 +1,9 @@
-using Gateway.Api.Replay;
 using System.Net;
 using System.Text.RegularExpressions;
 using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.PostgresTests.Callers;
+using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

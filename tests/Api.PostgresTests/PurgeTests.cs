@@ -1,6 +1,6 @@
-using Gateway.Api.Replay;
 using System.Net;
 using Gateway.Api.PostgresTests.Faults;
+using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

@@ -1,7 +1,7 @@
-using Gateway.Api.Replay;
 using System.Net;
 using System.Text.Json.Nodes;
 using Gateway.Api.PostgresTests.Faults;
+using Gateway.Api.Replay;
 
 namespace Gateway.Api.PostgresTests;
 

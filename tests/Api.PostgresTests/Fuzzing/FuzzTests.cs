@@ -1,4 +1,3 @@
-using Gateway.Api.Replay;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
@@ -9,6 +8,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Gateway.Api.Admission;
 using Gateway.Api.PostgresTests.Callers;
+using Gateway.Api.Replay;
 using Gateway.LocalPostgres;
 using Npgsql;
 

@@ -1,8 +1,8 @@
-using Gateway.Api.Replay;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using Gateway.Api.PostgresTests.Faults;
+using Gateway.Api.Replay;
 using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests.Lifecycle;
