@@ -52,7 +52,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         _own = Source(dsn.Value, passwords, logs, pool: 4);
         Journal = new Journal(TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
         var callers = Source(dsn.Value, passwords, logs, pool: 0);
-        Sessions = new SessionPool(callers, options.PoolSize, Journal, new Watchdog(_own), clock);
+        Sessions = new SessionPool(callers, Queue, Journal, new Watchdog(_own), clock);
         // A cancel takes as long as what it cancels, so it has a session to itself.
         Activities = new Activities(Journal, own: _own, unpooled: callers, clock);
         Types = new TypeCatalog(_own, clock);

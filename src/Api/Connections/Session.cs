@@ -264,18 +264,30 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     {
         if (Abandoned)
         {
-            _ = AbandonAsync();
+            _ = LeaveAsync(new TaskCompletionSource());
             return;
         }
         await connection.DisposeAsync();
         _abandon.Dispose();
     }
 
-    private async Task AbandonAsync()
+    /// <summary>Ends an abandoned session, and returns once nothing of it is left on the server.</summary>
+    /// <param name="givesUp">Whether to look no further; told how long the server has been silent.</param>
+    public async Task EndAbandonedAsync(Func<TimeSpan, bool> givesUp)
     {
-        _ = watchdog.PursueAsync(_processId, _work);
+        var ended = new TaskCompletionSource();
+        _ = LeaveAsync(ended);
+        await watchdog.PursueAsync(_processId, ended.Task, givesUp);
+    }
+
+    /// <summary>Closes the connection when what waits on it has ended.</summary>
+    /// <param name="ended">Set where the server ended that; the backend may run on where the gateway had to.</param>
+    private async Task LeaveAsync(TaskCompletionSource ended)
+    {
         await Bounded.AbandonAsync(_work, _abandon);
         await connection.DisposeAsync();
+        if (!_abandon.IsCancellationRequested)
+            ended.SetResult();
     }
 
     private async Task<bool> SucceedsAsync(params NpgsqlBatchCommand[] commands)

@@ -56,6 +56,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             record.Runs++;
             try
             {
+                if (record.Runs > 1)
+                    await connection.Queue.RenewAsync(place, call.Activity.Caller, deadline);
                 return await (RequestTrace.IsOn
                     ? RunTracedAsync(call, connection, attempts.NeedsNewSession, deadline, record, stream)
                     : RunOnceAsync(call, connection, attempts.NeedsNewSession, deadline, record, stream));
