@@ -136,6 +136,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         if (passwords is not null)
             builder.UsePasswordProvider(_ => passwords.ReadAgain(), (_, _) => ValueTask.FromResult(passwords.ReadAgain()));
         ParameterTextFactory.AddTo(builder);
+        MessageLimit.AddTo(builder);
         return builder
             // Types are the catalog's business; Npgsql would read all of pg_type for each data source.
             .ConfigureTypeLoading(types => types.EnableTypeLoading(false))
