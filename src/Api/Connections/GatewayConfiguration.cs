@@ -43,6 +43,12 @@ internal sealed record GatewayConfiguration(
         Check(options, $"{Section}__", faults);
         if (options.DefaultTimeoutMs > options.MaxTimeoutMs)
             faults.Add($"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs ({options.MaxTimeoutMs}).");
+        if (options.MemoryBudgetBytes < MemoryBudget.LeastFor(options))
+        {
+            faults.Add(
+                $"{Section}__MemoryBudgetBytes is {options.MemoryBudgetBytes}: with these {Section}__BodyLimitBytes and "
+                + $"{Section}__ResponseLimitBytes it must be at least {MemoryBudget.LeastFor(options)}.");
+        }
 
         var dsns = ReadDsns(options, configuration, faults);
         var callers = CallerSettings.Read(options, faults);

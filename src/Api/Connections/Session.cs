@@ -68,6 +68,9 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     /// </summary>
     public bool Abandoned => !_work.IsCompleted;
 
+    /// <summary>What waits for the server, or has waited last.</summary>
+    public Task Work => _work;
+
     /// <summary>The time since its last request.</summary>
     public TimeSpan IdleTime => clock.GetElapsedTime(_lastUse);
 
@@ -241,7 +244,8 @@ internal sealed class Session(NpgsqlConnection connection, Guid? proof, Watchdog
     public async Task<ActivityRecord?> FindRecordAsync(NpgsqlBatchCommand find)
     {
         await using var batch = _isUntouched ? Batch(find) : Batch(new NpgsqlBatchCommand("ROLLBACK"), find);
-        await using var reader = await batch.ExecuteReaderAsync(Abandoning);
+        // A recorded answer is read into its place at once.
+        await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, Abandoning);
         var record = await ActivityRecord.ReadAsync(reader, Abandoning);
         // Nothing of a caller's has run in it.
         _isUntouched = true;

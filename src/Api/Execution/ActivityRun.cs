@@ -100,7 +100,7 @@ internal sealed class ActivityRun(
     {
         if (!record.RequestHash.AsSpan().SequenceEqual(call.RequestHash))
             throw Journal.Mismatch();
-        return ActivityAnswer.Recorded(record.Answer ?? throw Journal.Escaped());
+        return answer.Recorded(record.Answer ?? throw Journal.Escaped());
     }
 
     private async Task<ActivityRecord?> FindRecordAsync()

@@ -92,7 +92,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         record.Enter(Stage.Connect);
         var session = await OpenAsync(call, connection, needsNew, deadline);
         DatabaseTrace.Reach(connection, session);
-        var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), clock, stream);
+        var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), record.Memory, clock, stream);
         var run = new ActivityRun(call, connection, session, answer, deadline);
         try
         {
@@ -116,7 +116,10 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         {
             // What is abandoned may still write to it, so its memory is not given back then.
             if (session.Abandoned)
+            {
                 stream?.GiveUp();
+                record.Memory.KeepUntil(session.Work);
+            }
             else
                 run.Answer.Dispose();
             await session.RollBackAsync();
