@@ -57,6 +57,14 @@ public sealed class GatewayProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>The most memory that it has had of the machine at any time, in bytes.</summary>
+    public long PeakMemory => 1024 * long.Parse(
+        File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]);
+
+    /// <summary>Where it listens, once it does: the first address that it has named.</summary>
+    public Uri Address => new(Output[Output.IndexOf(Ready, StringComparison.Ordinal)..].Split([' ', ',', '\n'], StringSplitOptions.RemoveEmptyEntries)
+        .First(word => word.StartsWith("http://", StringComparison.Ordinal)));
+
     /// <summary>Starts one and waits until it listens.</summary>
     public static Task<GatewayProcess> StartAsync(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
         StartCommandAsync(environment, Built(environment, arguments));

@@ -9,8 +9,9 @@ namespace Gateway.Api.Admission;
 /// </summary>
 /// <param name="next">What comes after it.</param>
 /// <param name="callers">Whose the keys are.</param>
+/// <param name="memory">What its requests may hold.</param>
 /// <param name="tokens">Whose the tokens are; null where no issuer is configured.</param>
-internal sealed class CallerIdentification(RequestDelegate next, Callers callers, Tokens? tokens = null)
+internal sealed class CallerIdentification(RequestDelegate next, Callers callers, MemoryBudget memory, Tokens? tokens = null)
 {
     /// <exception cref="Failure"><c>unauthenticated</c>, <c>issuer_unavailable</c>, <c>rate_limited</c></exception>
     public Task InvokeAsync(HttpContext http)
@@ -28,7 +29,9 @@ internal sealed class CallerIdentification(RequestDelegate next, Callers callers
 
     private Task AdmitAsync(HttpContext http, CallerRequirement requirement, Caller caller)
     {
-        RequestRecord.Of(http).Caller = caller;
+        var record = RequestRecord.Of(http);
+        record.Caller = caller;
+        record.Memory = memory.Open(caller.Name);
         return caller.Limits is { } limits ? RunAsync(http, limits.Enter(requirement.TakesPlace)) : next(http);
     }
 

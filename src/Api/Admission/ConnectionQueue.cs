@@ -48,6 +48,34 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
             return (Places - _free, _count, _turnsTaken);
     }
 
+    /// <summary>
+    /// Takes a place for a session that nobody could end, even where none is free: then the next ones that are given up are not
+    /// handed on. Disposing what is returned gives it up.
+    /// </summary>
+    public Place Hold()
+    {
+        lock (_lock)
+            _free--;
+        return new Place(this);
+    }
+
+    /// <summary>
+    /// Waits until a request that has a place may have another session: where its last one holds a place of its own
+    /// (<see cref="Hold"/>), it lets go of its own and waits for its turn, or each try would take one session more.
+    /// </summary>
+    /// <exception cref="Failure"><c>saturated</c>, or <c>deadline_exceeded</c> while waiting; the place is gone then.</exception>
+    public async ValueTask RenewAsync(Place place, string caller, Deadline deadline)
+    {
+        lock (_lock)
+        {
+            if (_free >= 0)
+                return;
+        }
+        place.Dispose();
+        await EnterAsync(caller, deadline);
+        place.TakeAgain();
+    }
+
     /// <summary>Waits for a place; disposing what is returned gives it up.</summary>
     /// <exception cref="Failure"><c>saturated</c>, or <c>deadline_exceeded</c> while waiting.</exception>
     public async ValueTask<Place> EnterAsync(string caller, Deadline deadline)
@@ -126,7 +154,8 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
         Waiter next;
         lock (_lock)
         {
-            if (_turns.First is not { } turn)
+            // What is held beyond the places comes back first.
+            if (_free < 0 || _turns.First is not { } turn)
             {
                 _free++;
                 return;
@@ -143,9 +172,17 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
     private Failure Saturated() => new(ProblemCode.Saturated, _saturated);
 
     /// <summary>The right to hold one session.</summary>
-    internal readonly struct Place(ConnectionQueue queue) : IDisposable
+    internal sealed class Place(ConnectionQueue queue) : IDisposable
     {
-        public void Dispose() => queue.Leave();
+        private int _isGivenUp;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _isGivenUp, 1) == 0)
+                queue.Leave();
+        }
+
+        public void TakeAgain() => _isGivenUp = 0;
     }
 
     /// <summary>Whoever takes it out of its list, under the lock, settles it.</summary>

@@ -1,3 +1,4 @@
+using Gateway.Api.Admission;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -8,6 +9,12 @@ internal static partial class ConnectionStartup
     /// <summary>Long enough for a server that is slow, short enough for somebody who waits.</summary>
     private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// What is read ahead of a connection's requests, in bytes: as much as their heads may have, and enough to read a body at
+    /// the network's speed.
+    /// </summary>
+    private const int ConnectionBuffer = 64 * 1024;
+
     /// <returns>All settings, of which the connections are a part.</returns>
     /// <exception cref="StartupException">Every fault of the configuration.</exception>
     public static GatewayConfiguration AddConnections(this WebApplicationBuilder builder)
@@ -17,6 +24,7 @@ internal static partial class ConnectionStartup
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(configuration);
         builder.Services.AddSingleton(configuration.Options);
+        builder.Services.AddSingleton(MemoryBudget.Of(configuration.Options));
         builder.Services.AddSingleton<ConnectionRegistry>();
         builder.Services.AddHostedService<ReachabilityWatch>();
         builder.Services.AddHostedService<TransactionReaper>();
@@ -26,6 +34,11 @@ internal static partial class ConnectionStartup
             // The limit of a body is the endpoint's to keep, which answers at its own; Kestrel reads on for a while after
             // that, so that a caller which is still sending gets the answer rather than a broken pipe. This bounds it.
             kestrel.Limits.MaxRequestBodySize = 16L * configuration.Options.BodyLimitBytes;
+            kestrel.Limits.MaxConcurrentConnections = configuration.Options.MaxConnections;
+            // What a connection may make the server hold besides is counted by nobody, so it is small.
+            kestrel.Limits.MaxRequestBufferSize = ConnectionBuffer;
+            kestrel.Limits.Http2.InitialConnectionWindowSize = ConnectionBuffer;
+            kestrel.Limits.Http2.InitialStreamWindowSize = ConnectionBuffer;
         });
         return configuration;
     }

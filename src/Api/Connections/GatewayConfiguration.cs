@@ -48,6 +48,12 @@ internal sealed record GatewayConfiguration(
             faults.Add($"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs ({options.MaxTimeoutMs}).");
         if (options.ShowErrorValues && !isDevelopment)
             faults.Add($"{Section}__ShowErrorValues is true: only Development shows the values that an error holds; leave it out.");
+        if (options.MemoryBudgetBytes < MemoryBudget.LeastFor(options))
+        {
+            faults.Add(
+                $"{Section}__MemoryBudgetBytes is {options.MemoryBudgetBytes}: with these {Section}__BodyLimitBytes and "
+                + $"{Section}__ResponseLimitBytes it must be at least {MemoryBudget.LeastFor(options)}.");
+        }
 
         var dsns = ReadDsns(options, configuration, faults);
         var callers = CallerSettings.Read(options, faults);

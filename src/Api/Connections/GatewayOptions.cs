@@ -30,6 +30,17 @@ internal sealed class GatewayOptions
     [Range(1024, 1 << 30)]
     public int ResponseLimitBytes { get; set; } = 4 << 20;
 
+    /// <summary>
+    /// The memory that requests may hold together, for what they have sent and what they are answered, in bytes; null for a third
+    /// of what the runtime may use, and no more than 256 MiB.
+    /// </summary>
+    [Range(1 << 20, int.MaxValue)]
+    public int? MemoryBudgetBytes { get; set; }
+
+    /// <summary>The most connections of callers to this replica; past it one is closed as it comes.</summary>
+    [Range(1, 100_000)]
+    public int MaxConnections { get; set; } = 1000;
+
     /// <summary>The most rows of an answer, held or streamed, those of a transaction's statements together; null for any number.</summary>
     [Range(1, int.MaxValue)]
     public int? RowLimit { get; set; }

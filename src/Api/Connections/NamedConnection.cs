@@ -98,7 +98,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         HasControlRole = control != dsn;
         Role = role;
         Journal = new Journal(_lookUps, role, dsn.JournalKey, TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
-        Sessions = new SessionPool(callers, options.PoolSize, new Watchdog(_watch, _own), clock);
+        Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own), clock);
         Activities = new Activities(Journal, _lookUps, _cancels, role, clock);
         LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
@@ -223,6 +223,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         if (passwords is not null)
             builder.UsePasswordProvider(_ => passwords.ReadAgain(), (_, _) => ValueTask.FromResult(passwords.ReadAgain()));
         ParameterTextFactory.AddTo(builder);
+        MessageLimit.AddTo(builder);
         return builder
             // Types are the catalog's business; Npgsql would read all of pg_type for each data source.
             .ConfigureTypeLoading(types => types.EnableTypeLoading(false))

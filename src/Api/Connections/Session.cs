@@ -69,6 +69,9 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
     /// </summary>
     public bool Abandoned => !_work.IsCompleted;
 
+    /// <summary>What waits for the server, or has waited last.</summary>
+    public Task Work => _work;
+
     /// <summary>The time since its last request.</summary>
     public TimeSpan IdleTime => clock.GetElapsedTime(_lastUse);
 
@@ -264,18 +267,30 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
     {
         if (Abandoned)
         {
-            _ = AbandonAsync();
+            _ = LeaveAsync(new TaskCompletionSource());
             return;
         }
         await connection.DisposeAsync();
         _abandon.Dispose();
     }
 
-    private async Task AbandonAsync()
+    /// <summary>Ends an abandoned session, and returns once nothing of it is left on the server.</summary>
+    /// <param name="givesUp">Whether to look no further; told how long the server has been silent.</param>
+    public async Task EndAbandonedAsync(Func<TimeSpan, bool> givesUp)
     {
-        _ = watchdog.PursueAsync(backend.ProcessId, _work);
+        var ended = new TaskCompletionSource();
+        _ = LeaveAsync(ended);
+        await watchdog.PursueAsync(backend.ProcessId, ended.Task, givesUp);
+    }
+
+    /// <summary>Closes the connection when what waits on it has ended.</summary>
+    /// <param name="ended">Set where the server ended that; the backend may run on where the gateway had to.</param>
+    private async Task LeaveAsync(TaskCompletionSource ended)
+    {
         await Bounded.AbandonAsync(_work, _abandon);
         await connection.DisposeAsync();
+        if (!_abandon.IsCancellationRequested)
+            ended.SetResult();
     }
 
     private async Task<bool> SucceedsAsync(params NpgsqlBatchCommand[] commands)

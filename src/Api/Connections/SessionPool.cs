@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
+using Gateway.Api.Admission;
 using Gateway.Api.Execution;
 using Gateway.Api.Replay;
 using Npgsql;
@@ -11,7 +12,7 @@ namespace Gateway.Api.Connections;
 /// instead of after this one, and which one caller's error (SQLSTATE XX000, say) empties for all (docs/decisions/0003).
 /// How many there may be is the queue's business.
 /// </summary>
-internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog watchdog, TimeProvider clock)
+internal sealed class SessionPool(NpgsqlDataSource source, ConnectionQueue queue, Watchdog watchdog, TimeProvider clock)
     : IAsyncDisposable
 {
     /// <summary>
@@ -39,9 +40,25 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
     /// </summary>
     private const int LeftBehind = 8;
 
+    /// <summary>
+    /// How many abandoned sessions may be left behind of which the server does not say whether they run still: a network that
+    /// swallows packets must not take the whole pool along. Where the server answers, each counts until it is gone.
+    /// </summary>
+    private const int LeftUnknown = 4;
+
+    /// <summary>How long the server must have been silent for that; one look takes a second at most.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(0.9);
+
+    /// <summary>
+    /// How long an abandoned session counts while the server is silent: it has most likely ended it by its own checks of the
+    /// connection, or lost it.
+    /// </summary>
+    private static readonly TimeSpan LongSilence = TimeSpan.FromSeconds(10);
+
     // Last in, first out: what is in use stays warm, and what is not grows old.
     private readonly ConcurrentStack<Session> _idle = new();
-    private readonly SemaphoreSlim _connecting = new(size + LeftBehind);
+    private readonly SemaphoreSlim _connecting = new(queue.Places + LeftBehind);
+    private readonly SemaphoreSlim _unknown = new(LeftUnknown);
     private volatile bool _closed;
 
     /// <summary>The sessions that wait for a request.</summary>
@@ -60,7 +77,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
             if (session.IdleTime < TrustedIdleTime || await session.AnswersAsync())
                 return session;
             // What cut this one off has most likely cut off all.
-            await session.DisposeAsync();
+            await CloseAsync(session);
             await CloseIdleAsync();
         }
         return await OpenAsync(deadline);
@@ -73,7 +90,7 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
         if (session.IsClean && !_closed)
             _idle.Push(session);
         else
-            await session.DisposeAsync();
+            await CloseAsync(session);
     }
 
     public async ValueTask DisposeAsync()
@@ -81,6 +98,34 @@ internal sealed class SessionPool(NpgsqlDataSource source, int size, Watchdog wa
         _closed = true;
         await CloseIdleAsync();
         await source.DisposeAsync();
+    }
+
+    private ValueTask CloseAsync(Session session)
+    {
+        if (!session.Abandoned)
+            return session.DisposeAsync();
+        _ = EndAbandonedAsync(session, queue.Hold());
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Has an abandoned session count against the pool until it is gone.</summary>
+    private async Task EndAbandonedAsync(Session session, ConnectionQueue.Place place)
+    {
+        using (place)
+        {
+            var isUnknown = false;
+            await session.EndAbandonedAsync(silence =>
+            {
+                if (!isUnknown && silence >= Silence && _unknown.Wait(0))
+                {
+                    isUnknown = true;
+                    place.Dispose();
+                }
+                return silence >= LongSilence;
+            });
+            if (isUnknown)
+                _unknown.Release();
+        }
     }
 
     private async Task CloseIdleAsync()

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -18,8 +19,8 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
 
     private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(1);
 
-    /// <summary>Over so many seconds; then the session's end of the connection is closed.</summary>
-    private const int Attempts = 10;
+    /// <summary>How soon an abandoned session is looked at again: twice as long each time.</summary>
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(25);
 
     /// <summary>
     /// What is sent, and how long to wait then. A cancel that comes before the statement has begun is lost, so it is
@@ -48,18 +49,36 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
         return work.IsCompleted;
     }
 
-    /// <summary>Ends the backend of an abandoned session as soon as its server listens again.</summary>
-    public async Task PursueAsync(int processId, Task work)
+    /// <summary>Ends the backend of an abandoned session, and returns once it is gone.</summary>
+    /// <param name="processId">The backend's process ID.</param>
+    /// <param name="ended">Ends with the session's connection, where nobody but its server ended that.</param>
+    /// <param name="givesUp">Whether to look no further; told how long the server has been silent.</param>
+    public async Task PursueAsync(int processId, Task ended, Func<TimeSpan, bool> givesUp)
     {
-        for (var attempt = 0; attempt < Attempts && !work.IsCompleted; attempt++)
+        var heard = Stopwatch.GetTimestamp();
+        var pause = FirstPause;
+        while (!ended.IsCompleted)
         {
-            await SendAsync(Terminate, processId);
-            await Task.WhenAny(work, Task.Delay(SendTime));
+            switch (await SendAsync(Terminate, processId))
+            {
+                case false:
+                    // There is no such backend any more.
+                    return;
+                case true:
+                    heard = Stopwatch.GetTimestamp();
+                    break;
+            }
+            if (givesUp(Stopwatch.GetElapsedTime(heard)))
+                return;
+            await Task.WhenAny(ended, Task.Delay(pause));
+            pause = pause < SendTime ? pause * 2 : SendTime;
         }
     }
 
-    private async Task SendAsync(string sql, int processId)
+    /// <returns>Whether there is such a backend; null where the server did not say.</returns>
+    private async Task<bool?> SendAsync(string sql, int processId)
     {
+        bool? answer = null;
         try
         {
             await Bounded.RunAsync(
@@ -67,25 +86,28 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
                 {
                     try
                     {
-                        await SendAsync(control, sql, processId, cancellation);
+                        answer = await SendAsync(control, sql, processId, cancellation);
                     }
                     catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
                     {
-                        await SendAsync(own, sql, processId, cancellation);
+                        answer = await SendAsync(own, sql, processId, cancellation);
                     }
                 },
                 SendTime);
         }
-        catch (Exception error) when (error is NpgsqlException or TimeoutException)
+        catch (Exception error) when (error is NpgsqlException or TimeoutException or ObjectDisposedException)
         {
             // The next step is taken all the same, and the last is to give the session up.
+            return null;
         }
+        return answer;
     }
 
-    private static async Task SendAsync(NpgsqlDataSource source, string sql, int processId, CancellationToken cancellation)
+    private static async Task<bool?> SendAsync(
+        NpgsqlDataSource source, string sql, int processId, CancellationToken cancellation)
     {
         await using var command = source.CreateCommand(sql);
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = processId });
-        await command.ExecuteNonQueryAsync(cancellation);
+        return (bool?)await command.ExecuteScalarAsync(cancellation);
     }
 }

@@ -21,6 +21,8 @@ internal static partial class Shutdown
     public static void AddShutdown(this WebApplicationBuilder builder, GatewayOptions options)
     {
         builder.Services.AddSingleton<RequestsInFlight>();
+        builder.Services.AddSingleton<PipelineWatch>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<PipelineWatch>());
         // The host's own 30 s would cut off requests that have a right to more.
         builder.Services.Configure<HostOptions>(
             host => host.ShutdownTimeout = TimeSpan.FromMilliseconds(options.MaxTimeoutMs) + BeyondBudget);

@@ -13,6 +13,9 @@ internal static class StatementEndpoints
     public const string IdempotencyKey = "Idempotency-Key";
     public const string IdempotentReplayed = "Idempotent-Replayed";
 
+    /// <summary>So much of an answer is given to the server at a time, in bytes.</summary>
+    private const int Piece = 64 * 1024;
+
     public static void MapStatements(this IEndpointRouteBuilder routes)
     {
         var statements = routes.MapGroup("/v1").RequireCaller().WithTags("Statements");
@@ -56,6 +59,7 @@ internal static class StatementEndpoints
     {
         var record = RequestRecord.Of(http);
         var call = await ReadAsync(http, operation, options, record);
+        using var watched = PipelineWatch.Begin(http);
 
         using var deadline = new Deadline(call.Budget, record.Elapsed, clock, http.RequestAborted);
         if (call.IsQuery && AnswerForms.Choose(http.Request) is not AnswerForm.Json and var form)
@@ -85,7 +89,7 @@ internal static class StatementEndpoints
     internal static async ValueTask<ActivityCall> ReadAsync(
         HttpContext http, Operation operation, GatewayOptions options, RequestRecord record)
     {
-        using var body = await RequestBody.ReadAsync(http.Request, options.BodyLimitBytes);
+        using var body = await RequestBody.ReadAsync(http.Request, options);
         return RequestReader.Read(body.Fields, http.Request.Headers[IdempotencyKey], operation, options, record);
     }
 
@@ -103,6 +107,9 @@ internal static class StatementEndpoints
         http.Response.ContentLength = json.Length;
         record.AnswerBytes = json.Length;
         record.WriteHeaders(http.Response);
+        // Kestrel copies what it is given, all of it: a slow caller's answer would be held twice.
+        for (; json.Length > Piece; json = json[Piece..])
+            await http.Response.BodyWriter.WriteAsync(json[..Piece], http.RequestAborted);
         await http.Response.BodyWriter.WriteAsync(json, http.RequestAborted);
     }
 }

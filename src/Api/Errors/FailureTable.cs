@@ -37,7 +37,7 @@ internal static class FailureTable
             [ProblemCode.Cancelled] = new(422, false, "The activity was cancelled"),
             [ProblemCode.ActivityInFlight] = new(409, true, "An earlier attempt of the activity is still running"),
             [ProblemCode.RateLimited] = new(429, true, "The caller sends too many requests"),
-            [ProblemCode.Saturated] = new(503, true, "No connection came free"),
+            [ProblemCode.Saturated] = new(503, true, "There is no room for the request at present"),
             [ProblemCode.IssuerUnavailable] = new(503, true, "The keys of the token's issuer can't be read"),
             [ProblemCode.Conflict] = new(503, true, "The statement lost against a concurrent one"),
             [ProblemCode.DatabaseUnavailable] = new(503, true, "The database can't be reached"),

@@ -13,6 +13,9 @@ internal sealed class ProblemAnswer : FailureForm
     private const int LongestDetail = 700;
     private const int LongestHint = 300;
 
+    /// <summary>PostgreSQL's own names are no longer; a function's RAISE can have any.</summary>
+    private const int LongestName = 63;
+
     public static readonly ProblemAnswer Instance = new();
 
     public override string MediaType => "application/problem+json";
@@ -37,11 +40,11 @@ internal sealed class ProblemAnswer : FailureForm
             Hint = Shorten(failure.Refusal?.Hint, LongestHint),
             Statement = failure.Statement,
             Position = failure.Refusal?.Position,
-            Schema = failure.Refusal?.Schema,
-            Table = failure.Refusal?.Table,
-            Column = failure.Refusal?.Column,
-            DataType = failure.Refusal?.DataType,
-            Constraint = failure.Refusal?.Constraint,
+            Schema = Shorten(failure.Refusal?.Schema, LongestName),
+            Table = Shorten(failure.Refusal?.Table, LongestName),
+            Column = Shorten(failure.Refusal?.Column, LongestName),
+            DataType = Shorten(failure.Refusal?.DataType, LongestName),
+            Constraint = Shorten(failure.Refusal?.Constraint, LongestName),
             Retryable = answer.Retryable,
             Committed = failure.Committed,
             ActivityId = activityId,

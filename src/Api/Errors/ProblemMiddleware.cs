@@ -29,9 +29,13 @@ internal sealed partial class ProblemMiddleware(
         }
         catch (BadHttpRequestException error)
         {
-            await AnswerAsync(http, error.StatusCode == StatusCodes.Status413PayloadTooLarge
-                ? RequestBody.TooLarge(options.BodyLimitBytes)
-                : Failure.Invalid([new RequestFault("", error.Message)]));
+            await AnswerAsync(http, error.StatusCode switch
+            {
+                StatusCodes.Status413PayloadTooLarge => RequestBody.TooLarge(options.BodyLimitBytes),
+                // It comes more slowly than the server waits for.
+                StatusCodes.Status408RequestTimeout => RequestBody.TooSlow(error),
+                _ => Failure.Invalid([new RequestFault("", error.Message)]),
+            });
         }
         catch (Exception error)
         {

@@ -1,3 +1,4 @@
+using Gateway.Api.Admission;
 using Gateway.Api.Rows;
 
 namespace Gateway.Api.Execution;
@@ -6,9 +7,10 @@ namespace Gateway.Api.Execution;
 /// What a request is answered with: the bytes of the body, made now or by an earlier attempt; or the rows, sent as they come.
 /// </summary>
 /// <param name="limits">How large it may be.</param>
+/// <param name="memory">Counts the memory that it takes.</param>
 /// <param name="clock">The clock that a stream's rows wait for company by.</param>
 /// <param name="stream">Takes the rows to the caller; null where they are held.</param>
-internal sealed class ActivityAnswer(AnswerLimits limits, TimeProvider clock, RowStream? stream = null) : IDisposable
+internal sealed class ActivityAnswer(AnswerLimits limits, MemoryReservation memory, TimeProvider clock, RowStream? stream = null) : IDisposable
 {
     private readonly List<StatementResult> _results = [];
 
@@ -33,7 +35,13 @@ internal sealed class ActivityAnswer(AnswerLimits limits, TimeProvider clock, Ro
     /// <summary>Whether the rows, or the first of them, are on their way to the caller.</summary>
     public bool HasBegun => stream is { HasBegun: true };
 
-    public static ActivityAnswer Recorded(byte[] body) => new(default, TimeProvider.System) { _recorded = body };
+    /// <summary>The recorded answer of an earlier attempt, in this one's place.</summary>
+    public ActivityAnswer Recorded(byte[] body)
+    {
+        memory.Take(body.Length);
+        _recorded = body;
+        return this;
+    }
 
     /// <summary>The next statement's result, to be read; it has the room that the ones before have left.</summary>
     public StatementResult Add(ActivityCall call, StatementCall statement)
@@ -43,8 +51,8 @@ internal sealed class ActivityAnswer(AnswerLimits limits, TimeProvider clock, Ro
             _bytes += last.Written.Length;
             _rows += last.Returned;
         }
-        var writer = stream?.Writer ?? call.Layout.WriterOf(statement, call.Numbers, new PooledBuffer(limits.Bytes, taken: _bytes));
-        var result = new StatementResult(statement, writer, new RowReader(writer, stream, limits, _rows, clock), isHeld: stream is null);
+        var writer = stream?.Writer ?? call.Layout.WriterOf(statement, call.Numbers, new PooledBuffer(limits.Bytes, _bytes, memory));
+        var result = new StatementResult(statement, writer, new RowReader(writer, stream, limits, _rows, memory, clock), isHeld: stream is null);
         _results.Add(result);
         return result;
     }
@@ -52,8 +60,12 @@ internal sealed class ActivityAnswer(AnswerLimits limits, TimeProvider clock, Ro
     /// <summary>Writes the body, where rows are held: they can be counted only once they are read.</summary>
     public void Complete(ActivityCall call)
     {
-        if (stream is null)
-            call.Layout.WriteBody(_body = new PooledBuffer(int.MaxValue), call, _results);
+        if (stream is not null)
+            return;
+        call.Layout.WriteBody(_body = new PooledBuffer(int.MaxValue, memory: memory), call, _results);
+        // The body has all of them.
+        foreach (var result in _results)
+            result.Dispose();
     }
 
     /// <summary>Writes a stream's end.</summary>

@@ -131,7 +131,7 @@ internal sealed class ActivityRun(
         KnowsOutcome = true;
         if (!record.RequestHash.AsSpan().SequenceEqual(call.RequestHash))
             throw Journal.Mismatch();
-        return ActivityAnswer.Recorded(record.Answer ?? throw Journal.Escaped());
+        return answer.Recorded(record.Answer ?? throw Journal.Escaped());
     }
 
     /// <summary>Looks for the activity's record, by the control role.</summary>

@@ -87,7 +87,7 @@ internal sealed class Attempts(Deadline deadline, TimeProvider clock)
     public bool IsInDoubtAfter(Exception error) => _inDoubt && (!KnowsOutcome || error is not Failure
     {
         Code: not (ProblemCode.ActivityInFlight or ProblemCode.Conflict or ProblemCode.DatabaseUnavailable
-            or ProblemCode.DeadlineExceeded),
+            or ProblemCode.DeadlineExceeded or ProblemCode.Saturated),
     });
 
     /// <summary>What is answered where it could not be found out whether a run committed.</summary>

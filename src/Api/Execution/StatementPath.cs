@@ -56,6 +56,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             record.Runs++;
             try
             {
+                if (record.Runs > 1)
+                    await connection.Queue.RenewAsync(place, call.Activity.Caller, deadline);
                 return await (RequestTrace.IsOn
                     ? RunTracedAsync(call, connection, attempts, deadline, record, stream)
                     : RunOnceAsync(call, connection, attempts, deadline, record, stream));
@@ -94,7 +96,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         record.Enter(Stage.Connect);
         var (session, key) = await OpenAsync(call, connection, attempts.NeedsNewSession, deadline);
         DatabaseTrace.Reach(connection, session);
-        var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), clock, stream);
+        var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), record.Memory, clock, stream);
         var run = new ActivityRun(call, connection, session, key, answer, deadline, attempts.AsksAll, attempts.Refusal);
         try
         {
@@ -119,7 +121,10 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             attempts.KnowsOutcome = run.KnowsOutcome;
             // What is abandoned may still write to it, so its memory is not given back then.
             if (session.Abandoned)
+            {
                 stream?.GiveUp();
+                record.Memory.KeepUntil(session.Work);
+            }
             else
                 run.Answer.Dispose();
             await session.RollBackAsync();

@@ -13,10 +13,10 @@ internal sealed record ActivityRecord(byte[] RequestHash, byte[]? Answer, DateTi
     public static async Task<ActivityRecord?> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
     {
         await reader.ReadAsync(cancellation);
-        return reader.IsDBNull(0) ? null : new ActivityRecord(
-            reader.GetFieldValue<byte[]>(0),
-            reader.IsDBNull(1) ? null : reader.GetFieldValue<byte[]>(1),
-            reader.GetFieldValue<DateTimeOffset>(2),
-            reader.GetFieldValue<DateTimeOffset>(3));
+        return await reader.IsDBNullAsync(0, cancellation) ? null : new ActivityRecord(
+            await reader.GetFieldValueAsync<byte[]>(0, cancellation),
+            await reader.IsDBNullAsync(1, cancellation) ? null : await reader.GetFieldValueAsync<byte[]>(1, cancellation),
+            await reader.GetFieldValueAsync<DateTimeOffset>(2, cancellation),
+            await reader.GetFieldValueAsync<DateTimeOffset>(3, cancellation));
     }
 }

@@ -134,7 +134,8 @@ internal sealed class Journal(
                     Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId),
                 },
             };
-            await using var reader = await find.ExecuteReaderAsync(ending);
+            // A recorded answer is read into its place at once.
+            await using var reader = await find.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, ending);
             return await ActivityRecord.ReadAsync(reader, ending);
         },
         AskTime, cancellation);

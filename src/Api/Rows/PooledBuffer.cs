@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Numerics;
+using Gateway.Api.Admission;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 
@@ -7,10 +9,11 @@ namespace Gateway.Api.Rows;
 /// <summary>An answer, or a part of one, that is held in pooled memory, up to a limit.</summary>
 /// <param name="limit">The most bytes of it all.</param>
 /// <param name="taken">What other parts have taken of that.</param>
-internal sealed class PooledBuffer(int limit, int taken = 0) : IBufferWriter<byte>, IDisposable
+/// <param name="memory">Counts it; null where it is small, or gone in a moment.</param>
+internal sealed class PooledBuffer(int limit, int taken = 0, MemoryReservation? memory = null) : IBufferWriter<byte>, IDisposable
 {
     private const int FirstSize = 4096;
-    private byte[] _bytes = ArrayPool<byte>.Shared.Rent(FirstSize);
+    private byte[] _bytes = Rent(FirstSize, memory);
 
     public int Length { get; private set; }
 
@@ -77,7 +80,7 @@ internal sealed class PooledBuffer(int limit, int taken = 0) : IBufferWriter<byt
 
     public void Dispose()
     {
-        ArrayPool<byte>.Shared.Return(_bytes);
+        GiveBack(_bytes);
         _bytes = [];
     }
 
@@ -91,9 +94,23 @@ internal sealed class PooledBuffer(int limit, int taken = 0) : IBufferWriter<byt
         var wanted = Length + Math.Max(sizeHint, 256);
         if (wanted <= _bytes.Length)
             return;
-        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(wanted, _bytes.Length * 2));
+        var larger = Rent(Math.Max(wanted, _bytes.Length * 2), memory);
         _bytes.AsSpan(0, Length).CopyTo(larger);
-        ArrayPool<byte>.Shared.Return(_bytes);
+        GiveBack(_bytes);
         _bytes = larger;
+    }
+
+    private static byte[] Rent(int length, MemoryReservation? memory)
+    {
+        // To the power of two that a pool would give.
+        length = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)length), (uint)Array.MaxLength);
+        memory?.Take(length);
+        return BufferPool.Rent(length);
+    }
+
+    private void GiveBack(byte[] bytes)
+    {
+        BufferPool.Return(bytes);
+        memory?.GiveBack(bytes.Length);
     }
 }

@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace Gateway.Api.Rows;
 
 /// <summary>
@@ -31,7 +29,7 @@ internal readonly ref struct QuotedText
             return new QuotedText(text[1..end], end + 1, null);
 
         var length = LengthOf(text, end);
-        var value = ArrayPool<byte>.Shared.Rent(length);
+        var value = BufferPool.Rent(length);
         var written = 0;
         for (var read = 1; read < length - 1; read++)
         {
@@ -45,7 +43,7 @@ internal readonly ref struct QuotedText
     public void Dispose()
     {
         if (_rented is not null)
-            ArrayPool<byte>.Shared.Return(_rented);
+            BufferPool.Return(_rented);
     }
 
     private static int LengthOf(ReadOnlySpan<byte> text, int from)

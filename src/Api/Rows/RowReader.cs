@@ -1,6 +1,7 @@
-using System.Buffers;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Text.Unicode;
+using Gateway.Api.Admission;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 using Npgsql;
@@ -12,12 +13,17 @@ namespace Gateway.Api.Rows;
 /// <param name="stream">Takes them on to the caller; null where they are held.</param>
 /// <param name="limits">How large the answer may be.</param>
 /// <param name="rowsBefore">The rows of the answer's earlier results.</param>
+/// <param name="memory">Counts the memory that a value takes.</param>
 /// <param name="clock">The clock that a row's wait for company runs by.</param>
-internal sealed class RowReader(RowWriter writer, RowStream? stream, AnswerLimits limits, long rowsBefore, TimeProvider clock)
+internal sealed class RowReader(
+    RowWriter writer, RowStream? stream, AnswerLimits limits, long rowsBefore, MemoryReservation memory, TimeProvider clock)
     : IDisposable
 {
     /// <summary>A larger string or JSON value is sent on in parts of about that.</summary>
     private const int PartLength = 32 * 1024;
+
+    /// <summary>The value, and an element of it that is read out of its quotes.</summary>
+    private const long PartsOfValue = 2;
 
     private byte[] _value = [];
 
@@ -77,8 +83,8 @@ internal sealed class RowReader(RowWriter writer, RowStream? stream, AnswerLimit
 
     public void Dispose()
     {
-        if (_value.Length > 0)
-            ArrayPool<byte>.Shared.Return(_value);
+        BufferPool.Return(_value);
+        memory.GiveBack(PartsOfValue * _value.Length);
         _value = [];
     }
 
@@ -271,7 +277,9 @@ internal sealed class RowReader(RowWriter writer, RowStream? stream, AnswerLimit
         if (length > _value.Length)
         {
             Dispose();
-            _value = ArrayPool<byte>.Shared.Rent(length);
+            var rented = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)length), (uint)Array.MaxLength);
+            memory.Take(PartsOfValue * rented);
+            _value = BufferPool.Rent(rented);
         }
         return _value.AsMemory(0, length);
     }

@@ -39,6 +39,7 @@ internal static class SqlEndpoint
             ?? throw Invalid($"{SqlHeaders.IsolationLevel} is ReadUncommitted, ReadCommitted, RepeatableRead or Serializable.");
         var call = await ReadAsync(http.Request, headers, caller, connection, options);
         record.ActivityId = call.Activity.ActivityId;
+        using var watched = PipelineWatch.Begin(http);
 
         if (call.IsTransaction)
             headers.Batch.Echo(http.Response.Headers);
@@ -71,7 +72,7 @@ internal static class SqlEndpoint
         HttpRequest request, SqlHeaders headers, Caller caller, NamedConnection connection, GatewayOptions options)
     {
         var key = KeyOf(request.Headers[StatementEndpoints.IdempotencyKey]);
-        using var body = await RequestBody.ReadAsync(request, options.BodyLimitBytes, anyType: true);
+        using var body = await RequestBody.ReadAsync(request, options, anyType: true);
         var read = SqlRequestReader.Read(body.Fields, headers.ArrayMode);
 
         var batch = read.IsBatch ? headers.Batch : default;

@@ -18,7 +18,7 @@ internal sealed class ConnectionMetrics
         var meter = gateway.Meter;
         meter.CreateObservableUpDownCounter(
             "db.client.connection.count", CountSessions,
-            "{connection}", "Sessions of callers: idle ones, and those that requests hold or open.");
+            "{connection}", "Sessions of callers: idle ones, and those that requests hold or open, or that could not be ended.");
         meter.CreateObservableUpDownCounter(
             "db.client.connection.max", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Places),
             "{connection}", "The most sessions that callers may have.");

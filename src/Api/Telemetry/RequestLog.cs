@@ -52,6 +52,7 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
         }
         finally
         {
+            record.Memory?.Dispose();
             // Ends the stage that is on.
             record.Enter(Stage.Answer);
             var labels = HttpLabels.Of(http);

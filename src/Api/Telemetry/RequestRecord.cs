@@ -37,6 +37,9 @@ internal sealed class RequestRecord(TimeProvider clock)
     /// <summary>Who sent it, where the endpoint wants to know: then it is found out before the handler runs.</summary>
     public Caller? Caller { get; set; }
 
+    /// <summary>What it holds of the memory budget, where the endpoint wants a caller.</summary>
+    public MemoryReservation Memory { get; set; } = null!;
+
     public string? ActivityId { get; set; }
     public int? Attempt { get; set; }
     public string? Connection { get; set; }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Endpoints;
 
@@ -199,10 +200,10 @@ public sealed class ManifestTests
         Assert.Null(deployment["spec"]!["replicas"]);
         Assert.Contains("@sha256:", Container(deployment)["image"]!.GetValue<string>());
 
-        // Each request that runs or waits holds its body, and each that runs its answer; the runtime keeps to 75 % of the limit.
-        var held = ((connection.PoolSize + connection.QueueLimit) * (long)options.BodyLimitBytes)
-            + (connection.PoolSize * (long)options.ResponseLimitBytes) + (128 << 20);
+        // The sum of deploy/README.md; the runtime keeps to 75 % of the limit.
         var limit = long.Parse(Container(deployment)["resources"]!["limits"]!["memory"]!.GetValue<string>().Replace("Mi", ""), CultureInfo.InvariantCulture) << 20;
+        var budget = options.MemoryBudgetBytes ?? Math.Max(limit / 4 * 3 / 3, MemoryBudget.LeastFor(options));
+        var held = (160L << 20) + budget + (options.MaxConnections * 128L * 1024) + ((connection.PoolSize + OwnSessions) * (3L << 19));
         Assert.True(held <= limit * 3 / 4, $"{held >> 20} MiB may be held, and the limit is {limit >> 20} MiB.");
     }
 

@@ -139,7 +139,7 @@ public sealed class CallersTests
         http.Features.Set(new RequestRecord(TimeProvider.System));
         http.Request.QueryString = new QueryString(query);
         http.SetEndpoint(new Endpoint(null, requirement is null ? [] : new EndpointMetadataCollection(requirement), null));
-        await new CallerIdentification(handler ?? (_ => Task.CompletedTask), Known).InvokeAsync(http);
+        await new CallerIdentification(handler ?? (_ => Task.CompletedTask), Known, new MemoryBudget(1 << 20)).InvokeAsync(http);
         return http;
     }
 

@@ -31,6 +31,42 @@ public sealed class ConnectionQueueTests : IDisposable
     }
 
     [Fact]
+    public async Task HeldPlace_CountsUntilItIsGivenUp()
+    {
+        var queue = new ConnectionQueue("c", places: 1, queueLimit: 1);
+        var running = await queue.EnterAsync("a", _deadline);
+        var held = queue.Hold();
+        var waiting = queue.EnterAsync("b", _deadline).AsTask();
+
+        running.Dispose();
+        running.Dispose();
+        Assert.False(waiting.IsCompleted);
+        held.Dispose();
+
+        using var place = await waiting;
+        Assert.Equal(1, queue.Read().Taken);
+    }
+
+    [Fact]
+    public async Task RequestWhoseSessionIsHeld_WaitsForItsTurnBeforeItHasAnother()
+    {
+        var queue = new ConnectionQueue("c", places: 1, queueLimit: 1);
+        using var place = await queue.EnterAsync("a", _deadline);
+        await queue.RenewAsync(place, "a", _deadline);
+
+        var held = queue.Hold();
+        var renewing = queue.RenewAsync(place, "a", _deadline).AsTask();
+        Assert.False(renewing.IsCompleted);
+        Assert.Equal(1, queue.Read().Taken);
+        held.Dispose();
+        await renewing;
+
+        Assert.Equal(1, queue.Read().Taken);
+        place.Dispose();
+        Assert.Equal(0, queue.Read().Taken);
+    }
+
+    [Fact]
     public async Task Waiting_IsInTheOrderOfArrival()
     {
         var queue = new ConnectionQueue("c", places: 1, queueLimit: 10);

@@ -1,0 +1,57 @@
+using System.Net;
+using Gateway.Api.PostgresTests.Faults;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>
+/// A session that the gateway had to leave counts against the pool for as long as its server runs it: what can't be ended
+/// must not be followed by more of the same.
+/// </summary>
+[Collection(TimingCollection.Name)]
+public sealed class AbandonedSessionTests(GatewayFixture fixture, ITestOutputHelper output)
+{
+    private const int PoolSize = 2;
+
+    /// <summary>
+    /// A division of numbers of so many digits looks for no cancel and no termination, and takes seconds. It is not a constant,
+    /// or it would be done while it is planned.
+    /// </summary>
+    private const string Uninterruptible =
+        "SELECT length((repeat('7', 131000 + length(n) - 1)::numeric / repeat('3', 65000 + length(n) - 1)::numeric)::text) FROM (VALUES ('x')) v (n)";
+
+    [Fact]
+    public async Task UninterruptibleStatements_TakeNoMoreSessionsThanThePoolHas()
+    {
+        await using var backends = await Backends.WatchAsync(fixture.Dsn);
+        await using var gateway = await RunningGateway.StartAsync(
+            $"--DSN={backends.Named(fixture.Dsn)}", $"--Gateway:Connections:default:PoolSize={PoolSize}");
+        (await SendAsync(gateway, "SELECT 1", 5000)).Expect(HttpStatusCode.OK);
+
+        var most = 0L;
+        for (var round = 0; round < 6; round++)
+        {
+            var answers = await Task.WhenAll(Enumerable.Range(0, PoolSize).Select(_ => SendAsync(gateway, Uninterruptible, 80)));
+            foreach (var answer in answers)
+                answer.ExpectProblem(504, "deadline_exceeded");
+            most = Math.Max(most, await CountAsync(backends));
+        }
+
+        output.WriteLine($"{most} at most");
+        Assert.InRange(most, 1, PoolSize);
+        // And they are given back: as many as there are, at once.
+        while (await CountAsync(backends) > 0)
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        var running = Enumerable.Range(0, PoolSize).Select(_ => SendAsync(gateway, $"SELECT 1 FROM {turnstile.Pass}", 20_000)).ToArray();
+        await turnstile.HoldsAsync(PoolSize);
+        await turnstile.OpenAsync();
+        foreach (var answer in await Task.WhenAll(running))
+            answer.Expect(HttpStatusCode.OK);
+    }
+
+    private static Task<long> CountAsync(Backends backends) => backends.ReadAsync<long>(
+        $"SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, '{backends.Application}') AND query LIKE '%131000%'");
+
+    private static Task<Answer> SendAsync(RunningGateway gateway, string sql, int timeoutMs) =>
+        gateway.Client.PostAsync("query", new { activityId = "abandoned", sql, timeoutMs });
+}

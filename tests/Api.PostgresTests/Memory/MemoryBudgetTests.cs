@@ -1,0 +1,141 @@
+using System.Net;
+using System.Text;
+using Gateway.Api.Admission;
+using Gateway.Api.PostgresTests.Callers;
+
+namespace Gateway.Api.PostgresTests.Memory;
+
+/// <summary>What requests make the gateway hold is counted, and no caller has all of it.</summary>
+public sealed class MemoryBudgetTests(GatewayFixture fixture)
+{
+    private const int MiB = 1 << 20;
+    private const int BodyLength = 4 * MiB;
+
+    private readonly string _greedy = ApiKey.New();
+    private readonly string _modest = ApiKey.New();
+
+    [Fact]
+    public async Task BodiesThatWait_AreCountedAndLeaveRoomForAnotherCaller()
+    {
+        const int Budget = 64 * MiB;
+        await using var gateway = await StartAsync($"--Gateway:MemoryBudgetBytes={Budget}");
+        using var modest = new GatewayClient(gateway.Address, _modest);
+        using var greedy = new GatewayClient(gateway.Address, _greedy);
+        var callers = new List<RawCaller>();
+        var answers = new List<Task<string>>();
+        for (var i = 0; i < 30; i++)
+        {
+            var caller = await RawCaller.ConnectAsync(gateway.Address);
+            callers.Add(caller);
+            await caller.BeginAsync(BodyLength, _greedy);
+            await caller.SendAsync(Encoding.ASCII.GetBytes("{\"sql\": \"" + new string(' ', (39 * MiB / 10) - 9)));
+            answers.Add(caller.ReadAsync());
+        }
+
+        // As many wait as there is room for three quarters of it, each with what was read of it and with what comes next.
+        const int Most = Budget / 4 * 3 / BodyLength;
+        while (answers.Count(answer => answer.IsCompleted) < callers.Count - Most)
+            await Task.WhenAny(answers.Where(answer => !answer.IsCompleted));
+        foreach (var answer in answers.Where(answer => answer.IsCompleted))
+        {
+            var text = await answer;
+            Assert.Contains("503", text);
+            Assert.Contains("saturated", text);
+            Assert.Contains("Retry-After", text);
+        }
+        (await QueryAsync(modest, "SELECT 1", new string('x', 100_000))).Expect(HttpStatusCode.OK);
+
+        foreach (var caller in callers)
+            caller.Dispose();
+        var after = await Answer.UntilAsync(() => QueryAsync(greedy, "SELECT 1", new string('x', MiB)), answer => answer.Status == HttpStatusCode.OK);
+        after.Expect(HttpStatusCode.OK);
+        await Task.WhenAll(answers);
+    }
+
+    [Fact]
+    public async Task BodiesThatAreAnnounced_TakeWhatHasComeOfThem()
+    {
+        await using var gateway = await StartAsync($"--Gateway:MemoryBudgetBytes={32 * MiB}");
+        using var greedy = new GatewayClient(gateway.Address, _greedy);
+        var callers = new List<RawCaller>();
+        for (var i = 0; i < 300; i++)
+        {
+            var caller = await RawCaller.ConnectAsync(gateway.Address);
+            callers.Add(caller);
+            await caller.BeginAsync(BodyLength, _greedy);
+            await caller.SendAsync("{"u8.ToArray());
+        }
+
+        (await QueryAsync(greedy, "SELECT 1", new string('x', 100_000))).Expect(HttpStatusCode.OK);
+
+        foreach (var caller in callers)
+            caller.Dispose();
+    }
+
+    [Fact]
+    public async Task BodyThatTakesTooLong_IsAnsweredThoughItGoesOn()
+    {
+        await using var gateway = await StartAsync("--Gateway:DefaultTimeoutMs=500", "--Gateway:MaxTimeoutMs=1000");
+        using var caller = await RawCaller.ConnectAsync(gateway.Address);
+        await caller.BeginAsync(BodyLength, _greedy);
+        var answer = caller.ReadAsync();
+
+        // More than the least rate that the server asks for.
+        while (!answer.IsCompleted && await caller.SendAsync(new byte[1000]))
+            await Task.WhenAny(answer, Task.Delay(50, TestContext.Current.CancellationToken));
+
+        Assert.Contains("deadline_exceeded", await answer);
+    }
+
+    [Fact]
+    public async Task AnswersThatNobodyTakes_AreCounted()
+    {
+        const int Length = 12 * MiB;
+        await using var gateway = await StartAsync(
+            $"--Gateway:BodyLimitBytes={MiB}", $"--Gateway:ResponseLimitBytes={16 * MiB}", $"--Gateway:MemoryBudgetBytes={68 * MiB}");
+        using var greedy = new GatewayClient(gateway.Address, _greedy);
+        var callers = new List<RawCaller>();
+        var taken = 0;
+        var refused = 0;
+        for (var i = 0; i < 8; i++)
+        {
+            var caller = await RawCaller.ConnectAsync(gateway.Address, receiveBuffer: 4096);
+            callers.Add(caller);
+            await caller.SendAsync(new { activityId = "held", sql = $"SELECT repeat('x', 1000) FROM generate_series(1, {Length / 1000})" }, _greedy);
+            var head = await caller.ReadAsync(atMost: 100);
+            if (head.StartsWith("HTTP/1.1 200", StringComparison.Ordinal))
+                taken++;
+            else if (head.StartsWith("HTTP/1.1 503", StringComparison.Ordinal))
+                refused++;
+        }
+
+        Assert.Equal(8, taken + refused);
+        Assert.InRange(taken, 1, 3);
+        foreach (var caller in callers)
+            caller.Dispose();
+        (await Answer.UntilAsync(() => QueryAsync(greedy, $"SELECT repeat('x', 1000) FROM generate_series(1, {Length / 1000})"), answer => answer.Status == HttpStatusCode.OK))
+            .Expect(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task RequestThatNeverFits_IsNotToBeTriedAgain()
+    {
+        await using var gateway = await StartAsync($"--Gateway:MemoryBudgetBytes={32 * MiB}");
+        using var greedy = new GatewayClient(gateway.Address, _greedy);
+
+        // Two bytes of JSON for each, and a row of the parser's table.
+        var body = "{\"activityId\": \"a\", \"sql\": \"SELECT $1::int[]\", \"parameters\": [[" + string.Join(',', Enumerable.Repeat("1", 2_000_000)) + "]]}";
+        (await greedy.PostAsync("query", body)).ExpectProblem(413, "body_too_large");
+
+        (await QueryAsync(greedy, "SELECT 1")).Expect(HttpStatusCode.OK);
+    }
+
+    private static Task<Answer> QueryAsync(GatewayClient client, string sql, string? filler = null) => client.PostAsync(
+        "query", filler is null ? new { activityId = "memory", sql } : new { activityId = "memory", sql = $"{sql} /* {filler} */" });
+
+    private Task<RunningGateway> StartAsync(params string[] settings) => RunningGateway.StartAsync(
+    [
+        $"--DSN={fixture.Dsn}", .. CallersFixture.Settings("greedy", [_greedy], "default=read"),
+        .. CallersFixture.Settings("modest", [_modest], "default=read"), .. settings,
+    ]);
+}

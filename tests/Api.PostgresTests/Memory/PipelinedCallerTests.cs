@@ -1,0 +1,51 @@
+using System.Text;
+
+namespace Gateway.Api.PostgresTests.Memory;
+
+/// <summary>A caller's leaving is noticed behind whatever it has sent ahead.</summary>
+public sealed class PipelinedCallerTests(GatewayFixture fixture)
+{
+    /// <summary>Of two requests, say, which one may send ahead; as much as is read ahead; more than that.</summary>
+    [Theory]
+    [InlineData(1_000)]
+    [InlineData(64 * 1024)]
+    [InlineData(100_000)]
+    [InlineData(2_000_000)]
+    public async Task CallerLeavesBehindWhatItSentAhead_ItsStatementEnds(int ahead)
+    {
+        var marker = $"ahead_{ahead}_{Guid.NewGuid():N}";
+        var running = $"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%{marker}%'";
+        using var caller = await RawCaller.ConnectAsync(fixture.Address);
+        await caller.SendAsync(new { activityId = "ahead", sql = $"SELECT pg_sleep(120) /* {marker} */", timeoutMs = 120_000 });
+        // The next request, whose body has not all come.
+        var next = Encoding.ASCII.GetBytes($"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: {2 * ahead}\r\n\r\n");
+        var sending = caller.SendAsync((byte[])[.. next, .. new byte[ahead - next.Length]]);
+        while (await fixture.ReadAsync<long>(running) == 0)
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+
+        caller.Leave();
+
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (await fixture.ReadAsync<long>(running) > 0)
+            await Task.Delay(50, limit.Token);
+        await sending;
+    }
+
+    [Fact]
+    public async Task RequestSentAhead_IsAnsweredInItsTurn()
+    {
+        using var caller = await RawCaller.ConnectAsync(fixture.Address);
+        await caller.SendAsync(new { activityId = "first", sql = "SELECT pg_sleep(1.5)" });
+        await caller.SendAsync(new { activityId = "second", sql = "SELECT 2" });
+
+        var text = "";
+        while (!text.Contains("\"second\"", StringComparison.Ordinal))
+        {
+            var more = await caller.ReadAsync();
+            Assert.NotEmpty(more);
+            text += more;
+        }
+        Assert.Contains("\"first\"", text);
+        Assert.Equal(3, text.Split("HTTP/1.1 200").Length);
+    }
+}
