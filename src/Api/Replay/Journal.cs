@@ -280,24 +280,33 @@ internal sealed class Journal(
 
     private KnownKey Unknown(JournalState state) => new(null, state, clock.GetTimestamp());
 
+    /// <summary>Asks in a session of the control role; in another one where its server had closed the first.</summary>
     private async Task<T> InControlSessionAsync<T>(
         Func<NpgsqlConnection, CancellationToken, Task<T>> ask, TimeSpan limit, CancellationToken cancellation)
     {
-        T answer = default!;
-        try
+        for (var isSecond = false; ; isSecond = true)
         {
-            await Bounded.RunAsync(
-                async ending =>
-                {
-                    await using var session = await control.OpenConnectionAsync(ending);
-                    answer = await ask(session, ending);
-                },
-                limit, cancellation);
-            return answer;
-        }
-        catch (TimeoutException error)
-        {
-            throw new NpgsqlException("The server does not answer.", error);
+            T answer = default!;
+            try
+            {
+                await Bounded.RunAsync(
+                    async ending =>
+                    {
+                        await using var session = await control.OpenConnectionAsync(ending);
+                        answer = await ask(session, ending);
+                    },
+                    limit, cancellation);
+                return answer;
+            }
+            catch (NpgsqlException error) when (!isSecond && (error is not PostgresException refusal || PostgresFailure.EndsSession(refusal)))
+            {
+                // Those that are idle are most likely closed as well.
+                control.Clear();
+            }
+            catch (TimeoutException error)
+            {
+                throw new NpgsqlException("The server does not answer.", error);
+            }
         }
     }
 

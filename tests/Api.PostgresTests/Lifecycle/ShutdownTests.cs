@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Gateway.Api.PostgresTests.Faults;
+using Gateway.Api.PostgresTests.Memory;
 
 namespace Gateway.Api.PostgresTests.Lifecycle;
 
@@ -68,11 +69,25 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task CallerThatNeverEndsItsRequest_IsCutOffAtTheBound()
+    public async Task CallerThatNeverTakesItsAnswer_IsCutOffAtTheBound()
+    {
+        const int Length = 12 << 20;
+        await using var gateway = await StartAsync(
+            "--Gateway:MaxTimeoutMs=5000", "--Gateway:DefaultTimeoutMs=5000", "--Gateway:ResponseLimitBytes=16777216");
+        using var caller = await RawCaller.ConnectAsync(_address, receiveBuffer: 4096);
+        await caller.SendAsync(new { activityId = "a", sql = $"SELECT repeat('x', 1000) FROM generate_series(1, {Length / 1000})" });
+        Assert.StartsWith("HTTP/1.1 200", await caller.ReadAsync(atMost: 100));
+
+        Assert.Equal(0, await gateway.TerminateAsync());
+
+        Assert.Contains("requests are cut off", gateway.Output);
+    }
+
+    [Fact]
+    public async Task CallerThatNeverEndsItsRequest_IsAnsweredWithinTheBound()
     {
         await using var gateway = await StartAsync("--Gateway:MaxTimeoutMs=1000", "--Gateway:DefaultTimeoutMs=1000");
         using var slow = await BeginRequestAsync();
-        using var client = new GatewayClient(_address);
 
         var exit = gateway.TerminateAsync();
         // So fast that Kestrel has nothing against it, and so slow that it would take half an hour.
@@ -80,7 +95,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
 
         Assert.Equal(0, await exit);
         await sending.WaitAsync(Patience);
-        Assert.Contains("requests are cut off", gateway.Output);
+        Assert.Contains("deadline_exceeded", gateway.Output);
     }
 
     [Fact]
