@@ -1,4 +1,5 @@
 using System.Net;
+using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
@@ -73,7 +74,7 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
     public async Task LockOfTheCallersRole_AnnouncesNoCancel()
     {
         await using var gateway = await StartAsync();
-        var activity = new Gateway.Api.Replay.ActivityIdentity("loopback", "default", "locked");
+        var activity = new ActivityIdentity("loopback", "default", "locked");
         await using var forger = await GatewayFixture.OpenAsync(_role.Dsn);
         await using (var forge = new NpgsqlCommand("SELECT pg_advisory_lock_shared($1)", forger) { Parameters = { new() { Value = activity.CancelKey } } })
             await forge.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
@@ -85,6 +86,36 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
         });
 
         ended.ExpectProblem(504, "deadline_exceeded");
+    }
+
+    /// <summary>A caller's SQL sees the names of its role's sessions, and can give its own session any.</summary>
+    [Fact]
+    public async Task NameOfARunningActivity_MakesNoOtherSessionRunIt()
+    {
+        await using var gateway = await StartAsync();
+        await using var turnstile = await Turnstile.CloseAsync(_database);
+        var victim = gateway.Client.PostAsync("query", new { activityId = "victim", sql = $"SELECT 1 AS a FROM {turnstile.Pass}" });
+        await turnstile.HoldsAsync(1);
+        // Each is open in a transaction for as long as the test looks.
+        await using var copied = await ForgeAsync("(SELECT application_name FROM pg_stat_activity WHERE application_name LIKE '%:victim:%')");
+        var unkeyed = new ActivityIdentity("loopback", "default", "never-sent").TagFor("gateway", key: null, backend: default);
+        await using var made = await ForgeAsync($"'{unkeyed}'");
+
+        var found = (await gateway.Client.FindActivityAsync("victim")).Expect(HttpStatusCode.OK);
+        Assert.Equal("running", found.GetProperty("status").GetString());
+        await turnstile.OpenAsync();
+        (await victim).Expect(HttpStatusCode.OK);
+
+        foreach (var id in new[] { "victim", "never-sent" })
+        {
+            (await gateway.Client.FindActivityAsync(id)).ExpectProblem(404, "activity_not_found");
+            (await gateway.Client.CancelActivityAsync(id)).ExpectProblem(404, "activity_not_found");
+        }
+        foreach (var forger in new[] { copied, made })
+        {
+            await using var alive = new NpgsqlCommand("SELECT current_setting('application_name') LIKE 'gateway:%'", forger);
+            Assert.Equal(true, await alive.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        }
     }
 
     /// <summary>As a gateway leaves it behind that is killed, where the SQL has switched off what would end it.</summary>
@@ -106,6 +137,17 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
 
     private Task<RunningGateway> StartAsync(params string[] settings) =>
         RunningGateway.StartAsync([$"--DSN={_role.Dsn}", _role.ControlSetting, .. settings]);
+
+    /// <summary>Opens a transaction of the callers' role with that name.</summary>
+    private async Task<NpgsqlConnection> ForgeAsync(string name)
+    {
+        var session = await GatewayFixture.OpenAsync(_role.Dsn);
+        await using var begin = new NpgsqlCommand("BEGIN", session);
+        await begin.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        await using var forge = new NpgsqlCommand($"SELECT set_config('application_name', {name}, false)", session);
+        Assert.IsType<string>(await forge.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        return session;
+    }
 
     private async Task<long> CountAsync(string condition)
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using Gateway.Api.Connections;
 using Gateway.Api.PostgresTests.Faults;
 using Gateway.Api.Replay;
 using Npgsql;
@@ -127,6 +128,26 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
         Assert.Equal(2, await _server.ReadAsync<long>("SELECT count(*) FROM gateway_journal_records.key"));
     }
 
+    /// <summary>A gateway uses a key for an hour after another has got a new one.</summary>
+    [Fact]
+    public async Task ActivityThatRunsByTheKeyBefore_IsSeenByWhoHasTheNewOne()
+    {
+        await using var one = await StartAsync();
+        await using var turnstile = await Turnstile.CloseAsync(_dsn);
+        (await one.Client.PostAsync("execute", new { activityId = "first", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+        await _server.ExecuteAsync("UPDATE gateway_journal_records.key SET made_at = now() - interval '25 hours'");
+        await using var two = await StartAsync();
+        (await two.Client.PostAsync("execute", new { activityId = "second", sql = "SELECT 1 AS a" })).Expect(HttpStatusCode.OK);
+
+        var running = one.Client.PostAsync("execute", new { activityId = "by-the-old", sql = $"SELECT 1 AS a FROM {turnstile.Pass}" });
+        await turnstile.HoldsAsync(1);
+
+        Assert.Equal("running", (await two.Client.FindActivityAsync("by-the-old")).Expect(HttpStatusCode.OK).GetProperty("status").GetString());
+        await turnstile.OpenAsync();
+        (await running).Expect(HttpStatusCode.OK);
+        Assert.Equal(2, await _server.ReadAsync<long>("SELECT count(*) FROM gateway_journal_records.key"));
+    }
+
     [Fact]
     public async Task KeyThatIsGone_CostsTheSessionAndNotTheRequest()
     {
@@ -167,7 +188,7 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
     private async Task<int> PurgeAllAsync()
     {
         await using var source = NpgsqlDataSource.Create(_dsn);
-        var journal = new Journal(source, Connections.Dsn.Parse(_dsn).Username!, journalKey: null, TimeSpan.Zero, TimeProvider.System);
+        var journal = new Journal(new ControlSessions(source), Dsn.Parse(_dsn).Username!, journalKey: null, TimeSpan.Zero, TimeProvider.System);
         var all = 0;
         while (await journal.PurgeAsync(50, Patience, CancellationToken.None) is > 0 and var deleted)
             all += deleted;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -55,6 +56,7 @@ internal sealed class MessageLimit(Stream server) : Stream
             return Task.CompletedTask;
         });
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         while (true)

@@ -97,9 +97,10 @@ internal sealed class NamedConnection : IAsyncDisposable
         var role = dsn.Value.Username!;
         HasControlRole = control != dsn;
         Role = role;
-        Journal = new Journal(_lookUps, role, dsn.JournalKey, TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
+        var lookUps = new ControlSessions(_lookUps);
+        Journal = new Journal(lookUps, role, dsn.JournalKey, TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
         Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own), clock);
-        Activities = new Activities(Journal, _lookUps, _cancels, role, clock);
+        Activities = new Activities(Journal, lookUps, _cancels, role, clock);
         LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);

@@ -113,7 +113,7 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
             _cancelSent = true;
-            if (!await watchdog.EndAsync(backend.ProcessId, work))
+            if (!await watchdog.EndAsync(backend, work))
                 throw;
             await work;
         }
@@ -183,7 +183,7 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
         if (await Task.WhenAny(reading, Task.Delay(LeftOver, clock)) != reading)
         {
             _cancelSent = true;
-            await watchdog.EndAsync(backend.ProcessId, reading);
+            await watchdog.EndAsync(backend, reading);
         }
         try
         {
@@ -280,7 +280,7 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
     {
         var ended = new TaskCompletionSource();
         _ = LeaveAsync(ended);
-        await watchdog.PursueAsync(backend.ProcessId, ended.Task, givesUp);
+        await watchdog.PursueAsync(backend, ended.Task, givesUp);
     }
 
     /// <summary>Closes the connection when what waits on it has ended.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -14,8 +15,14 @@ namespace Gateway.Api.Connections;
 /// </param>
 internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
 {
-    private const string Cancel = "SELECT pg_catalog.pg_cancel_backend($1)";
-    private const string Terminate = "SELECT pg_catalog.pg_terminate_backend($1)";
+    private const string Cancel = $"SELECT pg_catalog.pg_cancel_backend(pid) {Target}";
+    private const string Terminate = $"SELECT pg_catalog.pg_terminate_backend(pid) {Target}";
+
+    /// <summary>
+    /// The backend, and no other that has got its process ID since. The port is hidden from a role that has lost the right to see it.
+    /// </summary>
+    private const string Target =
+        "FROM pg_catalog.pg_stat_get_activity($1) WHERE client_port IS NULL OR client_port OPERATOR(pg_catalog.=) $2";
 
     private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(1);
 
@@ -35,14 +42,14 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
     ];
 
     /// <summary>Ends what runs in the backend.</summary>
-    /// <param name="processId">The backend's process ID.</param>
+    /// <param name="backend">The backend.</param>
     /// <param name="work">What waits for the backend; done when the backend has ended what ran.</param>
     /// <returns>Whether the work is done; false after 350 ms, where the server does not answer.</returns>
-    public async Task<bool> EndAsync(int processId, Task work)
+    public async Task<bool> EndAsync(Backend backend, Task work)
     {
         foreach (var (sql, wait) in Steps)
         {
-            _ = SendAsync(sql, processId);
+            _ = SendAsync(sql, backend);
             if (await Task.WhenAny(work, Task.Delay(wait)) == work)
                 return true;
         }
@@ -50,16 +57,16 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
     }
 
     /// <summary>Ends the backend of an abandoned session, and returns once it is gone.</summary>
-    /// <param name="processId">The backend's process ID.</param>
+    /// <param name="backend">The backend.</param>
     /// <param name="ended">Ends with the session's connection, where nobody but its server ended that.</param>
     /// <param name="givesUp">Whether to look no further; told how long the server has been silent.</param>
-    public async Task PursueAsync(int processId, Task ended, Func<TimeSpan, bool> givesUp)
+    public async Task PursueAsync(Backend backend, Task ended, Func<TimeSpan, bool> givesUp)
     {
         var heard = Stopwatch.GetTimestamp();
         var pause = FirstPause;
         while (!ended.IsCompleted)
         {
-            switch (await SendAsync(Terminate, processId))
+            switch (await SendAsync(Terminate, backend))
             {
                 case false:
                     // There is no such backend any more.
@@ -76,7 +83,7 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
     }
 
     /// <returns>Whether there is such a backend; null where the server did not say.</returns>
-    private async Task<bool?> SendAsync(string sql, int processId)
+    private async Task<bool?> SendAsync(string sql, Backend backend)
     {
         bool? answer = null;
         try
@@ -86,11 +93,11 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
                 {
                     try
                     {
-                        answer = await SendAsync(control, sql, processId, cancellation);
+                        answer = await SendAsync(control, sql, backend, cancellation);
                     }
                     catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
                     {
-                        answer = await SendAsync(own, sql, processId, cancellation);
+                        answer = await SendAsync(own, sql, backend, cancellation);
                     }
                 },
                 SendTime);
@@ -103,11 +110,12 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
         return answer;
     }
 
-    private static async Task<bool?> SendAsync(
-        NpgsqlDataSource source, string sql, int processId, CancellationToken cancellation)
+    private static async Task<bool> SendAsync(
+        NpgsqlDataSource source, string sql, Backend backend, CancellationToken cancellation)
     {
         await using var command = source.CreateCommand(sql);
-        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = processId });
-        return (bool?)await command.ExecuteScalarAsync(cancellation);
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = backend.ProcessId });
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = backend.ClientPort ?? Backend.UnixSocket });
+        return await command.ExecuteScalarAsync(cancellation) is true;
     }
 }

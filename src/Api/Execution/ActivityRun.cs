@@ -12,7 +12,7 @@ namespace Gateway.Api.Execution;
 /// <param name="call">The request.</param>
 /// <param name="connection">Its connection.</param>
 /// <param name="session">A clean session.</param>
-/// <param name="key">The key of the journal's codes; null where the activity is not recorded.</param>
+/// <param name="key">The key of the journal's codes; may be null where the activity is not recorded.</param>
 /// <param name="answer">Gets the results.</param>
 /// <param name="deadline">The budget.</param>
 /// <param name="asksAll">Whether the server is asked of all that depends on types.</param>
@@ -168,7 +168,7 @@ internal sealed class ActivityRun(
     /// <summary>The first round trip: the journal's part and BEGIN stand before the statements.</summary>
     private async Task BeginAsync()
     {
-        var tag = new ActivityTag(call.Activity, connection.ApplicationName);
+        var tag = new ActivityTag(call.Activity, connection.ApplicationName, key, session.Backend);
         if (call.RequestHash is { } hash)
         {
             session.NoteUseOfJournal();

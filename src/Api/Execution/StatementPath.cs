@@ -160,14 +160,14 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
     }
 
-    /// <summary>Takes a session, and the key of the journal's codes where the activity is to be recorded.</summary>
+    /// <summary>Takes a session, and the key of the journal's codes, which the activity must have where it is to be recorded.</summary>
     private static async Task<(Session Session, CodeKey? Key)> OpenAsync(
         ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline)
     {
         try
         {
             var key = call.RequestHash is null
-                ? null
+                ? await connection.Journal.FindTagKeyAsync(deadline.Token)
                 : await connection.Journal.FindKeyAsync(deadline.Token) ?? throw connection.Journal.Missing(connection.Name);
             return (await connection.Sessions.RentAsync(needsNew, deadline), key);
         }

@@ -14,17 +14,28 @@ namespace Gateway.Api.Replay;
 /// <param name="role">The role that callers' SQL runs as.</param>
 /// <param name="clock">The clock that pauses run by.</param>
 internal sealed class Activities(
-    Journal journal, NpgsqlDataSource control, NpgsqlDataSource unpooled, string role, TimeProvider clock)
+    Journal journal, ControlSessions control, NpgsqlDataSource unpooled, string role, TimeProvider clock)
 {
     /// <summary>
-    /// Here and below all names are qualified, and operators are: min(timestamptz) could be one of public's, and so a caller's
-    /// SQL in a session of the control role.
+    /// The role's transactions. Here and below all names are qualified, and operators are: one of public's could fit better, and
+    /// would be a caller's SQL in a session of the control role.
     /// </summary>
-    private static readonly string Running =
-        $"""
-        FROM pg_catalog.pg_stat_activity
-        WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND usename OPERATOR(pg_catalog.=) $2
-          AND pg_catalog.right(application_name, {ActivityIdentity.MarkLength}) OPERATOR(pg_catalog.=) $1
+    private const string Transactions =
+        """
+        SELECT pid, client_port, application_name, xact_start
+          FROM pg_catalog.pg_stat_activity
+         WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND usename OPERATOR(pg_catalog.=) $1
+           AND xact_start IS NOT NULL AND client_port IS NOT NULL
+        """;
+
+    /// <summary>Those that are still the same, to be ended.</summary>
+    private const string StillOpen =
+        """
+          FROM pg_catalog.pg_stat_activity a
+          JOIN ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS t (pid, tag, xact_start)
+            ON a.pid OPERATOR(pg_catalog.=) t.pid AND a.application_name OPERATOR(pg_catalog.=) t.tag
+               AND a.xact_start OPERATOR(pg_catalog.=) t.xact_start
+         WHERE a.query_start IS NOT NULL
         """;
 
     /// <summary>
@@ -56,6 +67,8 @@ internal sealed class Activities(
 
     private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
 
     /// <summary>PL/pgSQL can catch a cancel, and nothing can catch a termination.</summary>
@@ -76,7 +89,7 @@ internal sealed class Activities(
     public async Task<ActivityState?> FindAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
         // First: what ends between the two is recorded by the second.
-        var running = await ReadRunningAsync(activity, cancellation);
+        var running = await FindRunningAsync(activity, cancellation);
         return await journal.FindAsync(activity, cancellation) is { Answer: { } answer } record
             ? new ActivityState(ActivityStatus.Completed)
             {
@@ -96,6 +109,7 @@ internal sealed class Activities(
     public async Task<ActivityState?> CancelAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
         var found = new Dictionary<int, DateTime>();
+        var keys = await journal.ReadKeysAsync(cancellation);
         await using (var session = await unpooled.OpenConnectionAsync(cancellation))
         {
             await AnnounceAsync(session, activity, cancellation);
@@ -105,7 +119,8 @@ internal sealed class Activities(
             {
                 // Its tag goes with the statement's failure, and its replica looks for the announcement after that.
                 terminated |= clock.GetElapsedTime(begun) >= TerminateAfter;
-                foreach (var (processId, since) in await EndAsync(session, terminated, activity, cancellation))
+                var running = await ReadRunningAsync(session, activity, keys, cancellation);
+                foreach (var (processId, since) in await EndAsync(session, terminated, running, cancellation))
                     found[processId] = since;
                 if (!await AnyOpenAsync(session, found, cancellation))
                     break;
@@ -122,20 +137,20 @@ internal sealed class Activities(
     /// <summary>Whether somebody is cancelling the activity through the gateway, as far as the server can be asked.</summary>
     public async Task<bool> IsBeingCancelledAsync(ActivityIdentity activity)
     {
-        var announced = false;
         try
         {
-            await Bounded.RunAsync(
-                async ending =>
+            return await control.AskAsync(
+                async (session, ending) =>
                 {
-                    await using var command = control.CreateCommand(Announced);
-                    command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = activity.CancelKey });
-                    announced = await command.ExecuteScalarAsync(ending) is true;
+                    await using var command = new NpgsqlCommand(Announced, session)
+                    {
+                        Parameters = { new NpgsqlParameter<long> { TypedValue = activity.CancelKey } },
+                    };
+                    return await command.ExecuteScalarAsync(ending) is true;
                 },
                 LookTime);
-            return announced;
         }
-        catch (Exception error) when (error is NpgsqlException or TimeoutException)
+        catch (NpgsqlException)
         {
             // Then it is a failure like others, and the activity may be run again.
             return false;
@@ -153,20 +168,37 @@ internal sealed class Activities(
         return deleted;
     }
 
-    private async Task<ActivityState?> ReadRunningAsync(ActivityIdentity activity, CancellationToken cancellation)
+    private async Task<ActivityState?> FindRunningAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
-        await using var command = control.CreateCommand($"SELECT pg_catalog.min(xact_start) {Running}");
-        AddRunning(command, activity);
-        return await command.ExecuteScalarAsync(cancellation) is DateTime since
-            ? new ActivityState(ActivityStatus.Running) { RunningSince = new DateTimeOffset(since) }
-            : null;
+        var keys = await journal.ReadKeysAsync(cancellation);
+        var running = await control.AskAsync(
+            (session, ending) => ReadRunningAsync(session, activity, keys, ending), AskTime, cancellation);
+        return running.Count == 0
+            ? null
+            : new ActivityState(ActivityStatus.Running) { RunningSince = new DateTimeOffset(running.Min(transaction => transaction.Since)) };
     }
 
-    /// <summary>Adds the parameters of <see cref="Running"/>.</summary>
-    private void AddRunning(NpgsqlCommand command, ActivityIdentity activity)
+    /// <returns>The transactions that run the activity.</returns>
+    private async Task<IReadOnlyList<TaggedTransaction>> ReadRunningAsync(
+        NpgsqlConnection session, ActivityIdentity activity, IReadOnlyList<CodeKey> keys, CancellationToken cancellation)
     {
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = activity.Mark });
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
+        await using var command = new NpgsqlCommand(Transactions, session)
+        {
+            Parameters = { new NpgsqlParameter<string> { TypedValue = role } },
+        };
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var running = new List<TaggedTransaction>();
+        while (await reader.ReadAsync(cancellation))
+        {
+            var transaction = new TaggedTransaction(reader.GetInt32(0), reader.GetString(2), reader.GetDateTime(3));
+            var port = reader.GetInt32(1);
+            if (activity.IsTaggedBy(
+                transaction.Tag, keys, new Backend(transaction.ProcessId, port == Backend.UnixSocket ? null : port)))
+            {
+                running.Add(transaction);
+            }
+        }
+        return running;
     }
 
     /// <summary>Shared, so that two who cancel do not wait for each other; it ends with the session.</summary>
@@ -179,20 +211,25 @@ internal sealed class Activities(
         await command.ExecuteNonQueryAsync(cancellation);
     }
 
-    /// <returns>The sessions that run the activity, and since when their statements run.</returns>
-    private async Task<IReadOnlyList<(int ProcessId, DateTime Since)>> EndAsync(
-        NpgsqlConnection session, bool terminate, ActivityIdentity activity, CancellationToken cancellation)
+    /// <summary>Ends those of the transactions that are open still.</summary>
+    /// <returns>Their sessions, and since when their statements run.</returns>
+    private static async Task<IReadOnlyList<(int ProcessId, DateTime Since)>> EndAsync(
+        NpgsqlConnection session, bool terminate, IReadOnlyList<TaggedTransaction> transactions, CancellationToken cancellation)
     {
         var function = terminate ? "pg_terminate_backend" : "pg_cancel_backend";
-        await using var command = new NpgsqlCommand($"SELECT pid, query_start, pg_catalog.{function}(pid) {Running}", session);
-        AddRunning(command, activity);
+        await using var command = new NpgsqlCommand($"SELECT a.pid, a.query_start, pg_catalog.{function}(a.pid) {StillOpen}", session)
+        {
+            Parameters =
+            {
+                new NpgsqlParameter<int[]> { TypedValue = [.. transactions.Select(transaction => transaction.ProcessId)] },
+                new NpgsqlParameter<string[]> { TypedValue = [.. transactions.Select(transaction => transaction.Tag)] },
+                new NpgsqlParameter<DateTime[]> { TypedValue = [.. transactions.Select(transaction => transaction.Since)] },
+            },
+        };
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var found = new List<(int, DateTime)>();
         while (await reader.ReadAsync(cancellation))
-        {
-            if (!reader.IsDBNull(1))
-                found.Add((reader.GetInt32(0), reader.GetDateTime(1)));
-        }
+            found.Add((reader.GetInt32(0), reader.GetDateTime(1)));
         return found;
     }
 
@@ -209,6 +246,9 @@ internal sealed class Activities(
         };
         return await command.ExecuteScalarAsync(cancellation) is true;
     }
+
+    /// <summary>An open transaction whose session has a tag.</summary>
+    private sealed record TaggedTransaction(int ProcessId, string Tag, DateTime Since);
 }
 
 /// <summary>How an activity stands.</summary>

@@ -9,8 +9,10 @@ namespace Gateway.Api.Replay;
 /// </summary>
 /// <param name="activity">Which activity it is.</param>
 /// <param name="connectionName">The connection's own <c>application_name</c>.</param>
+/// <param name="key">The key of the journal's codes; null where there is none.</param>
+/// <param name="backend">The session that it runs in.</param>
 /// <remarks>Where the activity is claimed, the journal's <c>claim</c> sets them.</remarks>
-internal sealed class ActivityTag(ActivityIdentity activity, string connectionName)
+internal sealed class ActivityTag(ActivityIdentity activity, string connectionName, CodeKey? key, Backend backend)
 {
     private const string CallerSetting = "gateway.caller";
     private const string ActivitySetting = "gateway.activity_id";
@@ -18,7 +20,7 @@ internal sealed class ActivityTag(ActivityIdentity activity, string connectionNa
     public ActivityIdentity Activity => activity;
 
     /// <summary>The session's <c>application_name</c>.</summary>
-    public string ApplicationName { get; } = activity.TagFor(connectionName);
+    public string ApplicationName { get; } = activity.TagFor(connectionName, key, backend);
 
     /// <summary>Sets them by statements without a result, the cheaper way: each costs the server less than half of what SELECT does.</summary>
     public NpgsqlBatchCommand[] Set() =>

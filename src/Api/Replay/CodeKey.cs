@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
@@ -21,19 +22,26 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     /// <param name="keepSeconds">How long the record is kept.</param>
     /// <param name="tag">The session's <c>application_name</c>.</param>
     public byte[] ForClaim(Backend backend, ActivityIdentity activity, byte[] requestHash, int keepSeconds, string tag) =>
-        new Message("claim"u8).Add(backend).Add(activity.Caller).Add(activity.Connection).Add(activity.ActivityId)
-            .Add(requestHash).Add(keepSeconds).Add(tag).ToCode(Secret);
+        new Message("claim"u8).Add(backend).Add(keepSeconds).Add(activity).Add(tag).Add(requestHash).ToCode(Secret);
 
     /// <summary>Returns the code for reading an activity's record.</summary>
     public byte[] ForRecord(ActivityIdentity activity) =>
-        new Message("recorded"u8).Add(activity.Caller).Add(activity.Connection).Add(activity.ActivityId).ToCode(Secret);
+        new Message("recorded"u8).Add(activity).ToCode(Secret);
 
     /// <summary>Returns the code for recording an answer.</summary>
     /// <param name="backend">The session that claimed the activity.</param>
     /// <param name="claim">The claim.</param>
     /// <param name="answer">The answer's body.</param>
-    public byte[] ForFinish(Backend backend, Claim claim, ReadOnlySpan<byte> answer) =>
-        new Message("finish"u8).Add(backend).Add(claim.Row).Add(claim.Transaction).Add(answer).ToCode(Secret);
+    public byte[] ForFinish(Backend backend, Claim claim, ReadOnlySpan<byte> answer)
+    {
+        Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(answer, digest);
+        return new Message("finish"u8).Add(backend).Add(claim.Transaction).Add(claim.Row).Add(digest).ToCode(Secret);
+    }
+
+    /// <summary>Returns the code in the tag of a session that runs an activity; no call to the journal takes it.</summary>
+    public byte[] ForTag(Backend backend, ActivityIdentity activity) =>
+        new Message("tag"u8).Add(backend).Add(activity).ToCode(Secret);
 
     /// <summary>Returns the code for deleting expired records.</summary>
     public byte[] ForPurge(int atMost) => new Message("purge"u8).Add(atMost).ToCode(Secret);
@@ -41,49 +49,58 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     /// <summary>Never the secret, wherever it is printed.</summary>
     public override string ToString() => $"key {Id}";
 
-    /// <summary>What a code is made of: fields of fixed lengths, text and bytes by their SHA-256.</summary>
+    /// <summary>
+    /// What a code is made of: numbers of fixed lengths, texts with an end that no text has, and bytes of a fixed length as the last.
+    /// No two calls have the same.
+    /// </summary>
     private sealed class Message
     {
-        /// <summary>More than a claim, which has the most fields.</summary>
-        private const int Largest = 256;
+        private readonly ArrayBufferWriter<byte> _bytes = new(512);
 
-        private readonly byte[] _bytes = new byte[Largest];
-        private int _length;
+        public Message(ReadOnlySpan<byte> call) => _bytes.Write(call);
 
-        public Message(ReadOnlySpan<byte> call) => call.CopyTo(Next(call.Length));
+        public Message Add(Backend backend) => Add(backend.ProcessId).Add(backend.ClientPort ?? Backend.UnixSocket);
 
-        public Message Add(Backend backend) => Add(backend.ProcessId).Add(backend.ClientPort ?? -1);
+        public Message Add(ActivityIdentity activity) => Add(activity.Caller).Add(activity.Connection).Add(activity.ActivityId);
 
-        public Message Add(string text) => Add(Encoding.UTF8.GetBytes(text));
+        public Message Add(string text)
+        {
+            Encoding.UTF8.GetBytes(text, _bytes);
+            return Add("\0\0"u8);
+        }
 
         public Message Add(ReadOnlySpan<byte> bytes)
         {
-            SHA256.HashData(bytes, Next(SHA256.HashSizeInBytes));
+            _bytes.Write(bytes);
             return this;
         }
 
         public Message Add(int number)
         {
-            BinaryPrimitives.WriteInt32BigEndian(Next(sizeof(int)), number);
+            BinaryPrimitives.WriteInt32BigEndian(_bytes.GetSpan(sizeof(int)), number);
+            _bytes.Advance(sizeof(int));
             return this;
         }
 
         public Message Add(ulong number)
         {
-            BinaryPrimitives.WriteUInt64BigEndian(Next(sizeof(ulong)), number);
+            BinaryPrimitives.WriteUInt64BigEndian(_bytes.GetSpan(sizeof(ulong)), number);
+            _bytes.Advance(sizeof(ulong));
             return this;
         }
 
-        public byte[] ToCode(byte[] secret) => HMACSHA256.HashData(secret, _bytes.AsSpan(0, _length));
-
-        private Span<byte> Next(int length) => _bytes.AsSpan((_length += length) - length, length);
+        public byte[] ToCode(byte[] secret) => HMACSHA256.HashData(secret, _bytes.WrittenSpan);
     }
 }
 
 /// <summary>One backend of the server, as PostgreSQL itself sees it.</summary>
 /// <param name="ProcessId">Its process ID.</param>
 /// <param name="ClientPort">The port of the connection's other end; null for a Unix socket.</param>
-internal readonly record struct Backend(int ProcessId, int? ClientPort);
+internal readonly record struct Backend(int ProcessId, int? ClientPort)
+{
+    /// <summary>What PostgreSQL's <c>client_port</c> says instead of a port.</summary>
+    public const int UnixSocket = -1;
+}
 
 /// <summary>A claim in its transaction: what <c>gateway_journal.claim</c> returns.</summary>
 /// <param name="Row">The place of the claim's row, PostgreSQL's <c>tid</c> as text.</param>

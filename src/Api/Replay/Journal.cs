@@ -17,7 +17,7 @@ namespace Gateway.Api.Replay;
 /// <param name="retention">How long a record is kept at least.</param>
 /// <param name="clock">The clock that the key's age counts by.</param>
 internal sealed class Journal(
-    NpgsqlDataSource control, string role, JournalKey? journalKey, TimeSpan retention, TimeProvider clock)
+    ControlSessions control, string role, JournalKey? journalKey, TimeSpan retention, TimeProvider clock)
 {
     /// <summary>The activity has a record: <c>claim</c>.</summary>
     public const string Recorded = "GJ001";
@@ -38,12 +38,12 @@ internal sealed class Journal(
     /// </summary>
     private const string Look =
         $"""
-        SELECT pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'key' AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
-               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'key_for' AND o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}'
+        SELECT pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys' AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys_for' AND o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}'
                                   AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
                pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 8
                                   AND pg_catalog.has_function_privilege($1, p.oid, 'EXECUTE')),
-               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'key')
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys')
           FROM pg_catalog.pg_namespace n
           JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
           JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid AND p.proowner OPERATOR(pg_catalog.=) n.nspowner
@@ -54,30 +54,54 @@ internal sealed class Journal(
 
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>A look costs each request of a connection without a journal a round trip.</summary>
+    private static readonly TimeSpan LookAgainForTagsAfter = TimeSpan.FromMinutes(1);
+
     /// <summary>The journal makes a new key every day, and takes the one before for a day more.</summary>
     private static readonly TimeSpan KeyIsFresh = TimeSpan.FromHours(1);
 
     /// <summary>Maximum time for one question to the control role's server.</summary>
     private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);
 
-    private volatile KnownKey? _known;
+    private volatile KnownKeys? _known;
+
+    // The clock's timestamp; 0 for never.
+    private long _tagKeyFailed;
 
     /// <summary>Returns the key of the codes, from memory where it is there.</summary>
     /// <returns>Null where the connection has no journal that it may use; <see cref="Missing(string)"/> says why.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached or does not answer, and no key is known.</exception>
-    public ValueTask<CodeKey?> FindKeyAsync(CancellationToken cancellation)
+    public ValueTask<CodeKey?> FindKeyAsync(CancellationToken cancellation) => FindKeyAsync(LookAgainAfter, cancellation);
+
+    /// <summary>Returns the key for the tag of what is not recorded, which a request can do without.</summary>
+    /// <returns>Null where there is none, or the server did not give it a moment ago.</returns>
+    public async ValueTask<CodeKey?> FindTagKeyAsync(CancellationToken cancellation)
     {
-        var known = _known;
-        return known is not null && clock.GetElapsedTime(known.At) < (known.Key is null ? LookAgainAfter : KeyIsFresh)
-            ? new ValueTask<CodeKey?>(known.Key)
-            : new ValueTask<CodeKey?>(ReadKeyAgainAsync(known, cancellation));
+        if (Volatile.Read(ref _tagKeyFailed) is not 0 and var failed && clock.GetElapsedTime(failed) < AskTime)
+            return _known?.Newest;
+        try
+        {
+            return await FindKeyAsync(LookAgainForTagsAfter, cancellation);
+        }
+        catch (NpgsqlException)
+        {
+            // Whatever keeps the server from answering should not keep every read waiting.
+            Volatile.Write(ref _tagKeyFailed, clock.GetTimestamp());
+            return _known?.Newest;
+        }
     }
+
+    /// <summary>Reads the keys that tags may have been made with.</summary>
+    /// <returns>The one in use and the one before it; none where the connection has no journal that it may use.</returns>
+    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
+    public async Task<IReadOnlyList<CodeKey>> ReadKeysAsync(CancellationToken cancellation) =>
+        (_known = await control.AskAsync(ReadKeysAsync, AskTime, cancellation)).Keys;
 
     /// <summary>Forgets a key that the journal did not take, so that the next request reads it again.</summary>
     public void Forget(CodeKey key)
     {
         var known = _known;
-        if (known?.Key == key)
+        if (known?.Newest == key)
             Interlocked.CompareExchange(ref _known, null, known);
     }
 
@@ -215,7 +239,7 @@ internal sealed class Journal(
                 return default;
             try
             {
-                return await InControlSessionAsync((session, ending) => ask(key, session, ending), limit, cancellation);
+                return await control.AskAsync((session, ending) => ask(key, session, ending), limit, cancellation);
             }
             catch (PostgresException error) when (!isSecond && IsOfAnotherJournal(error))
             {
@@ -229,86 +253,62 @@ internal sealed class Journal(
         or PostgresErrorCodes.InvalidSchemaName or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.UndefinedTable
         or PostgresErrorCodes.InsufficientPrivilege;
 
-    private async Task<CodeKey?> ReadKeyAgainAsync(KnownKey? known, CancellationToken cancellation)
+    private ValueTask<CodeKey?> FindKeyAsync(TimeSpan lookAgainAfter, CancellationToken cancellation)
+    {
+        var known = _known;
+        return known is not null && clock.GetElapsedTime(known.At) < (known.Newest is null ? lookAgainAfter : KeyIsFresh)
+            ? new ValueTask<CodeKey?>(known.Newest)
+            : new ValueTask<CodeKey?>(FindKeyAgainAsync(known, cancellation));
+    }
+
+    private async Task<CodeKey?> FindKeyAgainAsync(KnownKeys? known, CancellationToken cancellation)
     {
         try
         {
-            var read = await InControlSessionAsync(ReadKeyAsync, AskTime, cancellation);
-            _known = read;
-            return read.Key;
+            return await ReadKeysAsync(cancellation) is [var newest, ..] ? newest : null;
         }
-        catch (NpgsqlException) when (known?.Key is not null)
+        catch (NpgsqlException) when (known?.Newest is not null)
         {
             // It is good for a day. Whoever is next tries again.
-            return known.Key;
+            return known.Newest;
         }
     }
 
-    private async Task<KnownKey> ReadKeyAsync(NpgsqlConnection session, CancellationToken cancellation)
+    private async Task<KnownKeys> ReadKeysAsync(NpgsqlConnection session, CancellationToken cancellation)
     {
-        bool mayReadKey, mayShowKey;
+        bool mayReadKeys, mayShowKey;
         await using (var look = new NpgsqlCommand(Look, session) { Parameters = { Text(role) } })
         await using (var reader = await look.ExecuteReaderAsync(cancellation))
         {
             await reader.ReadAsync(cancellation);
             if (reader.IsDBNull(0))
-                return Unknown(JournalState.Missing);
+                return None(JournalState.Missing);
             if (!reader.GetBoolean(3))
-                return Unknown(JournalState.Outdated);
-            (mayReadKey, mayShowKey) = (reader.GetBoolean(0), reader.GetBoolean(1) && journalKey is not null);
-            if (!reader.GetBoolean(2) || (!mayReadKey && !mayShowKey))
-                return Unknown(JournalState.Closed);
+                return None(JournalState.Outdated);
+            (mayReadKeys, mayShowKey) = (reader.GetBoolean(0), reader.GetBoolean(1) && journalKey is not null);
+            if (!reader.GetBoolean(2) || (!mayReadKeys && !mayShowKey))
+                return None(JournalState.Closed);
         }
         await using var command = new NpgsqlCommand(
-            $"SELECT key_id, key_secret FROM gateway_journal.{(mayReadKey ? "key()" : "key_for($1)")}", session);
-        if (!mayReadKey)
+            $"SELECT key_id, key_secret FROM gateway_journal.{(mayReadKeys ? "keys()" : "keys_for($1)")}", session);
+        if (!mayReadKeys)
             command.Parameters.Add(Bytes(journalKey!.Bytes));
         try
         {
             await using var reader = await command.ExecuteReaderAsync(cancellation);
-            await reader.ReadAsync(cancellation);
+            var keys = new List<CodeKey>();
+            while (await reader.ReadAsync(cancellation))
+                keys.Add(new CodeKey(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1)));
             // A standby has none that its primary never made.
-            return reader.IsDBNull(0)
-                ? Unknown(JournalState.Missing)
-                : new KnownKey(new CodeKey(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1)), JournalState.Open, clock.GetTimestamp());
+            return new KnownKeys(keys, keys.Count == 0 ? JournalState.Missing : JournalState.Open, clock.GetTimestamp());
         }
         catch (PostgresException error) when (error.SqlState == InvalidCode)
         {
-            return Unknown(JournalState.Closed);
+            return None(JournalState.Closed);
         }
     }
 
-    private KnownKey Unknown(JournalState state) => new(null, state, clock.GetTimestamp());
-
-    /// <summary>Asks in a session of the control role; in another one where its server had closed the first.</summary>
-    private async Task<T> InControlSessionAsync<T>(
-        Func<NpgsqlConnection, CancellationToken, Task<T>> ask, TimeSpan limit, CancellationToken cancellation)
-    {
-        for (var isSecond = false; ; isSecond = true)
-        {
-            T answer = default!;
-            try
-            {
-                await Bounded.RunAsync(
-                    async ending =>
-                    {
-                        await using var session = await control.OpenConnectionAsync(ending);
-                        answer = await ask(session, ending);
-                    },
-                    limit, cancellation);
-                return answer;
-            }
-            catch (NpgsqlException error) when (!isSecond && (error is not PostgresException refusal || PostgresFailure.EndsSession(refusal)))
-            {
-                // Those that are idle are most likely closed as well.
-                control.Clear();
-            }
-            catch (TimeoutException error)
-            {
-                throw new NpgsqlException("The server does not answer.", error);
-            }
-        }
-    }
+    private KnownKeys None(JournalState state) => new([], state, clock.GetTimestamp());
 
     private static NpgsqlParameter<int> Number(int value) => new() { TypedValue = value };
 
@@ -317,10 +317,14 @@ internal sealed class Journal(
     private static NpgsqlParameter<byte[]> Bytes(byte[] value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Bytea };
 
     /// <summary>What the last look at the journal found.</summary>
-    /// <param name="Key">The key; null where there is none for this connection.</param>
+    /// <param name="Keys">The newest first; none where there is none for this connection.</param>
     /// <param name="State">Why.</param>
     /// <param name="At">The clock's timestamp then.</param>
-    private sealed record KnownKey(CodeKey? Key, JournalState State, long At);
+    private sealed record KnownKeys(IReadOnlyList<CodeKey> Keys, JournalState State, long At)
+    {
+        /// <summary>The one in use.</summary>
+        public CodeKey? Newest => Keys is [var newest, ..] ? newest : null;
+    }
 }
 
 /// <summary>Whether a connection can use its journal.</summary>

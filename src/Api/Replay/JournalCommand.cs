@@ -129,7 +129,7 @@ internal static class JournalCommand
         try
         {
             await using var source = NpgsqlDataSource.Create(Unpooled(control.Value).ConnectionString);
-            var journal = new Journal(source, role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
+            var journal = new Journal(new ControlSessions(source), role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
             if (await journal.FindKeyAsync(CancellationToken.None) is not null)
                 return;
         }

@@ -94,9 +94,12 @@ BEGIN
         CREATE INDEX activity_expires_at ON gateway_journal_records.activity (expires_at);
     END IF;
 
-    -- The current key, for a gateway to keep in its memory; a new one every day, so that a copy of the database holds none that
-    -- is valid for long. Returns the journal's version with it.
-    CREATE OR REPLACE FUNCTION gateway_journal.key(OUT key_id int, OUT key_secret bytea, OUT journal_version int)
+    -- Before the keys came in pairs.
+    DROP FUNCTION IF EXISTS gateway_journal.key(), gateway_journal.key_for(bytea);
+
+    -- The key in use, for a gateway to keep in its memory, and the one before it, which other gateways may use still. There is a
+    -- new one every day, so that a copy of the database holds none that is valid for long.
+    CREATE OR REPLACE FUNCTION gateway_journal.keys() RETURNS TABLE (key_id int, key_secret bytea)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     DECLARE
         fresh bytea;
@@ -114,40 +117,55 @@ BEGIN
             INSERT INTO gateway_journal_records.key (secret, inner_pad, outer_pad) VALUES (fresh, inner_pad, outer_pad);
             DELETE FROM gateway_journal_records.key k WHERE k.made_at < now() - interval '2 days';
         END IF;
-        SELECT k.id, k.secret INTO key_id, key_secret FROM gateway_journal_records.key k ORDER BY k.id DESC LIMIT 1;
-        SELECT max(v.version) INTO journal_version FROM gateway_journal_records.version v;
+        RETURN QUERY SELECT k.id, k.secret FROM gateway_journal_records.key k ORDER BY k.id DESC LIMIT 2;
     END
     $function$;
 
     -- The same for a role that has no control role beside it, and shows its journal key.
-    CREATE OR REPLACE FUNCTION gateway_journal.key_for(
-        journal_key bytea, OUT key_id int, OUT key_secret bytea, OUT journal_version int)
+    CREATE OR REPLACE FUNCTION gateway_journal.keys_for(journal_key bytea) RETURNS TABLE (key_id int, key_secret bytea)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     BEGIN
         PERFORM FROM gateway_journal_records.journal_key j WHERE j.digest = sha256(journal_key);
         IF NOT FOUND THEN
             RAISE EXCEPTION 'the journal key is not valid' USING ERRCODE = 'GJ003';
         END IF;
-        SELECT k.key_id, k.key_secret, k.journal_version INTO key_id, key_secret, journal_version FROM gateway_journal.key() k;
+        RETURN QUERY SELECT k.key_id, k.key_secret FROM gateway_journal.keys() k;
     END
     $function$;
 
+    -- The functions from here to finish run for each write. To set a search_path would cost them 10 µs a call, since PostgreSQL finds
+    -- out anew whether their plans are valid. Instead each name and each operator in them says that it is PostgreSQL's own.
+
     -- Whether a code is the HMAC-SHA256 of a message. The comparison takes another digest on both sides, so that its time tells
-    -- nothing of the code. Only the functions below call it, which set the search_path.
+    -- nothing of the code.
     CREATE OR REPLACE FUNCTION gateway_journal_records.is_valid(used_key int, code bytea, message bytea) RETURNS boolean
     LANGUAGE plpgsql STABLE AS $function$
     DECLARE
-        valid boolean;
+        inner_key pg_catalog.bytea;
+        outer_key pg_catalog.bytea;
     BEGIN
-        SELECT sha256(k.outer_pad || code) = sha256(k.outer_pad || sha256(k.outer_pad || sha256(k.inner_pad || message)))
-          INTO valid FROM gateway_journal_records.key k WHERE k.id = used_key;
-        RETURN coalesce(valid, false);
+        SELECT k.inner_pad, k.outer_pad INTO inner_key, outer_key
+          FROM gateway_journal_records.key k WHERE k.id OPERATOR(pg_catalog.=) used_key;
+        RETURN coalesce(
+            pg_catalog.sha256(outer_key OPERATOR(pg_catalog.||) code) OPERATOR(pg_catalog.=)
+            pg_catalog.sha256(outer_key OPERATOR(pg_catalog.||) pg_catalog.sha256(
+                outer_key OPERATOR(pg_catalog.||) pg_catalog.sha256(inner_key OPERATOR(pg_catalog.||) message))),
+            false);
     END
     $function$;
 
     -- This session, as the codes of claim and finish name it.
     CREATE OR REPLACE FUNCTION gateway_journal_records.this_session() RETURNS bytea
-    LANGUAGE sql STABLE AS $function$ SELECT int4send(pg_backend_pid()) || int4send(coalesce(inet_client_port(), -1)) $function$;
+    LANGUAGE sql STABLE AS $function$
+        SELECT pg_catalog.int4send(pg_catalog.pg_backend_pid())
+            OPERATOR(pg_catalog.||) pg_catalog.int4send(coalesce(pg_catalog.inet_client_port(), -1))
+    $function$;
+
+    -- A text in a code's message. Its end can't be in a text: the bytes of a zero.
+    CREATE OR REPLACE FUNCTION gateway_journal_records.field(value text) RETURNS bytea
+    LANGUAGE sql STABLE AS $function$
+        SELECT pg_catalog.convert_to(value, 'UTF8') OPERATOR(pg_catalog.||) pg_catalog.int2send(0::smallint)
+    $function$;
 
     -- Takes the activity for this transaction, tags the session and the transaction with what it runs, and returns the place of
     -- the claim's row and the transaction's ID. Fails with GJ001 where there is a record, so that PostgreSQL skips what stands
@@ -156,36 +174,75 @@ BEGIN
     CREATE OR REPLACE FUNCTION gateway_journal.claim(
         used_key int, code bytea, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text)
     RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $function$
+    LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '100ms' AS $function$
     DECLARE
-        claimed text;
+        claimed pg_catalog.text;
     BEGIN
-        IF NOT gateway_journal_records.is_valid(used_key, code, 'claim'::bytea
-            || gateway_journal_records.this_session() || sha256(convert_to(of_caller, 'UTF8'))
-            || sha256(convert_to(of_connection, 'UTF8')) || sha256(convert_to(of_activity, 'UTF8')) || sha256(hash)
-            || int4send(keep_seconds) || sha256(convert_to(tag, 'UTF8')))
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'claim'::pg_catalog.bytea
+            OPERATOR(pg_catalog.||) gateway_journal_records.this_session()
+            OPERATOR(pg_catalog.||) pg_catalog.int4send(keep_seconds)
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(of_caller)
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(of_connection)
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(of_activity)
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(tag)
+            OPERATOR(pg_catalog.||) hash)
         THEN
             RAISE EXCEPTION 'only the gateway may claim an activity' USING ERRCODE = 'GJ003';
         END IF;
         LOOP
             INSERT INTO gateway_journal_records.activity AS a (caller, connection, activity_id, request_hash, expires_at)
-            VALUES (of_caller, of_connection, of_activity, hash, now() + make_interval(secs => keep_seconds))
+            VALUES (of_caller, of_connection, of_activity, hash,
+                    pg_catalog.now() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => keep_seconds))
             ON CONFLICT DO NOTHING
-            RETURNING concat(a.ctid, ' ', a.xact) INTO claimed;
+            RETURNING pg_catalog.concat(a.ctid, ' ', a.xact) INTO claimed;
             IF FOUND THEN
                 -- Assigned, since PERFORM takes a query.
-                tag := set_config('application_name', tag, true);
-                tag := set_config('gateway.caller', of_caller, true);
-                tag := set_config('gateway.activity_id', of_activity, true);
+                tag := pg_catalog.set_config('application_name', tag, true);
+                tag := pg_catalog.set_config('gateway.caller', of_caller, true);
+                tag := pg_catalog.set_config('gateway.activity_id', of_activity, true);
                 RETURN claimed;
             END IF;
             PERFORM FROM gateway_journal_records.activity a
-              WHERE a.caller = of_caller AND a.connection = of_connection AND a.activity_id = of_activity;
+              WHERE a.caller OPERATOR(pg_catalog.=) of_caller AND a.connection OPERATOR(pg_catalog.=) of_connection
+                AND a.activity_id OPERATOR(pg_catalog.=) of_activity;
             IF FOUND THEN
                 RAISE EXCEPTION 'the activity is recorded' USING ERRCODE = 'GJ001';
             END IF;
             -- It was purged between the two.
         END LOOP;
+    END
+    $function$;
+
+    -- Records the answer, last before COMMIT. By the row's address: an index scan in a serializable transaction would
+    -- make conflicts between activities that have nothing to do with each other. Fails where this is not the transaction
+    -- that claimed. The code covers the claim's row, the transaction and the answer.
+    CREATE OR REPLACE FUNCTION gateway_journal.finish(used_key int, code bytea, claimed tid, body bytea) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER AS $function$
+    BEGIN
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'finish'::pg_catalog.bytea
+            OPERATOR(pg_catalog.||) gateway_journal_records.this_session()
+            OPERATOR(pg_catalog.||) pg_catalog.xid8send(pg_catalog.pg_current_xact_id_if_assigned())
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(claimed::pg_catalog.text)
+            OPERATOR(pg_catalog.||) pg_catalog.sha256(body))
+        THEN
+            IF pg_catalog.pg_current_xact_id_if_assigned() IS NULL THEN
+                RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
+            END IF;
+            RAISE EXCEPTION 'only the gateway may record an answer' USING ERRCODE = 'GJ003';
+        END IF;
+        UPDATE gateway_journal_records.activity a SET answer = body, recorded_at = pg_catalog.clock_timestamp()
+         WHERE a.ctid OPERATOR(pg_catalog.=) claimed AND a.answer IS NULL
+           AND a.xact OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id_if_assigned();
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
+        END IF;
+        -- What the caller is told must outlive the server's crash, whatever the SQL has set, for its role too.
+        IF pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.<>) 'on' THEN
+            SET LOCAL synchronous_commit TO DEFAULT;
+            IF pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.=) 'off' THEN
+                SET LOCAL synchronous_commit TO 'on';
+            END IF;
+        END IF;
     END
     $function$;
 
@@ -195,44 +252,14 @@ BEGIN
         OUT request_hash bytea, OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     BEGIN
-        IF NOT gateway_journal_records.is_valid(used_key, code, 'recorded'::bytea || sha256(convert_to(of_caller, 'UTF8'))
-            || sha256(convert_to(of_connection, 'UTF8')) || sha256(convert_to(of_activity, 'UTF8')))
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'recorded'::bytea || gateway_journal_records.field(of_caller)
+            || gateway_journal_records.field(of_connection) || gateway_journal_records.field(of_activity))
         THEN
             RAISE EXCEPTION 'only the gateway may look into the journal' USING ERRCODE = 'GJ003';
         END IF;
         SELECT a.request_hash, a.answer, a.recorded_at, a.expires_at INTO request_hash, answer, recorded_at, expires_at
           FROM gateway_journal_records.activity a
          WHERE a.caller = of_caller AND a.connection = of_connection AND a.activity_id = of_activity;
-    END
-    $function$;
-
-    -- Records the answer, last before COMMIT. By the row's address: an index scan in a serializable transaction would
-    -- make conflicts between activities that have nothing to do with each other. Fails where this is not the transaction
-    -- that claimed. The code covers the claim's row, the transaction and the answer.
-    CREATE OR REPLACE FUNCTION gateway_journal.finish(used_key int, code bytea, claimed tid, body bytea) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
-    BEGIN
-        IF NOT gateway_journal_records.is_valid(used_key, code, 'finish'::bytea
-            || gateway_journal_records.this_session() || sha256(convert_to(claimed::text, 'UTF8'))
-            || xid8send(pg_current_xact_id_if_assigned()) || sha256(body))
-        THEN
-            IF pg_current_xact_id_if_assigned() IS NULL THEN
-                RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
-            END IF;
-            RAISE EXCEPTION 'only the gateway may record an answer' USING ERRCODE = 'GJ003';
-        END IF;
-        UPDATE gateway_journal_records.activity a SET answer = body, recorded_at = clock_timestamp()
-         WHERE a.ctid = claimed AND a.xact = pg_current_xact_id_if_assigned() AND a.answer IS NULL;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
-        END IF;
-        -- What the caller is told must outlive the server's crash, whatever the SQL has set, for its role too.
-        IF current_setting('synchronous_commit') <> 'on' THEN
-            SET LOCAL synchronous_commit TO DEFAULT;
-            IF current_setting('synchronous_commit') = 'off' THEN
-                SET LOCAL synchronous_commit TO 'on';
-            END IF;
-        END IF;
     END
     $function$;
 
@@ -298,19 +325,19 @@ BEGIN
     GRANT EXECUTE ON FUNCTION gateway_journal.finish(int, bytea, tid, bytea), gateway_journal.clean() TO PUBLIC;
     GRANT EXECUTE ON FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) TO "{role}";
     IF '{owner}' <> '{role}' THEN
-        REVOKE EXECUTE ON FUNCTION gateway_journal.key(), gateway_journal.key_for(bytea),
+        REVOKE EXECUTE ON FUNCTION gateway_journal.keys(), gateway_journal.keys_for(bytea),
             gateway_journal.recorded(int, bytea, text, text, text), gateway_journal.purge(int, bytea, int)
         FROM "{role}";
     END IF;
     DELETE FROM gateway_journal_records.journal_key j WHERE j.role = '{role}';
     IF '{control}' <> '' THEN
         -- As text: without a control role its name is empty, which PostgreSQL would not parse.
-        EXECUTE 'GRANT EXECUTE ON FUNCTION gateway_journal.key(), gateway_journal.recorded(int, bytea, text, text, text), '
+        EXECUTE 'GRANT EXECUTE ON FUNCTION gateway_journal.keys(), gateway_journal.recorded(int, bytea, text, text, text), '
             'gateway_journal.purge(int, bytea, int) TO "{control}"';
     END IF;
     IF '{digest}' <> '' THEN
         INSERT INTO gateway_journal_records.journal_key (role, digest) VALUES ('{role}', decode('{digest}', 'hex'));
-        GRANT EXECUTE ON FUNCTION gateway_journal.key_for(bytea), gateway_journal.recorded(int, bytea, text, text, text),
+        GRANT EXECUTE ON FUNCTION gateway_journal.keys_for(bytea), gateway_journal.recorded(int, bytea, text, text, text),
             gateway_journal.purge(int, bytea, int)
         TO "{role}";
     END IF;

@@ -113,7 +113,7 @@ public sealed class HostileContextTests(HostileServer server) : IClassFixture<Ho
     public async Task ControlRole_MayReadTheKeyAndWhoHasItCanMakeACode()
     {
         await using var session = await GatewayFixture.OpenAsync(server.DsnOf("control"));
-        await using var read = new NpgsqlCommand("SELECT key_id, key_secret FROM gateway_journal.key()", session);
+        await using var read = new NpgsqlCommand("SELECT key_id, key_secret FROM gateway_journal.keys()", session);
         CodeKey key;
         await using (var reader = await read.ExecuteReaderAsync(TestContext.Current.CancellationToken))
         {

@@ -48,7 +48,7 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
             -- Whoever has the key can make any code.
             CREATE FUNCTION forge() RETURNS text LANGUAGE plpgsql AS $$
                 BEGIN
-                    PERFORM gateway_journal.key();
+                    PERFORM gateway_journal.keys();
                     RETURN 'forged';
                 END
             $$;

@@ -39,7 +39,9 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
                 -- What the installation calls.
                 'pg_advisory_xact_lock(int) RETURNS void', 'hashtext(text) RETURNS int', 'format(text, name) RETURNS text', 'format(text, text) RETURNS text',
                 'pg_has_role(text, text) RETURNS boolean', 'pg_has_role(text, text, text) RETURNS boolean', 'sha256(bytea) RETURNS bytea',
-                'gen_random_uuid() RETURNS uuid', 'convert_to(text, text) RETURNS bytea', 'int4send(int) RETURNS bytea', 'current_setting(text) RETURNS text', 'to_regclass(text) RETURNS regclass']
+                'gen_random_uuid() RETURNS uuid', 'convert_to(text, text) RETURNS bytea', 'int4send(int) RETURNS bytea', 'current_setting(text) RETURNS text', 'to_regclass(text) RETURNS regclass',
+                'int2send(smallint) RETURNS bytea', 'xid8send(xid8) RETURNS bytea', 'uuid_send(uuid) RETURNS bytea', 'set_byte(bytea, int, int) RETURNS bytea',
+                'concat(tid, text, xid8) RETURNS text', 'array_to_string(oid[], text) RETURNS text']
             LOOP
                 EXECUTE format('CREATE FUNCTION public.%s LANGUAGE plpgsql SET search_path = pg_catalog AS %L', trap,
                     format('BEGIN PERFORM public.sprung(%L); RETURN %s; END', trap, CASE WHEN trap NOT LIKE '%void' THEN 'NULL' END));
@@ -52,12 +54,22 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
                     EXECUTE format('CREATE OPERATOR public.%s (FUNCTION = public.compared, LEFTARG = %s, RIGHTARG = %s)', trap, operands, operands);
                 END LOOP;
             END LOOP;
+            FOREACH operands IN ARRAY ARRAY['bytea', 'text'] LOOP
+                EXECUTE format(
+                    'CREATE FUNCTION public.joined(%1$s, %1$s) RETURNS %1$s LANGUAGE plpgsql SET search_path = pg_catalog AS '
+                    '''BEGIN PERFORM public.sprung(''''|| of %1$s''''); RETURN $1; END''', operands);
+                EXECUTE format('CREATE OPERATOR public.|| (FUNCTION = public.joined, LEFTARG = %1$s, RIGHTARG = %1$s)', operands);
+            END LOOP;
+            EXECUTE 'CREATE FUNCTION public.later(timestamptz, interval) RETURNS timestamptz LANGUAGE plpgsql SET search_path = pg_catalog AS '
+                '''BEGIN PERFORM public.sprung(''''+ of timestamptz''''); RETURN $1; END''';
+            CREATE OPERATOR public.+ (FUNCTION = public.later, LEFTARG = timestamptz, RIGHTARG = interval);
             EXECUTE 'CREATE FUNCTION public.counted(bigint, boolean) RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog AS '
                 '''BEGIN PERFORM public.sprung(''''count(boolean)''''); RETURN 0; END''';
             CREATE AGGREGATE public.count (boolean) (SFUNC = public.counted, STYPE = bigint, INITCOND = '0');
             CREATE DOMAIN public.int8 AS pg_catalog.int8;
             CREATE DOMAIN public.text AS pg_catalog.text;
             CREATE DOMAIN public.uuid AS pg_catalog.uuid;
+            CREATE DOMAIN public.bytea AS pg_catalog.bytea;
             CREATE TYPE public.mood AS ENUM ('bad');
         END $setup$
         """;

@@ -80,7 +80,7 @@ public sealed class HostileServer : IAsyncLifetime
     /// <summary>Each is a scalar expression's query, so that it can stand in other statements.</summary>
     public static IReadOnlyList<string> Attacks { get; } =
     [
-        "SELECT key_secret FROM gateway_journal.key()", "SELECT key_secret FROM gateway_journal.key_for('\\x00')",
+        "SELECT key_secret FROM gateway_journal.keys()", "SELECT key_secret FROM gateway_journal.keys_for('\\x00')",
         "SELECT gateway_journal.recorded(1, sha256(''), 'loopback', 'default', 'victim')", "SELECT gateway_journal.purge(1, sha256(''), 10)",
         "SELECT gateway_journal.claim(1, sha256(''), 'loopback', 'default', 'forged', '', 10, 'tag')",
         "SELECT gateway_journal.finish(1, sha256(pg_current_xact_id()::text::bytea), '(0,1)', '')",
@@ -109,7 +109,7 @@ public sealed class HostileServer : IAsyncLifetime
                 CREATE USER MAPPING FOR app SERVER back OPTIONS (user 'app', password 'app');
                 GRANT USAGE ON FOREIGN SERVER back TO app;
                 -- A key to read, and a record.
-                PERFORM gateway_journal.key();
+                PERFORM gateway_journal.keys();
                 INSERT INTO gateway_journal_records.activity (caller, connection, activity_id, request_hash, expires_at, answer)
                 VALUES ('loopback', 'default', 'victim', '\x00', 'infinity', '\x00');
             END $$

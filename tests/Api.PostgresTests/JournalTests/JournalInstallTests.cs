@@ -131,7 +131,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
                 var written = (await gateway.Client.PostAsync("execute", request)).Expect(HttpStatusCode.OK).GetRawText();
                 Assert.Equal(written, (await gateway.Client.PostAsync("execute", request)).Text);
                 (await gateway.Client.FindActivityAsync("keyed")).Expect(HttpStatusCode.OK);
-                foreach (var sql in new[] { "SELECT gateway_journal.key()", "SELECT gateway_journal.key_for('\\x00')" })
+                foreach (var sql in new[] { "SELECT gateway_journal.keys()", "SELECT gateway_journal.keys_for('\\x00')" })
                     (await gateway.Client.PostAsync("query", new { activityId = "a", sql })).ExpectProblem(422, "sql_error");
             }
 
@@ -233,8 +233,8 @@ public sealed class JournalInstallTests(GatewayFixture server)
             DO $$ BEGIN
                 CREATE SCHEMA gateway_journal;
                 CREATE TABLE gateway_journal.run (by_role text);
-                CREATE FUNCTION gateway_journal.key(OUT key_id int, OUT key_secret bytea, OUT journal_version int) LANGUAGE plpgsql AS
-                    'BEGIN INSERT INTO gateway_journal.run VALUES (current_user); key_id := 1; key_secret := ''x''; journal_version := 4; END';
+                CREATE FUNCTION gateway_journal.keys() RETURNS TABLE (key_id int, key_secret bytea) LANGUAGE plpgsql AS
+                    'BEGIN INSERT INTO gateway_journal.run VALUES (current_user); RETURN QUERY SELECT 1, ''x''::bytea; END';
                 CREATE FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) RETURNS text LANGUAGE sql AS 'SELECT ''(0,1) 1''';
                 GRANT USAGE ON SCHEMA gateway_journal TO PUBLIC;
                 GRANT ALL ON gateway_journal.run TO PUBLIC;

@@ -6,6 +6,8 @@ namespace Gateway.Api.Tests.Replay;
 public sealed class ActivityIdentityTests
 {
     private static readonly ActivityIdentity Activity = new("caller", "connection", "run/step");
+    private static readonly Backend Session = new(4711, 50123);
+    private static readonly CodeKey Key = new(1, [.. Enumerable.Range(0, 32).Select(number => (byte)number)]);
 
     public static TheoryData<string> Names => ["", "gateway", new string('n', 24), new string('n', 25), new string('n', 63), new string('网', 24)];
 
@@ -17,12 +19,13 @@ public sealed class ActivityIdentityTests
         {
             var activity = new ActivityIdentity("caller", "connection", new string('i', length));
 
-            var tag = activity.TagFor(applicationName);
+            var tag = activity.TagFor(applicationName, Key, Session);
 
             Assert.InRange(Encoding.UTF8.GetByteCount(tag), 1, 63);
-            Assert.EndsWith(activity.Mark, tag);
-            var parts = tag[..^activity.Mark.Length].Split(':');
-            Assert.Equal(2, parts.Length);
+            Assert.True(activity.IsTaggedBy(tag, [Key], Session), tag);
+            var parts = tag.Split(':');
+            Assert.Equal(3, parts.Length);
+            Assert.Matches("^[0-9a-f]{12}$", parts[2]);
             Assert.StartsWith(parts[0], applicationName.Replace('网', '?'));
             Assert.StartsWith(parts[1], activity.ActivityId);
             // Most names and IDs can be read whole.
@@ -38,31 +41,61 @@ public sealed class ActivityIdentityTests
     // The same letters, divided otherwise.
     [InlineData("callerc", "onnection", "run/step")]
     [InlineData("caller", "connectionr", "un/step")]
-    public void AnotherIdentity_HasAnotherMarkAndAnotherKey(string caller, string connection, string id)
+    public void AnotherIdentity_HasAnotherTagAndAnotherKey(string caller, string connection, string id)
     {
         var other = new ActivityIdentity(caller, connection, id);
 
-        Assert.NotEqual(Activity.Mark, other.Mark);
+        foreach (var key in new[] { Key, null })
+        {
+            var tag = other.TagFor("gateway", key, Session);
+            Assert.True(other.IsTaggedBy(tag, Keys(key), Session));
+            Assert.False(Activity.IsTaggedBy(tag, Keys(key), Session));
+        }
         Assert.NotEqual(Activity.CancelKey, other.CancelKey);
-        Assert.DoesNotContain(Activity.Mark, other.TagFor("gateway"));
     }
 
     [Fact]
-    public void IdThatHoldsAnotherActivitysMark_DoesNotPassForIt()
+    public void Tag_IsOfOneSessionAndByTheKey()
     {
-        var forger = new ActivityIdentity("caller", "connection", $"x{Activity.Mark}");
+        var tag = Activity.TagFor("gateway", Key, Session);
+        var another = new CodeKey(2, new byte[32]);
 
-        Assert.False(forger.TagFor("gateway").EndsWith(Activity.Mark, StringComparison.Ordinal));
+        Assert.True(Activity.IsTaggedBy(tag, [another, Key], Session));
+        Assert.False(Activity.IsTaggedBy(tag, [Key], Session with { ProcessId = 4712 }));
+        Assert.False(Activity.IsTaggedBy(tag, [Key], Session with { ClientPort = 50124 }));
+        Assert.False(Activity.IsTaggedBy(tag, [another], Session));
+        Assert.False(Activity.IsTaggedBy(tag, [], Session));
+    }
+
+    /// <summary>Without a key anybody can make a tag; where there is one, none of these passes.</summary>
+    [Fact]
+    public void TagWithoutAKey_PassesOnlyWhereThereIsNone()
+    {
+        var tag = Activity.TagFor("gateway", key: null, Session);
+
+        Assert.True(Activity.IsTaggedBy(tag, [], Session));
+        Assert.False(Activity.IsTaggedBy(tag, [Key], Session));
     }
 
     [Fact]
-    public void SameIdentity_HasTheSameMarkInEveryReplica()
+    public void IdThatHoldsAnotherActivitysTag_DoesNotPassForIt()
     {
-        var again = new ActivityIdentity("caller", "connection", "run/step");
+        var forger = Activity with { ActivityId = Activity.TagFor("gateway", Key, Session)["gateway:".Length..] };
 
-        Assert.Equal(Activity.Mark, again.Mark);
+        Assert.False(Activity.IsTaggedBy(forger.TagFor("gateway", Key, Session), [Key], Session));
+    }
+
+    [Fact]
+    public void SameIdentity_IsKnownByTheSameInEveryReplica()
+    {
+        var again = Activity with { };
+
         Assert.Equal(Activity.CancelKey, again.CancelKey);
         // Replicas of two versions may run side by side, so that these can't change.
-        Assert.Equal((":be1c9a539f04", -282677740933944522), (Activity.Mark, Activity.CancelKey));
+        Assert.Equal(-282677740933944522, Activity.CancelKey);
+        Assert.Equal("gateway:run/step:be1c9a539f04", Activity.TagFor("gateway", key: null, Session));
+        Assert.Equal("gateway:run/step:fd66bcba7868", Activity.TagFor("gateway", Key, Session));
     }
+
+    private static IReadOnlyList<CodeKey> Keys(CodeKey? key) => key is null ? [] : [key];
 }
