@@ -125,6 +125,12 @@ internal sealed class ConnectionOptions
     [Range(0, 100_000)]
     public int QueueLimit { get; set; } = 256;
 
+    /// <summary>
+    /// Whether a request may get a session that another one had; where it is not said, unless the database has an extension by
+    /// which something of a request stays in a session (docs/database-roles.md).
+    /// </summary>
+    public bool? ReuseSessions { get; set; }
+
     /// <summary>Whether this connection takes no writes, whatever its role may do.</summary>
     public bool ReadOnly { get; set; }
 }

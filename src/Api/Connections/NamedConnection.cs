@@ -99,13 +99,13 @@ internal sealed class NamedConnection : IAsyncDisposable
         Role = role;
         var lookUps = new ControlSessions(_lookUps);
         Journal = new Journal(lookUps, role, dsn.JournalKey, TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
-        Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own), clock);
+        Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own), options.ReuseSessions, clock);
         Activities = new Activities(Journal, lookUps, _cancels, role, clock);
         LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);
         Descriptions = new StatementDescriptions(Types);
-        Reachability = new Reachability(_watch, callers, role);
+        Reachability = new Reachability(_watch, callers, role, Sessions);
     }
 
     public string Name { get; }

@@ -10,7 +10,8 @@ namespace Gateway.Api.Connections;
 /// <param name="control">The control role's sessions, which stay open.</param>
 /// <param name="callers">Opens sessions as callers' requests get them: their role may make that impossible, by ALTER ROLE.</param>
 /// <param name="role">That role.</param>
-internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource callers, string role)
+/// <param name="sessions">Are told whether the database has an extension that keeps state.</param>
+internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource callers, string role, SessionPool sessions)
 {
     private static readonly TimeSpan CheckTime = TimeSpan.FromSeconds(2);
     private volatile ConnectionReadiness _now = new(Reachable: true, FailedChecks: 0, Detail: null);
@@ -41,10 +42,13 @@ internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource ca
     private async Task<string?> AskAsync(CancellationToken cancellation)
     {
         bool seesRole;
-        await using (var ask = control.CreateCommand($"SELECT {ControlRole.SeesRole}"))
+        await using (var ask = control.CreateCommand($"SELECT {ControlRole.SeesRole}, {StatefulExtensions.Exist}"))
         {
             ask.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
-            seesRole = await ask.ExecuteScalarAsync(cancellation) is true;
+            await using var reader = await ask.ExecuteReaderAsync(cancellation);
+            await reader.ReadAsync(cancellation);
+            seesRole = reader.GetBoolean(0);
+            sessions.MayKeepState = reader.GetBoolean(1);
         }
         try
         {

@@ -12,8 +12,16 @@ namespace Gateway.Api.Connections;
 /// instead of after this one, and which one caller's error (SQLSTATE XX000, say) empties for all (docs/decisions/0003).
 /// How many there may be is the queue's business.
 /// </summary>
-internal sealed class SessionPool(NpgsqlDataSource source, ConnectionQueue queue, Watchdog watchdog, TimeProvider clock)
-    : IAsyncDisposable
+/// <param name="source">Opens sessions.</param>
+/// <param name="queue">Says how many there may be.</param>
+/// <param name="watchdog">Ends what runs in them.</param>
+/// <param name="reuses">
+/// Whether a request may get a session that another one had; null where that depends on whether the database has one of
+/// <see cref="StatefulExtensions"/>.
+/// </param>
+/// <param name="clock">The clock that idle times run by.</param>
+internal sealed class SessionPool(
+    NpgsqlDataSource source, ConnectionQueue queue, Watchdog watchdog, bool? reuses, TimeProvider clock) : IAsyncDisposable
 {
     /// <summary>
     /// A session that has been idle for longer is asked for a sign of life first: what is between it and its server may
@@ -32,7 +40,8 @@ internal sealed class SessionPool(NpgsqlDataSource source, ConnectionQueue queue
     /// <summary>
     /// As PostgreSQL itself has them: a pooler in between tells the client another process ID.
     /// </summary>
-    private const string FindBackend = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()";
+    private const string FindBackend =
+        $"SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port(), {StatefulExtensions.Exist}";
 
     /// <summary>
     /// How many connects may hang that nobody waits for any more: Npgsql can't be made to end one before its time-out. So
@@ -60,9 +69,19 @@ internal sealed class SessionPool(NpgsqlDataSource source, ConnectionQueue queue
     private readonly SemaphoreSlim _connecting = new(queue.Places + LeftBehind);
     private readonly SemaphoreSlim _unknown = new(LeftUnknown);
     private volatile bool _closed;
+    private volatile bool _mayKeepState;
 
     /// <summary>The sessions that wait for a request.</summary>
     public int Idle => _idle.Count;
+
+    /// <summary>Whether the database has an extension by which a session may keep something of a request; as was seen last.</summary>
+    public bool MayKeepState
+    {
+        get => _mayKeepState;
+        set => _mayKeepState = value;
+    }
+
+    private bool Reuses => reuses ?? !MayKeepState;
 
     /// <summary>Is told of each new session, and how long it took to come to be.</summary>
     public Action<TimeSpan> Opened { get; set; } = _ => { };
@@ -72,7 +91,9 @@ internal sealed class SessionPool(NpgsqlDataSource source, ConnectionQueue queue
     /// <exception cref="OperationCanceledException">The deadline came first.</exception>
     public async ValueTask<Session> RentAsync(bool fresh, Deadline deadline)
     {
-        if (!fresh && _idle.TryPop(out var session))
+        if (!Reuses)
+            await CloseIdleAsync();
+        else if (!fresh && _idle.TryPop(out var session))
         {
             if (session.IdleTime < TrustedIdleTime || await session.AnswersAsync())
                 return session;
@@ -83,11 +104,11 @@ internal sealed class SessionPool(NpgsqlDataSource source, ConnectionQueue queue
         return await OpenAsync(deadline);
     }
 
-    /// <summary>Takes a session back; one that is not clean is closed.</summary>
+    /// <summary>Takes a session back; one that is not clean, or may not be so, is closed.</summary>
     public async ValueTask ReturnAsync(Session session)
     {
         session.Rest();
-        if (session.IsClean && !_closed)
+        if (session.IsClean && Reuses && !_closed)
             _idle.Push(session);
         else
             await CloseAsync(session);
@@ -201,11 +222,12 @@ internal sealed class SessionPool(NpgsqlDataSource source, ConnectionQueue queue
         }
     }
 
-    private static async Task<Backend> FindBackendAsync(NpgsqlConnection connection, CancellationToken cancellation)
+    private async Task<Backend> FindBackendAsync(NpgsqlConnection connection, CancellationToken cancellation)
     {
         await using var find = new NpgsqlCommand(FindBackend, connection);
         await using var reader = await find.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
+        MayKeepState = reader.GetBoolean(2);
         return new Backend(reader.GetInt32(0), reader.IsDBNull(1) ? null : reader.GetInt32(1));
     }
 
