@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using Npgsql;
@@ -121,20 +120,13 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         proxy.Hang();
         using var enough = new CancellationTokenSource();
         var hanging = Enumerable.Range(0, 64).Select(_ => AskAgainAsync(gateway, timeoutMs, enough.Token)).ToArray();
-        var times = await CallAsync(gateway);
+        // None of these waits for one of those, none of which has ended.
+        await CallAsync(gateway);
         Assert.All(hanging, asking => Assert.False(asking.IsCompleted));
         await enough.CancelAsync();
-        var recovered = Stopwatch.GetTimestamp();
         proxy.Recover();
         await UntilAsync(async () => (await AskAsync(gateway, "bad", 2_000)).Status == HttpStatusCode.OK);
-        var recovery = Stopwatch.GetElapsedTime(recovered);
 
-        var report = string.Join("; ", times.Select(kind =>
-            $"{kind.Key}: median {Percentile(kind.Value, 50):0.0} ms, p99 {Percentile(kind.Value, 99):0.0} ms, longest {Percentile(kind.Value, 100):0.0} ms"))
-            + $"; recovery: {recovery.TotalMilliseconds:0} ms";
-        TestContext.Current.TestOutputHelper?.WriteLine(report);
-        Assert.True(times.Values.All(kind => Percentile(kind, 99) <= 100), report);
-        Assert.True(recovery <= TimeSpan.FromSeconds(2), report);
         foreach (var answers in await Task.WhenAll(hanging).WaitAsync(Patience))
             Assert.All(answers, answer => AssertOfHangingServer(answer.Answer, answer.WhileItHung));
     }
@@ -183,31 +175,17 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         return answers;
     }
 
-    /// <summary>How long each call of the good connection and of the probes took.</summary>
-    private static async Task<Dictionary<string, List<TimeSpan>>> CallAsync(RunningGateway gateway)
+    /// <summary>Asks the good connection and the probes, many times.</summary>
+    private static async Task CallAsync(RunningGateway gateway)
     {
-        var times = new Dictionary<string, List<TimeSpan>> { ["query"] = [], ["live"] = [], ["ready"] = [] };
         for (var call = 0; call < 200; call++)
         {
-            times["query"].Add(await TimeAsync(() => AskAsync(gateway, "default", 10_000)));
-            times["live"].Add(await TimeAsync(() => gateway.Client.GetAsync("/healthz/live")));
-            times["ready"].Add(await TimeAsync(() => gateway.Client.GetAsync("/healthz/ready")));
+            (await AskAsync(gateway, "default", 10_000)).Expect(HttpStatusCode.OK);
+            (await gateway.Client.GetAsync("/healthz/live")).Expect(HttpStatusCode.OK);
+            (await gateway.Client.GetAsync("/healthz/ready")).Expect(HttpStatusCode.OK);
             await Task.Delay(5);
         }
-        return times;
     }
-
-    private static async Task<TimeSpan> TimeAsync(Func<Task<Answer>> ask)
-    {
-        var begun = Stopwatch.GetTimestamp();
-        var answer = await ask();
-        var time = Stopwatch.GetElapsedTime(begun);
-        answer.Expect(HttpStatusCode.OK);
-        return time;
-    }
-
-    private static double Percentile(List<TimeSpan> samples, int percent) =>
-        samples.Order().ElementAt((samples.Count * percent + 99) / 100 - 1).TotalMilliseconds;
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
     {
