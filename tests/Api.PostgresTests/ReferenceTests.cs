@@ -161,6 +161,40 @@ public sealed class ReferenceTests(GatewayFixture gateway)
         Assert.DoesNotContain("canary", answer.Text);
     }
 
+    /// <summary>Parsing takes a time that goes with depth times size, and no budget ends it.</summary>
+    [Theory]
+    [InlineData(10, 400_000, true)]
+    [InlineData(5_000, 400_000, false)]
+    [InlineData(5_000, 1, true)]
+    public async Task ResultNestedTooDeeplyForItsSize_IsRefused(int depth, int size, bool isTaken)
+    {
+        var answer = await gateway.Client.TransactionAsync(
+            NextActivity(),
+            $"SELECT (repeat('[', {depth}) || rtrim(repeat('1,', {size}), ',') || repeat(']', {depth}))::json AS a, 7 AS b",
+            new { sql = "SELECT $1::int AS n", parameters = new[] { Reference("/0/rows/0/b") } });
+
+        // Deeper than the test's own parser goes.
+        if (isTaken)
+            Assert.Contains("""{"n":7}""", answer.Text);
+        else
+            Assert.Equal(1, answer.ExpectProblem(422, "result_too_large").GetProperty("statement").GetInt32());
+    }
+
+    /// <summary>A parsed result takes many times as much as its text: 24 MiB here, of 3.</summary>
+    [Fact]
+    public async Task ParsedResult_CountsInTheBudgetOfMemory()
+    {
+        await using var small = await gateway.StartGatewayAsync($"--Gateway:MemoryBudgetBytes={32 << 20}");
+        object[] statements =
+        [
+            "SELECT (SELECT json_agg(1) FROM generate_series(1, 1000000)) AS a, 7 AS b",
+            new { sql = "SELECT $1::int AS n", parameters = new[] { Reference("/0/rows/0/b") } },
+        ];
+
+        (await small.Client.TransactionAsync(NextActivity(), statements)).ExpectProblem(422, "result_too_large");
+        (await gateway.Client.TransactionAsync(NextActivity(), statements)).Expect(HttpStatusCode.OK);
+    }
+
     [Fact]
     public async Task OutsideOfATransaction_IsAnObjectLikeAnyOther()
     {

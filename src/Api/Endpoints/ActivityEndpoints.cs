@@ -78,7 +78,8 @@ internal static class ActivityEndpoints
                 $"On connection \"{connection.Name}\" no activity of yours is running or recorded under that ID.");
         }
 
-        using var body = Write(id, state);
+        record.Memory.TooLarge = ProblemCode.ResultTooLarge;
+        using var body = Write(id, state, record.Memory);
         await StatementEndpoints.SendAsync(http, body.Written, record);
     }
 
@@ -115,9 +116,11 @@ internal static class ActivityEndpoints
             : throw Failure.Invalid([new RequestFault("", $"The activity's ID in the path is {ActivityId.Rule}, percent-encoded.")]);
     }
 
-    private static PooledBuffer Write(string id, ActivityState state)
+    private static PooledBuffer Write(string id, ActivityState state, MemoryReservation memory)
     {
-        var body = new PooledBuffer(int.MaxValue);
+        // The record's answer has been read, and stands in this one's body once more.
+        memory.Take(state.Answer?.Length ?? 0);
+        var body = new PooledBuffer(int.MaxValue, memory: memory);
         using var json = new Utf8JsonWriter(body, JsonString.WriterOptions);
         json.WriteStartObject();
         json.WriteString("activityId"u8, id);

@@ -29,7 +29,7 @@ internal sealed class RequestBody : IDisposable
     {
         (_bytes, _weight, _memory) = (bytes, weight, memory);
         _document = Parse(bytes.Written);
-        RequestWeight.DropTables(weight.Tables.First, weight.Tables.Last);
+        weight.Tables.DropFirst();
     }
 
     /// <summary>Valid until this is disposed.</summary>
@@ -76,7 +76,7 @@ internal sealed class RequestBody : IDisposable
     public void Dispose()
     {
         _document.Dispose();
-        RequestWeight.DropTables(_weight.Tables.Last, 2 * _weight.Tables.Last);
+        _weight.Tables.DropLast();
         _bytes.Dispose();
         _memory.GiveBack(_weight.Document);
     }

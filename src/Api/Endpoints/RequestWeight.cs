@@ -1,6 +1,5 @@
-using System.Buffers;
-using System.Numerics;
 using System.Text.Json;
+using Gateway.Api.Execution;
 
 namespace Gateway.Api.Endpoints;
 
@@ -14,9 +13,6 @@ internal readonly record struct RequestWeight(long Document, long Request)
     /// <summary>Strings have two bytes a character; the SQL is held as it came and as it is sent, a parameter as JSON and as text.</summary>
     private const int TextCopies = 6;
 
-    /// <summary>A row of System.Text.Json's table, of which an array or an object that is a parameter keeps its own.</summary>
-    private const int BytesOfToken = 12;
-
     /// <summary>A name while the request's members are put in order.</summary>
     private const int BytesOfName = 64;
 
@@ -25,8 +21,6 @@ internal readonly record struct RequestWeight(long Document, long Request)
 
     /// <summary>So many commas and brackets stand for too little to be looked at more closely.</summary>
     private const int FewTokens = 64;
-
-    private const int LargestFirstTable = 1 << 20;
 
     /// <param name="body">The body.</param>
     /// <param name="deepest">The deepest nesting that is read.</param>
@@ -56,41 +50,15 @@ internal readonly record struct RequestWeight(long Document, long Request)
         return Weigh(body.Length, tokens, names, parameters);
     }
 
-    /// <summary>
-    /// Takes the arrays that the parser has just given back out of the shared pool again, and drops them: one for each thread
-    /// would be kept, of a size that hostile bodies only have.
-    /// </summary>
-    /// <param name="from">The smallest, in bytes; a power of two.</param>
-    /// <param name="to">Smaller than that, in bytes.</param>
-    public static void DropTables(long from, long to)
-    {
-        const int Kept = 256 * 1024;
-        for (var size = Math.Max(from, 2 * Kept); size < to; size *= 2)
-            _ = ArrayPool<byte>.Shared.Rent((int)size);
-    }
-
-    /// <summary>The parser's first table, and the last that it needs: it doubles, and has both while it copies.</summary>
-    public static (long First, long Last) TablesOf(int length, int tokens)
-    {
-        long first = length + BytesOfToken;
-        if (first is > LargestFirstTable and <= 4 * LargestFirstTable)
-            first = LargestFirstTable;
-        first = (long)BitOperations.RoundUpToPowerOf2((ulong)first);
-        var last = first;
-        while ((long)tokens * BytesOfToken > last - BytesOfToken)
-            last *= 2;
-        return (first, last);
-    }
-
     private static RequestWeight Weigh(int length, int tokens, int names, int parameters)
     {
-        var (_, last) = TablesOf(length, tokens);
+        var tables = JsonTables.Of(length, tokens);
         return new RequestWeight(
-            last + (last / 2) + ((long)BytesOfName * names),
-            ((long)TextCopies * length) + ((long)BytesOfToken * tokens) + ((long)BytesOfParameter * parameters))
-        { Tables = TablesOf(length, tokens) };
+            tables.Most + ((long)BytesOfName * names),
+            ((long)TextCopies * length) + ((long)JsonTables.BytesOfToken * tokens) + ((long)BytesOfParameter * parameters))
+        { Tables = tables };
     }
 
-    /// <summary>The sizes of the parser's tables, the first and the last.</summary>
-    public (long First, long Last) Tables { get; private init; }
+    /// <summary>The parser's tables.</summary>
+    public JsonTables Tables { get; private init; }
 }

@@ -21,6 +21,9 @@ internal sealed class ActivityAnswer(AnswerLimits limits, MemoryReservation memo
     private PooledBuffer? _body;
     private byte[]? _recorded;
 
+    /// <summary>Counts the memory that the request takes.</summary>
+    public MemoryReservation Memory => memory;
+
     /// <summary>The results so far, in the order of the statements.</summary>
     public IReadOnlyList<StatementResult> Results => _results;
 

@@ -28,7 +28,7 @@ internal sealed class ActivityRun(
 
     // The server reports a changed encoding at the end of a round trip; where the transaction ends within, it is what it was by then.
     private readonly NpgsqlBatchCommand _showEncoding = new("SHOW client_encoding");
-    private readonly OutgoingStatements _statements = new(call, connection.Descriptions, asksAll);
+    private readonly OutgoingStatements _statements = new(call, connection.Descriptions, asksAll, answer.Memory);
 
     // All that the round trip which is on took along.
     private List<NpgsqlBatchCommand> _roundTrip = [];

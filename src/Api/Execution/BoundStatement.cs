@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Rows;
@@ -40,13 +41,14 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
     /// <summary>With the references replaced by what they refer to.</summary>
     /// <param name="results">The results so far.</param>
     /// <param name="referredBytes">What the transaction's references stand for so far, in bytes.</param>
+    /// <param name="memory">Counts what that takes.</param>
     /// <exception cref="Failure">By <see cref="ResultReference.Resolve"/>.</exception>
-    public BoundStatement Resolve(IReadOnlyList<StatementResult> results, ref long referredBytes)
+    public BoundStatement Resolve(IReadOnlyList<StatementResult> results, ref long referredBytes, MemoryReservation memory)
     {
         if (References.Count == 0)
             return this;
         var values = Values.ToArray();
-        using var referred = new ReferredResults(results, referredBytes);
+        using var referred = new ReferredResults(results, referredBytes, memory);
         foreach (var reference in References)
             values[reference.Parameter] = reference.Resolve(referred);
         referredBytes = referred.Bytes;

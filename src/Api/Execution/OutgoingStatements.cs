@@ -1,3 +1,4 @@
+using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Npgsql;
@@ -44,7 +45,8 @@ internal sealed record SentStatement(
 /// <param name="asksAll">
 /// Whether the server is asked of all that depends on types, since what was remembered was wrong.
 /// </param>
-internal sealed class OutgoingStatements(ActivityCall call, StatementDescriptions descriptions, bool asksAll)
+/// <param name="memory">Counts what references to results take.</param>
+internal sealed class OutgoingStatements(ActivityCall call, StatementDescriptions descriptions, bool asksAll, MemoryReservation memory)
 {
     private readonly List<SentStatement> _sent = [];
 
@@ -122,7 +124,7 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
         if (statement.Statement.LatestReferred >= results.Count)
             return null;
 
-        var bound = _next ??= statement.Statement.Resolve(results, ref _referredBytes);
+        var bound = _next ??= statement.Statement.Resolve(results, ref _referredBytes, memory);
         if (_asked is null && asksAll && (bound.NeedsTypes || MayFollowDdl))
             return null;
         var known = _asked ?? (asksAll ? null : descriptions.Find(Caller, bound)) ?? StatementDescription.None;

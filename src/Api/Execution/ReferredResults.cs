@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Gateway.Api.Admission;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 
@@ -11,7 +12,8 @@ namespace Gateway.Api.Execution;
 /// </summary>
 /// <param name="results">The results so far.</param>
 /// <param name="bytes">What was referred to before.</param>
-internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, long bytes) : IDisposable
+/// <param name="memory">Counts what the parsed results take, until this is disposed of, and the values that were found.</param>
+internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, long bytes, MemoryReservation memory) : IDisposable
 {
     /// <summary>
     /// A value may be referred to many times, and is sent as often: what that comes to, where the results are smaller.
@@ -20,7 +22,11 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, lo
 
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
-    private readonly Dictionary<int, (JsonDocument Document, ReferredPart Rows)> _parsed = [];
+    /// <summary>A value is text of two bytes a character, as JSON and as its type has it, and as it is sent.</summary>
+    private const int TextCopies = 6;
+
+    private readonly Dictionary<int, ReferredResult> _parsed = [];
+    private readonly Counted _counted = new(memory);
 
     /// <summary>The size of all values that were found, as JSON.</summary>
     public long Bytes { get; private set; } = bytes;
@@ -41,34 +47,79 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, lo
                 return null;
             part = next;
         }
-        Bytes += JsonMarshal.GetRawUtf8Value(part.Value).Length;
+        var length = JsonMarshal.GetRawUtf8Value(part.Value).Length;
+        Bytes += length;
         var room = Math.Max(LeastRoom, results.Sum(result => (long)result.Written.Length));
-        return Bytes <= room ? part.Value : throw new Failure(
-            ProblemCode.ResultTooLarge,
-            $"The values that parameters refer to by $ref are larger than {room} bytes together; refer to each once, or pass "
-            + "it on in SQL.");
+        if (Bytes > room)
+        {
+            throw new Failure(
+                ProblemCode.ResultTooLarge,
+                $"The values that parameters refer to by $ref are larger than {room} bytes together; refer to each once, or pass "
+                + "it on in SQL.");
+        }
+        memory.Take(TextCopies * (long)length);
+        return part.Value;
     }
 
     public void Dispose()
     {
-        foreach (var (document, _) in _parsed.Values)
-            document.Dispose();
+        foreach (var result in _parsed.Values)
+        {
+            result.Document.Dispose();
+            result.Tables.DropLast();
+        }
+        _counted.Dispose();
     }
 
     private ReferredPart Parse(int statement)
     {
         if (_parsed.TryGetValue(statement, out var known))
             return known.Rows;
-        var document = JsonDocument.Parse(results[statement].Written, AnyDepth);
-        var rows = new ReferredPart(document.RootElement);
-        _parsed.Add(statement, (document, rows));
-        return rows;
+        var json = results[statement].Written;
+        if (!JsonNesting.IsCheap(json.Span, int.MaxValue))
+        {
+            throw new Failure(
+                ProblemCode.ResultTooLarge,
+                $"The rows of statement {statement}, which a parameter refers to by $ref, are nested too deeply for their size; pass them on in SQL.");
+        }
+        var tables = JsonTables.Of(json.Span);
+        _counted.Take(tables.Most);
+        var document = JsonDocument.Parse(json, AnyDepth);
+        tables.DropFirst();
+        var result = new ReferredResult(document, tables, new ReferredPart(document.RootElement, _counted));
+        _parsed.Add(statement, result);
+        return result.Rows;
     }
+
+    private sealed record ReferredResult(JsonDocument Document, JsonTables Tables, ReferredPart Rows);
+}
+
+/// <summary>Memory that is given back all at once.</summary>
+internal sealed class Counted(MemoryReservation memory) : IDisposable
+{
+    private long _taken;
+
+    /// <exception cref="Failure"><c>saturated</c> or <c>result_too_large</c></exception>
+    public void Take(long bytes)
+    {
+        memory.Take(bytes);
+        _taken += bytes;
+    }
+
+    public void Dispose() => memory.GiveBack(_taken);
 }
 
 /// <summary>A value in a result, and the parts of it that were asked for.</summary>
-internal sealed class ReferredPart(JsonElement value)
+/// <param name="value">The value.</param>
+/// <param name="memory">Counts what is kept to find its parts.</param>
+internal sealed class ReferredPart(JsonElement value, Counted memory)
 {
+    /// <summary>An element in an array.</summary>
+    private const int BytesOfElement = 16;
+
+    /// <summary>A member in a dictionary, without its name.</summary>
+    private const int BytesOfMember = 96;
+
     /// <summary>
     /// A step goes past all that comes before what it finds: from so many on, it is cheaper to keep them all.
     /// </summary>
@@ -95,15 +146,18 @@ internal sealed class ReferredPart(JsonElement value)
         };
         if (next is not { } found)
             return null;
-        return (_asked ??= [])[token] = new ReferredPart(found);
+        return (_asked ??= [])[token] = new ReferredPart(found, memory);
     }
 
     private JsonElement? Element(int index)
     {
         if (index >= value.GetArrayLength())
             return null;
-        if (_steps > FewSteps)
-            _elements ??= [.. value.EnumerateArray()];
+        if (_steps > FewSteps && _elements is null)
+        {
+            memory.Take((long)BytesOfElement * value.GetArrayLength());
+            _elements = [.. value.EnumerateArray()];
+        }
         return _elements?[index] ?? value[index];
     }
 
@@ -117,7 +171,9 @@ internal sealed class ReferredPart(JsonElement value)
     /// <summary>Of several with one name, the last.</summary>
     private Dictionary<string, JsonElement> Members()
     {
-        var members = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        var names = JsonMarshal.GetRawUtf8Value(value).Length;
+        memory.Take((2L * names) + ((long)BytesOfMember * value.GetPropertyCount()));
+        var members = new Dictionary<string, JsonElement>(value.GetPropertyCount(), StringComparer.Ordinal);
         foreach (var member in value.EnumerateObject())
         {
             if (JsonText.TryReadName(member, out var name))
