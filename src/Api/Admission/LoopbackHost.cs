@@ -21,6 +21,9 @@ internal sealed class LoopbackHost(RequestDelegate next)
     private static readonly SearchValues<char> NameCharacters =
         SearchValues.Create("-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
 
+    // Most requests name the same.
+    private string? _lastServed;
+
     public Task InvokeAsync(HttpContext http) => MayBeServed(http)
         ? next(http)
         : ProblemMiddleware.AnswerAsync(http, Failure.Invalid([new RequestFault(
@@ -65,10 +68,14 @@ internal sealed class LoopbackHost(RequestDelegate next)
     /// No browser leaves the header out, as HTTP/1.0 allows and load balancers' checks do; and none comes by a Unix
     /// socket, where people write any name.
     /// </summary>
-    private static bool MayBeServed(HttpContext http)
+    private bool MayBeServed(HttpContext http)
     {
         var host = http.Request.Headers.Host;
-        return host.Count == 0 || (host is [{ } one] && IsLoopback(one))
-            || http.Features.Get<IConnectionSocketFeature>()?.Socket.LocalEndPoint is UnixDomainSocketEndPoint;
+        if (host is [{ } one] && (one == _lastServed || IsLoopback(one)))
+        {
+            _lastServed = one;
+            return true;
+        }
+        return host.Count == 0 || http.Features.Get<IConnectionSocketFeature>()?.Socket.LocalEndPoint is UnixDomainSocketEndPoint;
     }
 }

@@ -39,8 +39,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
     {
         // 1.
         call.Caller.Require(call.Activity.Connection, call.Mode.Access);
-        foreach (var (index, statement) in call.Statements.Index())
-            RefuseStatement(call, index, statement.Statement.Sql);
+        for (var index = 0; index < call.Statements.Count; index++)
+            RefuseStatement(call, index, call.Statements[index].Statement.Sql);
         var connection = connections.Find(call.Activity.Connection);
         record.Connection = connection.Name;
         if (call.Mode.Access == Access.ReadWrite)
@@ -161,7 +161,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
     }
 
     /// <summary>Takes a session, and the key of the journal's codes, which the activity must have where it is to be recorded.</summary>
-    private static async Task<(Session Session, CodeKey? Key)> OpenAsync(
+    private static async ValueTask<(Session Session, CodeKey? Key)> OpenAsync(
         ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline)
     {
         try

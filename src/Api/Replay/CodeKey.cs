@@ -55,9 +55,12 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     /// </summary>
     private sealed class Message
     {
-        private readonly ArrayBufferWriter<byte> _bytes = new(512);
+        private const int MostOften = 1024;
 
-        public Message(ReadOnlySpan<byte> call) => _bytes.Write(call);
+        private byte[] _bytes = ArrayPool<byte>.Shared.Rent(MostOften);
+        private int _length;
+
+        public Message(ReadOnlySpan<byte> call) => Add(call);
 
         public Message Add(Backend backend) => Add(backend.ProcessId).Add(backend.ClientPort ?? Backend.UnixSocket);
 
@@ -65,31 +68,48 @@ internal sealed record CodeKey(int Id, byte[] Secret)
 
         public Message Add(string text)
         {
-            Encoding.UTF8.GetBytes(text, _bytes);
+            Encoding.UTF8.GetBytes(text, Next(Encoding.UTF8.GetByteCount(text)));
             return Add("\0\0"u8);
         }
 
         public Message Add(ReadOnlySpan<byte> bytes)
         {
-            _bytes.Write(bytes);
+            bytes.CopyTo(Next(bytes.Length));
             return this;
         }
 
         public Message Add(int number)
         {
-            BinaryPrimitives.WriteInt32BigEndian(_bytes.GetSpan(sizeof(int)), number);
-            _bytes.Advance(sizeof(int));
+            BinaryPrimitives.WriteInt32BigEndian(Next(sizeof(int)), number);
             return this;
         }
 
         public Message Add(ulong number)
         {
-            BinaryPrimitives.WriteUInt64BigEndian(_bytes.GetSpan(sizeof(ulong)), number);
-            _bytes.Advance(sizeof(ulong));
+            BinaryPrimitives.WriteUInt64BigEndian(Next(sizeof(ulong)), number);
             return this;
         }
 
-        public byte[] ToCode(byte[] secret) => HMACSHA256.HashData(secret, _bytes.WrittenSpan);
+        /// <summary>Returns the code; the message is used up then.</summary>
+        public byte[] ToCode(byte[] secret)
+        {
+            var code = HMACSHA256.HashData(secret, _bytes.AsSpan(0, _length));
+            ArrayPool<byte>.Shared.Return(_bytes);
+            _bytes = [];
+            return code;
+        }
+
+        private Span<byte> Next(int length)
+        {
+            if (length > _bytes.Length - _length)
+            {
+                var larger = ArrayPool<byte>.Shared.Rent(2 * (_length + length));
+                _bytes.AsSpan(0, _length).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(_bytes);
+                _bytes = larger;
+            }
+            return _bytes.AsSpan((_length += length) - length, length);
+        }
     }
 }
 

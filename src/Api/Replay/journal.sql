@@ -136,22 +136,21 @@ BEGIN
     -- The functions from here to finish run for each write. To set a search_path would cost them 10 µs a call, since PostgreSQL finds
     -- out anew whether their plans are valid. Instead each name and each operator in them says that it is PostgreSQL's own.
 
-    -- Whether a code is the HMAC-SHA256 of a message. The comparison takes another digest on both sides, so that its time tells
-    -- nothing of the code.
+    -- Whether a code is the HMAC-SHA256 of a message, by a key's pads. The comparison takes another digest on both sides, so that its
+    -- time tells nothing of the code.
+    CREATE OR REPLACE FUNCTION gateway_journal_records.is_code(inner_pad bytea, outer_pad bytea, code bytea, message bytea) RETURNS boolean
+    LANGUAGE sql IMMUTABLE AS $function$
+        SELECT pg_catalog.sha256(outer_pad OPERATOR(pg_catalog.||) code) OPERATOR(pg_catalog.=)
+            pg_catalog.sha256(outer_pad OPERATOR(pg_catalog.||) pg_catalog.sha256(
+                outer_pad OPERATOR(pg_catalog.||) pg_catalog.sha256(inner_pad OPERATOR(pg_catalog.||) message)))
+    $function$;
+
+    -- The same by a key's number; false where there is no such key, or no message.
     CREATE OR REPLACE FUNCTION gateway_journal_records.is_valid(used_key int, code bytea, message bytea) RETURNS boolean
-    LANGUAGE plpgsql STABLE AS $function$
-    DECLARE
-        inner_key pg_catalog.bytea;
-        outer_key pg_catalog.bytea;
-    BEGIN
-        SELECT k.inner_pad, k.outer_pad INTO inner_key, outer_key
-          FROM gateway_journal_records.key k WHERE k.id OPERATOR(pg_catalog.=) used_key;
-        RETURN coalesce(
-            pg_catalog.sha256(outer_key OPERATOR(pg_catalog.||) code) OPERATOR(pg_catalog.=)
-            pg_catalog.sha256(outer_key OPERATOR(pg_catalog.||) pg_catalog.sha256(
-                outer_key OPERATOR(pg_catalog.||) pg_catalog.sha256(inner_key OPERATOR(pg_catalog.||) message))),
-            false);
-    END
+    LANGUAGE sql STABLE AS $function$
+        SELECT EXISTS (
+            SELECT FROM gateway_journal_records.key k
+             WHERE k.id OPERATOR(pg_catalog.=) used_key AND gateway_journal_records.is_code(k.inner_pad, k.outer_pad, code, message))
     $function$;
 
     -- This session, as the codes of claim and finish name it.
@@ -177,22 +176,21 @@ BEGIN
     LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '100ms' AS $function$
     DECLARE
         claimed pg_catalog.text;
-    BEGIN
-        IF NOT gateway_journal_records.is_valid(used_key, code, 'claim'::pg_catalog.bytea
+        message pg_catalog.bytea := 'claim'::pg_catalog.bytea
             OPERATOR(pg_catalog.||) gateway_journal_records.this_session()
             OPERATOR(pg_catalog.||) pg_catalog.int4send(keep_seconds)
             OPERATOR(pg_catalog.||) gateway_journal_records.field(of_caller)
             OPERATOR(pg_catalog.||) gateway_journal_records.field(of_connection)
             OPERATOR(pg_catalog.||) gateway_journal_records.field(of_activity)
             OPERATOR(pg_catalog.||) gateway_journal_records.field(tag)
-            OPERATOR(pg_catalog.||) hash)
-        THEN
-            RAISE EXCEPTION 'only the gateway may claim an activity' USING ERRCODE = 'GJ003';
-        END IF;
+            OPERATOR(pg_catalog.||) hash;
+    BEGIN
         LOOP
             INSERT INTO gateway_journal_records.activity AS a (caller, connection, activity_id, request_hash, expires_at)
-            VALUES (of_caller, of_connection, of_activity, hash,
-                    pg_catalog.now() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => keep_seconds))
+            SELECT of_caller, of_connection, of_activity, hash,
+                   pg_catalog.now() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => keep_seconds)
+              FROM gateway_journal_records.key k
+             WHERE k.id OPERATOR(pg_catalog.=) used_key AND gateway_journal_records.is_code(k.inner_pad, k.outer_pad, code, message)
             ON CONFLICT DO NOTHING
             RETURNING pg_catalog.concat(a.ctid, ' ', a.xact) INTO claimed;
             IF FOUND THEN
@@ -201,6 +199,9 @@ BEGIN
                 tag := pg_catalog.set_config('gateway.caller', of_caller, true);
                 tag := pg_catalog.set_config('gateway.activity_id', of_activity, true);
                 RETURN claimed;
+            END IF;
+            IF gateway_journal_records.is_valid(used_key, code, message) IS NOT TRUE THEN
+                RAISE EXCEPTION 'only the gateway may claim an activity' USING ERRCODE = 'GJ003';
             END IF;
             PERFORM FROM gateway_journal_records.activity a
               WHERE a.caller OPERATOR(pg_catalog.=) of_caller AND a.connection OPERATOR(pg_catalog.=) of_connection
@@ -218,23 +219,26 @@ BEGIN
     -- that claimed. The code covers the claim's row, the transaction and the answer.
     CREATE OR REPLACE FUNCTION gateway_journal.finish(used_key int, code bytea, claimed tid, body bytea) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER AS $function$
-    BEGIN
-        IF NOT gateway_journal_records.is_valid(used_key, code, 'finish'::pg_catalog.bytea
+    DECLARE
+        message pg_catalog.bytea := 'finish'::pg_catalog.bytea
             OPERATOR(pg_catalog.||) gateway_journal_records.this_session()
             OPERATOR(pg_catalog.||) pg_catalog.xid8send(pg_catalog.pg_current_xact_id_if_assigned())
             OPERATOR(pg_catalog.||) gateway_journal_records.field(claimed::pg_catalog.text)
-            OPERATOR(pg_catalog.||) pg_catalog.sha256(body))
-        THEN
-            IF pg_catalog.pg_current_xact_id_if_assigned() IS NULL THEN
+            OPERATOR(pg_catalog.||) pg_catalog.sha256(body);
+    BEGIN
+        UPDATE gateway_journal_records.activity a SET answer = body, recorded_at = pg_catalog.clock_timestamp()
+          FROM gateway_journal_records.key k
+         WHERE a.ctid OPERATOR(pg_catalog.=) claimed AND a.answer IS NULL
+           AND a.xact OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id_if_assigned()
+           AND k.id OPERATOR(pg_catalog.=) used_key AND gateway_journal_records.is_code(k.inner_pad, k.outer_pad, code, message);
+        IF NOT FOUND THEN
+            -- Nothing has been assigned to a transaction that the caller's SQL has begun anew: no code is valid there.
+            IF pg_catalog.pg_current_xact_id_if_assigned() IS NULL
+                OR gateway_journal_records.is_valid(used_key, code, message) IS TRUE
+            THEN
                 RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
             END IF;
             RAISE EXCEPTION 'only the gateway may record an answer' USING ERRCODE = 'GJ003';
-        END IF;
-        UPDATE gateway_journal_records.activity a SET answer = body, recorded_at = pg_catalog.clock_timestamp()
-         WHERE a.ctid OPERATOR(pg_catalog.=) claimed AND a.answer IS NULL
-           AND a.xact OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id_if_assigned();
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
         END IF;
         -- What the caller is told must outlive the server's crash, whatever the SQL has set, for its role too.
         IF pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.<>) 'on' THEN
