@@ -122,7 +122,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         // Arrays, composites, enums, ranges, domains.
         ("SELECT $1::int[]", "22P02", "invalid input syntax for type integer", ["{1,\"zq \\\"canary\\\"\"}"]),
         ("SELECT $1::int[]", "22P02", "invalid input syntax for type integer", [new[] { "1", "zq-canary" }]),
-        ("SELECT $1::int[]", "22P02", "malformed array literal", ["{zq,{canary}}"]),
+        ("SELECT $1::int[]", "22P02", "malformed array literal", Canary),
         ("SELECT $1::pair", "22P02", "malformed record literal", Canary),
         ("SELECT $1::pair", "22P02", "invalid input syntax for type integer", ["(zq-canary,x)"]),
         ("SELECT $1::mood", "22P02", "invalid input value for enum mood", Canary),
@@ -132,7 +132,8 @@ public sealed class ErrorValueTests(GatewayFixture server)
         ("SELECT $1::int4multirange", "22P02", "malformed multirange literal", ["{zq canary}"]),
         ("SELECT $1::positive", "23514", "value for domain positive violates check constraint \"positive_check\"", ["-7041"]),
         ("SELECT $1::short", "23514", "value for domain short violates check constraint \"short_check\"", Canary),
-        ("SELECT $1::hstore", "XX000", "", ["zq=>canary,,=>"]),
+        // From PostgreSQL 16 on it has a SQLSTATE of its own, and so has the XPath from 17 on.
+        ("SELECT $1::hstore", "XX000 42601", "", ["zq=>canary,,=>"]),
         ("SELECT $1::ltree", "42601", "", ["zq.canary..!"]),
         ("SELECT $1::citext::int", "22P02", "invalid input syntax for type integer", Canary),
         ("SELECT $1::tsquery", "42601", "syntax error in tsquery", ["zq & & canary"]),
@@ -157,7 +158,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         ("SELECT * FROM json_populate_recordset(NULL::pair, $1::json)", "22023", "", ["[\"zq canary\"]"]),
         ("SELECT to_jsonb($1::text)::int", "22023", "cannot cast jsonb string to type integer", Canary),
         ("SELECT $1::xml", "2200N", "invalid XML content", ["<zq>canary"]),
-        ("SELECT xpath($1, '<a/>')", "XX000", "invalid XPath expression", ["zq canary("]),
+        ("SELECT xpath($1, '<a/>')", "XX000 10608", "invalid XPath expression", ["zq canary("]),
         ("SELECT xmlparse(DOCUMENT $1)", "2200M", "invalid XML document", ["zq canary"]),
         ("SELECT xmlcomment($1)", "2200S", "invalid XML comment", ["zq--canary"]),
         // Numbers in other words.
@@ -248,7 +249,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         {
             foreach (var (form, answer, state, message) in await SendAsync(caller, row.Sql, row.Parameters, index))
             {
-                var isExpected = state == row.State && message.Contains(row.Words, StringComparison.Ordinal);
+                var isExpected = row.State.Split(' ').Contains(state) && message.Contains(row.Words, StringComparison.Ordinal);
                 var readsOnly = form == "query" && state == "25006";
                 if (!isExpected && !readsOnly)
                     wrong.AppendLine($"{form} {row.Sql} is not {row.State} \"{row.Words}\": {answer}");

@@ -90,9 +90,12 @@ public sealed class JournalInstallTests(GatewayFixture server)
         await using var installer = await LoginRole.CreateAsync(database, "CREATEROLE");
         await GatewayFixture.ExecuteAsync(database, $"GRANT CREATE ON DATABASE \"{new NpgsqlConnectionStringBuilder(database).Database}\" TO {installer.Name}");
         await using var connection = await GatewayFixture.OpenAsync(database);
-        // From 16 on a role is administered by whoever made it, here another database's installation.
+        // From 16 on a role is administered by whoever made it, here the test and another database's installation.
         if (connection.PostgreSqlVersion.Major >= 16)
-            await GatewayFixture.ExecuteAsync(database, $"GRANT gateway_journal TO {installer.Name} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE");
+        {
+            await GatewayFixture.ExecuteAsync(
+                database, $"GRANT gateway_journal, {role.Name} TO {installer.Name} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE");
+        }
 
         await InstallAsync(0, role.Dsn, installer.Dsn, role.ControlSetting);
 

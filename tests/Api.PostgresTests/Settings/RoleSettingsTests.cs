@@ -55,7 +55,8 @@ public sealed class RoleSettingsTests(GatewayFixture fixture, ITestOutputHelper 
                 {
                     faults.Enqueue($"{setting}: {error.Message}");
                 }
-                await ExecuteAsync(session, "ALTER ROLE CURRENT_USER RESET ALL");
+                // PostgreSQL 18 lets a role set transaction_read_only for itself, and not reset it.
+                await GatewayFixture.ExecuteAsync(fixture.Dsn, $"ALTER ROLE {role.Name} RESET ALL");
             }
         }));
 
