@@ -69,15 +69,13 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
         Assert.All(await Task.WhenAll(cancels), answer => Assert.Equal(HttpStatusCode.NotFound, answer.Status));
     }
 
-    /// <summary>A lock of callers' SQL is no announcement of a cancel, though its key is the same.</summary>
+    /// <summary>A session of callers' SQL is no announcement of a cancel, though it has that name.</summary>
     [Fact]
-    public async Task LockOfTheCallersRole_AnnouncesNoCancel()
+    public async Task NameOfACancel_IsOfTheControlRolesSessionsOnly()
     {
         await using var gateway = await StartAsync();
-        var activity = new ActivityIdentity("loopback", "default", "locked");
-        await using var forger = await GatewayFixture.OpenAsync(_role.Dsn);
-        await using (var forge = new NpgsqlCommand("SELECT pg_advisory_lock_shared($1)", forger) { Parameters = { new() { Value = activity.CancelKey } } })
-            await forge.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        var activity = new ActivityIdentity("loopback", "default", "named");
+        await using var forger = await ForgeAsync($"'{activity.CancelName}'");
 
         var ended = await gateway.Client.PostAsync("execute", new
         {

@@ -119,6 +119,13 @@ public sealed class ErrorValueTests(GatewayFixture server)
         ("SELECT to_timestamp($1, 'HH12')", "22007", "is invalid for the", ["77"]),
         ("SELECT to_number($1, '9')", "22P02", "invalid input syntax for type numeric", ["canary"]),
         ("SELECT to_char(1, $1)", "42601", "", ["9999.9.9\"canary\""]),
+        // Values that look like a message's own quotation marks and words.
+        ("SELECT now() AT TIME ZONE coalesce($1, '')", "22023", "not recognized", ["\"of type canary varying(7041)"]),
+        ("SELECT pg_has_role(coalesce($1::name, ''), 'usage')", "42704", "does not exist", ["\"of type canary"]),
+        ("SELECT current_setting(coalesce($1, ''))", "42704", "unrecognized configuration parameter", ["\"of type canary varying(7041)"]),
+        ("SELECT $1::text::regclass", "42601", "improper relation name (too many dotted names): ", ["a.\"of type canary\".c.d"]),
+        ("SELECT $1::text::regoper", "42883", "operator does not exist: ", ["canary"]),
+
         // Arrays, composites, enums, ranges, domains.
         ("SELECT $1::int[]", "22P02", "invalid input syntax for type integer", ["{1,\"zq \\\"canary\\\"\"}"]),
         ("SELECT $1::int[]", "22P02", "invalid input syntax for type integer", [new[] { "1", "zq-canary" }]),

@@ -180,6 +180,22 @@ public sealed class ReferenceTests(GatewayFixture gateway)
             Assert.Equal(1, answer.ExpectProblem(422, "result_too_large").GetProperty("statement").GetInt32());
     }
 
+    /// <summary>Parsed for each of the statements it would take twice the budget.</summary>
+    [Fact]
+    public async Task LargeResultThatManyStatementsReferTo_IsParsedOnce()
+    {
+        var referring = Enumerable.Repeat<object>(new { sql = "SELECT $1::int AS n", parameters = new[] { Reference("/0/rows/0/b") } }, 99);
+
+        var answer = await gateway.Client.PostAsync("transaction", new
+        {
+            activityId = NextActivity(),
+            timeoutMs = 12_000,
+            statements = referring.Prepend(new { sql = "SELECT ('[' || repeat('1,', 1900000) || '1]')::json AS a, 7 AS b" }),
+        });
+
+        Assert.Equal(100, answer.Expect(HttpStatusCode.OK).GetProperty("results").GetArrayLength());
+    }
+
     /// <summary>A parsed result takes many times as much as its text: 24 MiB here, of 3.</summary>
     [Fact]
     public async Task ParsedResult_CountsInTheBudgetOfMemory()

@@ -38,8 +38,10 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
         if (error.Routine == RaiseRoutine)
             return new ErrorTexts(error.MessageText, error.Hint, error.Detail, null, where);
 
-        // An operator, a function or a regular expression is at fault: what is behind the colon says which.
-        var tailIsProse = error.SqlState.StartsWith("42", StringComparison.Ordinal) || error.SqlState == PostgresErrorCodes.InvalidRegularExpression;
+        // An operator of the caller's SQL or a regular expression is at fault: what is behind the colon says which. Where the error has no
+        // position, the operator's name was a value.
+        var tailIsProse = error.SqlState == PostgresErrorCodes.InvalidRegularExpression
+            || (error is { SqlState: PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.AmbiguousFunction, Position: > 0 });
         var message = new MessageText(error.MessageText, tailIsProse);
         var hint = error.Hint is null ? null : new MessageText(error.Hint, tailIsProse: true);
 

@@ -18,6 +18,13 @@ internal sealed class MessageText
     private const int LongestSymbol = 8;
     private const int LongestShown = 1000;
 
+    /// <summary>What may stand before an opening quotation mark, and behind a closing one; a value goes on there otherwise.</summary>
+    private const string BeforeQuoted = " (.[/,";
+    private const string BehindQuoted = " ).]/,:;?!\r\n";
+
+    /// <summary>The only message known that begins with a value which is not quoted.</summary>
+    private const string BeginsWithValue = " is not a valid encoding name";
+
     private static readonly SearchValues<char> Separators = SearchValues.Create(" \t\r\n\f\v()[]{},;:");
 
     /// <summary>Before a type's name, which only a type that exists can have.</summary>
@@ -38,7 +45,8 @@ internal sealed class MessageText
     /// </param>
     public MessageText(string text, bool tailIsProse)
     {
-        _text = text;
+        _text = text.EndsWith(BeginsWithValue, StringComparison.Ordinal) ? Mark + BeginsWithValue : text;
+        text = _text;
         _tailIsProse = tailIsProse;
         _lastQuote = text.LastIndexOf('"');
         var start = 0;
@@ -89,6 +97,7 @@ internal sealed class MessageText
     {
         var shown = new StringBuilder();
         var stands = standing.GetAlternateLookup<ReadOnlySpan<char>>();
+        var quotedStand = _parts.TrueForAll(part => part.Kind != PartKind.Quoted || (IsWholeQuoted(part) && stands.Contains(ContentOf(part))));
         // Where the last mark ends, as long as nothing but punctuation has come after it.
         var markEnd = -1;
         int words = 0, strange = 0, skipped = -1;
@@ -96,7 +105,8 @@ internal sealed class MessageText
         {
             if (part.Start <= skipped)
                 continue;
-            if (part.Kind is PartKind.Plain or PartKind.Word || (part.Kind != PartKind.Rest && stands.Contains(ContentOf(part))))
+            if (part.Kind is PartKind.Plain or PartKind.Word || (part.Kind == PartKind.Quoted && quotedStand)
+                || (part.Kind == PartKind.Doubtful && stands.Contains(ContentOf(part))))
             {
                 if (part.Kind != PartKind.Plain || _text[part.Start] == '(')
                     markEnd = -1;
@@ -104,7 +114,7 @@ internal sealed class MessageText
                 shown.Append(_text, part.Start, part.End - part.Start);
                 continue;
             }
-            // A value may have quotation marks in it, so what begins with one ends at the last one.
+            // A value may have quotation marks in it, so that it is not known where it ends before the last one.
             if (part.Kind == PartKind.Quoted)
                 skipped = _lastQuote;
             else if (part.Kind == PartKind.Doubtful && ContentOf(part).ContainsAnyExceptInRange('0', '9'))
@@ -117,6 +127,10 @@ internal sealed class MessageText
         }
         return words > strange ? shown.ToString() : null;
     }
+
+    private bool IsWholeQuoted(Part part) => part.End - part.Start > 2
+        && (part.Start == 0 || BeforeQuoted.Contains(_text[part.Start - 1]))
+        && (part.End == _text.Length || BehindQuoted.Contains(_text[part.End]));
 
     private ReadOnlySpan<char> ContentOf(Part part) => part.Kind == PartKind.Quoted
         ? _text.AsSpan(part.Start + 1, Math.Max(part.End - part.Start - 2, 0))
@@ -160,9 +174,9 @@ internal sealed class MessageText
         {
             return piece.Length <= LongestSymbol ? PartKind.Plain : PartKind.Doubtful;
         }
-        if (!_isTail && MessageWords.Contains(piece))
-            return PartKind.Word;
-        return IsTypeName(piece, start) || IsTypeModifier(piece, start, end) ? PartKind.Word : PartKind.Doubtful;
+        return !_isTail && (MessageWords.Contains(piece) || IsTypeName(piece, start) || IsTypeModifier(piece, start, end))
+            ? PartKind.Word
+            : PartKind.Doubtful;
     }
 
     private bool IsTypeName(ReadOnlySpan<char> piece, int start)

@@ -22,13 +22,13 @@ namespace Gateway.Api.Execution;
 /// </param>
 internal sealed class ActivityRun(
     ActivityCall call, NamedConnection connection, Session session, CodeKey? key, ActivityAnswer answer, Deadline deadline,
-    bool asksAll, Failure? refusal = null)
+    bool asksAll, Failure? refusal = null) : IDisposable
 {
     private readonly NpgsqlBatchCommand _begin = new(call.Mode.Begin);
 
     // The server reports a changed encoding at the end of a round trip; where the transaction ends within, it is what it was by then.
     private readonly NpgsqlBatchCommand _showEncoding = new("SHOW client_encoding");
-    private readonly OutgoingStatements _statements = new(call, connection.Descriptions, asksAll, answer.Memory);
+    private readonly OutgoingStatements _statements = new(call, answer.Results, connection.Descriptions, asksAll, answer.Memory);
 
     // All that the round trip which is on took along.
     private List<NpgsqlBatchCommand> _roundTrip = [];
@@ -115,6 +115,8 @@ internal sealed class ActivityRun(
             throw call.RequestHash is null ? Attempts.OutcomeUnknown(call, error) : InDoubt(error);
         }
     }
+
+    public void Dispose() => _statements.Dispose();
 
     private CommitInDoubtException InDoubt(Exception error)
     {
@@ -206,7 +208,7 @@ internal sealed class ActivityRun(
     {
         try
         {
-            return _statements.Take(answer.Results);
+            return _statements.Take(deadline);
         }
         catch (Failure failure)
         {

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Gateway.Api.Admission;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Rows;
@@ -39,19 +38,15 @@ internal sealed record BoundStatement(SqlText Sql, IReadOnlyList<ParameterValue>
     public bool NeedsTypes => DeclaredTypes.Any(declared => declared is not null) || Values.Any(value => value.Json is not null);
 
     /// <summary>With the references replaced by what they refer to.</summary>
-    /// <param name="results">The results so far.</param>
-    /// <param name="referredBytes">What the transaction's references stand for so far, in bytes.</param>
-    /// <param name="memory">Counts what that takes.</param>
+    /// <param name="referred">The results so far.</param>
     /// <exception cref="Failure">By <see cref="ResultReference.Resolve"/>.</exception>
-    public BoundStatement Resolve(IReadOnlyList<StatementResult> results, ref long referredBytes, MemoryReservation memory)
+    public BoundStatement Resolve(ReferredResults referred)
     {
         if (References.Count == 0)
             return this;
         var values = Values.ToArray();
-        using var referred = new ReferredResults(results, referredBytes, memory);
         foreach (var reference in References)
             values[reference.Parameter] = reference.Resolve(referred);
-        referredBytes = referred.Bytes;
         return this with { Values = values, References = [] };
     }
 

@@ -41,16 +41,19 @@ internal sealed record SentStatement(
 /// return, or what the server says of them.
 /// </summary>
 /// <param name="call">The call.</param>
+/// <param name="results">The results so far; later ones come to it.</param>
 /// <param name="descriptions">What is remembered of statements.</param>
 /// <param name="asksAll">
 /// Whether the server is asked of all that depends on types, since what was remembered was wrong.
 /// </param>
 /// <param name="memory">Counts what references to results take.</param>
-internal sealed class OutgoingStatements(ActivityCall call, StatementDescriptions descriptions, bool asksAll, MemoryReservation memory)
+internal sealed class OutgoingStatements(
+    ActivityCall call, IReadOnlyList<StatementResult> results, StatementDescriptions descriptions, bool asksAll, MemoryReservation memory)
+    : IDisposable
 {
     private readonly List<SentStatement> _sent = [];
 
-    private long _referredBytes;
+    private readonly ReferredResults _referred = new(results, memory);
 
     // The next, with its references replaced, and what the server has said of it.
     private BoundStatement? _next;
@@ -76,12 +79,15 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
     /// What goes with the next round trip: statements up to one that refers to a result which is not here yet, or of which the server
     /// must be asked first.
     /// </summary>
-    /// <exception cref="Failure">A parameter has no value, or none of its type.</exception>
-    public List<NpgsqlBatchCommand> Take(IReadOnlyList<StatementResult> results)
+    /// <param name="deadline">Ends it between two statements, of which each may take some time to make.</param>
+    /// <exception cref="Failure">A parameter has no value, or none of its type; or the budget is spent.</exception>
+    public List<NpgsqlBatchCommand> Take(Deadline deadline)
     {
         var commands = new List<NpgsqlBatchCommand>();
-        while (!AreAllSent && TryMake(call.Statements[_sent.Count], results) is { } statement)
+        while (!AreAllSent && TryMake(call.Statements[_sent.Count]) is { } statement)
         {
+            if (deadline.Token.IsCancellationRequested)
+                throw deadline.Ended("making the statements of earlier results");
             if (statement.Check is { } check)
                 commands.AddRange(check.Commands);
             if (statement.FollowsLook)
@@ -119,12 +125,14 @@ internal sealed class OutgoingStatements(ActivityCall call, StatementDescription
             descriptions.Remember(Caller, statement.Statement, new StatementDescription(known.Parameters, types));
     }
 
-    private SentStatement? TryMake(StatementCall statement, IReadOnlyList<StatementResult> results)
+    public void Dispose() => _referred.Dispose();
+
+    private SentStatement? TryMake(StatementCall statement)
     {
         if (statement.Statement.LatestReferred >= results.Count)
             return null;
 
-        var bound = _next ??= statement.Statement.Resolve(results, ref _referredBytes, memory);
+        var bound = _next ??= statement.Statement.Resolve(_referred);
         if (_asked is null && asksAll && (bound.NeedsTypes || MayFollowDdl))
             return null;
         var known = _asked ?? (asksAll ? null : descriptions.Find(Caller, bound)) ?? StatementDescription.None;

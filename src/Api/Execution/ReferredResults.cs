@@ -7,13 +7,12 @@ using Gateway.Contracts;
 namespace Gateway.Api.Execution;
 
 /// <summary>
-/// The results that the parameters of one statement refer to. Each is parsed once, and each reference costs no more
-/// than its own steps, however many there are and however large the results.
+/// The results that parameters of a transaction refer to. Each is parsed once, and each reference costs no more than its own steps,
+/// however many there are and however large the results.
 /// </summary>
-/// <param name="results">The results so far.</param>
-/// <param name="bytes">What was referred to before.</param>
+/// <param name="results">The results so far; later ones come to it.</param>
 /// <param name="memory">Counts what the parsed results take, until this is disposed of, and the values that were found.</param>
-internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, long bytes, MemoryReservation memory) : IDisposable
+internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, MemoryReservation memory) : IDisposable
 {
     /// <summary>
     /// A value may be referred to many times, and is sent as often: what that comes to, where the results are smaller.
@@ -28,8 +27,8 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, lo
     private readonly Dictionary<int, ReferredResult> _parsed = [];
     private readonly Counted _counted = new(memory);
 
-    /// <summary>The size of all values that were found, as JSON.</summary>
-    public long Bytes { get; private set; } = bytes;
+    // The size of all values that were found, as JSON.
+    private long _bytes;
 
     public StatementResult this[int statement] => results[statement];
 
@@ -48,9 +47,9 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, lo
             part = next;
         }
         var length = JsonMarshal.GetRawUtf8Value(part.Value).Length;
-        Bytes += length;
+        _bytes += length;
         var room = Math.Max(LeastRoom, results.Sum(result => (long)result.Written.Length));
-        if (Bytes > room)
+        if (_bytes > room)
         {
             throw new Failure(
                 ProblemCode.ResultTooLarge,

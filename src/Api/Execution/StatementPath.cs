@@ -97,7 +97,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         var (session, key) = await OpenAsync(call, connection, attempts.NeedsNewSession, deadline);
         DatabaseTrace.Reach(connection, session);
         var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), record.Memory, clock, stream);
-        var run = new ActivityRun(call, connection, session, key, answer, deadline, attempts.AsksAll, attempts.Refusal);
+        using var run = new ActivityRun(call, connection, session, key, answer, deadline, attempts.AsksAll, attempts.Refusal);
         try
         {
             // 4. and 5.

@@ -50,19 +50,15 @@ internal sealed class Activities(
         """;
 
     /// <summary>
-    /// A cancel is announced by an advisory lock, so that the replica whose statement fails by it can tell it from others. Only
-    /// the control role's count: callers' SQL may take any advisory lock. Looked up rather than tried: a lock that is tried is in
-    /// the way of the announcement itself.
+    /// A cancel is announced by the name of the session that cancels, so that the replica whose statement fails by it can tell it from
+    /// others. Only the control role's sessions count: callers' SQL can give its own session any name, and can take any lock.
     /// </summary>
     private const string Announced =
         """
         SELECT EXISTS (
-            SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
-             WHERE a.usename OPERATOR(pg_catalog.=) session_user AND l.granted
-               AND l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.objsubid OPERATOR(pg_catalog.=) 1
-               AND l.database OPERATOR(pg_catalog.=) (
-                   SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
-               AND ((l.classid::bigint OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|) l.objid::bigint) OPERATOR(pg_catalog.=) $1)
+            SELECT FROM pg_catalog.pg_stat_activity
+             WHERE usename OPERATOR(pg_catalog.=) session_user AND application_name OPERATOR(pg_catalog.=) $1
+               AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
         """;
 
     private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(1);
@@ -144,7 +140,7 @@ internal sealed class Activities(
                 {
                     await using var command = new NpgsqlCommand(Announced, session)
                     {
-                        Parameters = { new NpgsqlParameter<long> { TypedValue = activity.CancelKey } },
+                        Parameters = { new NpgsqlParameter<string> { TypedValue = activity.CancelName } },
                     };
                     return await command.ExecuteScalarAsync(ending) is true;
                 },
@@ -201,12 +197,12 @@ internal sealed class Activities(
         return running;
     }
 
-    /// <summary>Shared, so that two who cancel do not wait for each other; it ends with the session.</summary>
+    /// <summary>It ends with the session.</summary>
     private static async Task AnnounceAsync(NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand("SELECT pg_catalog.pg_try_advisory_lock_shared($1)", session)
+        await using var command = new NpgsqlCommand("SELECT pg_catalog.set_config('application_name', $1, false)", session)
         {
-            Parameters = { new NpgsqlParameter<long> { TypedValue = activity.CancelKey } },
+            Parameters = { new NpgsqlParameter<string> { TypedValue = activity.CancelName } },
         };
         await command.ExecuteNonQueryAsync(cancellation);
     }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -12,11 +11,13 @@ internal sealed record ActivityIdentity(string Caller, string Connection, string
 
     private const int MarkBytes = 6;
 
+    private const int CancelBytes = 16;
+
     /// <summary>A colon and hexadecimal digits.</summary>
     private const int MarkLength = 1 + (2 * MarkBytes);
 
-    /// <summary>The advisory lock that a cancel is announced by.</summary>
-    public long CancelKey => BinaryPrimitives.ReadInt64LittleEndian(Digest.AsSpan(MarkBytes));
+    /// <summary>The <c>application_name</c> of a session that cancels the activity.</summary>
+    public string CancelName => $"gateway cancels {Convert.ToHexStringLower(Digest.AsSpan(0, CancelBytes))}";
 
     private byte[] Digest => SHA256.HashData(Encoding.UTF8.GetBytes($"{Caller}\0{Connection}\0{ActivityId}"));
 

@@ -109,6 +109,12 @@ BEGIN
         IF NOT pg_is_in_recovery()
             AND NOT EXISTS (SELECT FROM gateway_journal_records.key k WHERE k.made_at > now() - interval '1 day')
         THEN
+            -- Of those who come at the same time one makes it: a third key would push out the one that is in use.
+            LOCK TABLE gateway_journal_records.key IN SHARE ROW EXCLUSIVE MODE;
+        END IF;
+        IF NOT pg_is_in_recovery()
+            AND NOT EXISTS (SELECT FROM gateway_journal_records.key k WHERE k.made_at > now() - interval '1 day')
+        THEN
             fresh := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
             FOR i IN 0..31 LOOP
                 inner_pad := set_byte(inner_pad, i, get_byte(fresh, i) # 54);

@@ -24,8 +24,13 @@ public sealed class ErrorTextsTests
     [InlineData("invalid input syntax for type integer: \"a\" user \"b\"", "SELECT a, b", "invalid input syntax for type integer: \"a\" … \"b\"")]
     [InlineData("value \"1\"canary\" is out of range for type integer", "SELECT 2", "value … is out of range for type integer")]
     [InlineData("value \"\"canary\" is out of range for type integer", "SELECT 1", "value … is out of range for type integer")]
+    [InlineData("time zone \"\"the private key is unknown\" not recognized", "SELECT coalesce($1, '')", "time zone … not recognized")]
+    [InlineData("role \"\"of type s3cr3t_key42 varying(4711)\" does not exist", "SELECT ''", "role … does not exist")]
+    [InlineData("role \"{\" the private key \"x\" does not exist", "SELECT '{', '{}'", "role … does not exist")]
+    [InlineData("role \"{\"the private key\"{\" does not exist", "SELECT '{'", "role … does not exist")]
+    [InlineData("the private key is unknown is not a valid encoding name", "SELECT 1", "… is not a valid encoding name")]
+    [InlineData("improper relation name (too many dotted names): a.the key of type s3cr3t varying(4711)", "SELECT 1", "improper relation name (too many dotted names): …(…)", "42601")]
     // What is not in quotes stays where it is a word of PostgreSQL's, or stands in the SQL.
-    [InlineData("operator does not exist: integer ->> text", "SELECT 1 ->> 'a'", "operator does not exist: integer ->> text", "42883")]
     [InlineData("function nowhere(integer, mood) does not exist", "SELECT nowhere(1, NULL)", "function nowhere(integer, …) does not exist")]
     [InlineData("column u.nowhere does not exist", "SELECT u.nowhere FROM users u", "column u.nowhere does not exist")]
     [InlineData("column u.canary does not exist", "SELECT u FROM users u", "column … does not exist")]
@@ -47,6 +52,19 @@ public sealed class ErrorTextsTests
     [InlineData("canary42 quux", "SELECT 1", "PostgreSQL reports SQLSTATE GX123.", "GX123")]
     public void Message_KeepsWhatCanHoldNoValue(string message, string sql, string expected, string sqlState = "22P02") =>
         Assert.Equal(expected, Show(Error(message, sqlState), sql).Message);
+
+    /// <summary>Without a position the operator's name was a value.</summary>
+    [Theory]
+    [InlineData("42883", 8, "operator does not exist: integer ->> text")]
+    [InlineData("42883", 0, "operator does not exist: …")]
+    [InlineData("42725", 8, "operator does not exist: integer ->> text")]
+    [InlineData("42704", 8, "operator does not exist: …")]
+    public void Operator_StaysWhereItIsOfTheCallersSql(string sqlState, int position, string expected)
+    {
+        var error = new PostgresException("operator does not exist: integer ->> text", "ERROR", "ERROR", sqlState, position: position);
+
+        Assert.Equal(expected, Show(error, "SELECT 1 ->> 'a'").Message);
+    }
 
     [Theory]
     [InlineData("FEHLER", "ungültige Eingabesyntax für Typ integer: »canary«")]
