@@ -95,7 +95,7 @@ public sealed class ActivityIdentityTests
         Assert.Equal("gateway cancels be1c9a539f04", Activity.CancelName[.."gateway cancels be1c9a539f04".Length]);
         Assert.InRange(Activity.CancelName.Length, 1, 63);
         Assert.Equal("gateway:run/step:be1c9a539f04", Activity.TagFor("gateway", key: null, Session));
-        Assert.Equal("gateway:run/step:fd66bcba7868", Activity.TagFor("gateway", Key, Session));
+        Assert.Equal("gateway:run/step:5e1ffeb63a7c", Activity.TagFor("gateway", Key, Session));
     }
 
     private static IReadOnlyList<CodeKey> Keys(CodeKey? key) => key is null ? [] : [key];
