@@ -89,7 +89,7 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
     public async Task SameTextWithOtherTypesElsewhere_IsStoredAsIfItHadBeenAlone(string name, string caller)
     {
         var way = Ways.Single(one => one.Name == name).Named($"n{Interlocked.Increment(ref _cases)}_{Guid.NewGuid():N}");
-        await GatewayFixture.ExecuteAsync(database.Dsn, $"CREATE TABLE {way.Table} (v json); {way.Setup}");
+        await GatewayFixture.ExecuteAsync(database.Dsn, $"CREATE TABLE public.{way.Table} (v json); {way.Setup}");
         using var other = database.As(caller);
         using var victim = database.As("writer");
 
@@ -115,7 +115,7 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
         var table = $"n{Interlocked.Increment(ref _cases)}_{Guid.NewGuid():N}";
         await GatewayFixture.ExecuteAsync(
             database.Dsn,
-            $"CREATE TABLE {table} (v text); CREATE SCHEMA evil_{table}; CREATE TYPE evil_{table}.pair AS (a text, b int); CREATE TABLE evil_{table}.{table} (v evil_{table}.pair)");
+            $"CREATE TABLE public.{table} (v text); CREATE SCHEMA evil_{table}; CREATE TYPE evil_{table}.pair AS (a text, b int); CREATE TABLE evil_{table}.{table} (v evil_{table}.pair)");
         const string Value = """{"a": "hello", "b": 42}""";
         var way = new Way("", "", $"SET LOCAL search_path = evil_{table}") { Sql = Insert.Replace("notes", table), Json = Value };
         using var reader = database.As("reader");
@@ -138,7 +138,7 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
     public async Task TypeChangedBetweenTwoRequests_TheNextIsStoredByTheNewOne(string before, string after, string change, string expected)
     {
         var table = $"n{Interlocked.Increment(ref _cases)}_{Guid.NewGuid():N}";
-        await GatewayFixture.ExecuteAsync(database.Dsn, $"CREATE TABLE {table} (v {before})");
+        await GatewayFixture.ExecuteAsync(database.Dsn, $"CREATE TABLE public.{table} (v {before})");
         using var caller = database.As("writer");
         var request = Request(Insert.Replace("notes", table), Sent);
         (await caller.PostAsync("execute", request)).Expect(HttpStatusCode.OK);
