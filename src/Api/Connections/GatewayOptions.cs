@@ -126,8 +126,8 @@ internal sealed class ConnectionOptions
     public int QueueLimit { get; set; } = 256;
 
     /// <summary>
-    /// Whether a request may get a session that another one had; where it is not said, unless the database has an extension by
-    /// which something of a request stays in a session (docs/database-roles.md).
+    /// Whether a request may get a session that another one had. Where it is not said: one of the same caller's, unless the database has
+    /// an extension by which something of a request stays in a session (docs/database-roles.md).
     /// </summary>
     public bool? ReuseSessions { get; set; }
 

@@ -57,6 +57,9 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
     /// <summary>The one that it is on, where the DSN names several.</summary>
     public DsnHost Server => new(connection.Host ?? "", connection.Port);
 
+    /// <summary>Whose requests run in it.</summary>
+    public string Caller { get; set; } = "";
+
     /// <summary>Whether an earlier request ran in it: its server may have closed it since.</summary>
     public bool Used { get; private set; }
 
@@ -183,7 +186,10 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
         if (await Task.WhenAny(reading, Task.Delay(LeftOver, clock)) != reading)
         {
             _cancelSent = true;
-            await watchdog.EndAsync(backend, reading);
+            // None of the signals may have reached the server in time; nothing else would end what runs before the deadline does.
+            while (!await watchdog.EndAsync(backend, reading) && !Abandoning.IsCancellationRequested)
+            {
+            }
         }
         try
         {

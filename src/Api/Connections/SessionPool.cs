@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Gateway.Api.Admission;
 using Gateway.Api.Execution;
@@ -16,8 +15,8 @@ namespace Gateway.Api.Connections;
 /// <param name="queue">Says how many there may be.</param>
 /// <param name="watchdog">Ends what runs in them.</param>
 /// <param name="reuses">
-/// Whether a request may get a session that another one had; null where that depends on whether the database has one of
-/// <see cref="StatefulExtensions"/>.
+/// Whether a request may get a session that another one had, whoever sent that; null for a session of the same caller's only, and none
+/// where the database has one of <see cref="StatefulExtensions"/>.
 /// </param>
 /// <param name="clock">The clock that idle times run by.</param>
 internal sealed class SessionPool(
@@ -64,15 +63,24 @@ internal sealed class SessionPool(
     /// </summary>
     private static readonly TimeSpan LongSilence = TimeSpan.FromSeconds(10);
 
+    private readonly Lock _lock = new();
+
     // Last in, first out: what is in use stays warm, and what is not grows old.
-    private readonly ConcurrentStack<Session> _idle = new();
+    private readonly List<Session> _idle = [];
     private readonly SemaphoreSlim _connecting = new(queue.Places + LeftBehind);
     private readonly SemaphoreSlim _unknown = new(LeftUnknown);
     private volatile bool _closed;
     private volatile bool _mayKeepState;
 
     /// <summary>The sessions that wait for a request.</summary>
-    public int Idle => _idle.Count;
+    public int Idle
+    {
+        get
+        {
+            lock (_lock)
+                return _idle.Count;
+        }
+    }
 
     /// <summary>Whether the database has an extension by which a session may keep something of a request; as was seen last.</summary>
     public bool MayKeepState
@@ -86,22 +94,30 @@ internal sealed class SessionPool(
     /// <summary>Is told of each new session, and how long it took to come to be.</summary>
     public Action<TimeSpan> Opened { get; set; } = _ => { };
 
-    /// <summary>A clean session: an idle one, or a new one where there is none or <paramref name="fresh"/> is asked.</summary>
+    /// <summary>
+    /// A clean session: an idle one that may be reused, or a new one where there is none or <paramref name="fresh"/> is asked. PostgreSQL
+    /// keeps the plans of functions, and what it has made of their text, beyond all cleaning: by the settings of whoever called them
+    /// first. So a session serves one caller (docs/decisions/0014).
+    /// </summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
     /// <exception cref="OperationCanceledException">The deadline came first.</exception>
-    public async ValueTask<Session> RentAsync(bool fresh, Deadline deadline)
+    public async ValueTask<Session> RentAsync(string caller, bool fresh, Deadline deadline)
     {
         if (!Reuses)
             await CloseIdleAsync();
-        else if (!fresh && _idle.TryPop(out var session))
+        else if (!fresh && TakeIdle(caller) is { } idle)
         {
-            if (session.IdleTime < TrustedIdleTime || await session.AnswersAsync())
-                return session;
+            if (idle.IdleTime < TrustedIdleTime || await idle.AnswersAsync())
+                return idle;
             // What cut this one off has most likely cut off all.
-            await CloseAsync(session);
+            await CloseAsync(idle);
             await CloseIdleAsync();
         }
-        return await OpenAsync(deadline);
+        if (TakeSuperfluous() is { } superfluous)
+            await CloseAsync(superfluous);
+        var session = await OpenAsync(deadline);
+        session.Caller = caller;
+        return session;
     }
 
     /// <summary>Takes a session back; one that is not clean, or may not be so, is closed.</summary>
@@ -109,7 +125,10 @@ internal sealed class SessionPool(
     {
         session.Rest();
         if (session.IsClean && Reuses && !_closed)
-            _idle.Push(session);
+        {
+            lock (_lock)
+                _idle.Add(session);
+        }
         else
             await CloseAsync(session);
     }
@@ -151,8 +170,40 @@ internal sealed class SessionPool(
 
     private async Task CloseIdleAsync()
     {
-        while (_idle.TryPop(out var session))
+        Session[] idle;
+        lock (_lock)
+        {
+            idle = [.. _idle];
+            _idle.Clear();
+        }
+        foreach (var session in idle)
             await session.DisposeAsync();
+    }
+
+    /// <summary>The newest idle session that the caller may have.</summary>
+    private Session? TakeIdle(string caller)
+    {
+        lock (_lock)
+        {
+            var index = reuses is true ? _idle.Count - 1 : _idle.FindLastIndex(session => session.Caller == caller);
+            return index < 0 ? null : TakeAt(index);
+        }
+    }
+
+    /// <summary>The idle session that has waited longest, where with one more there would be more than the pool may have.</summary>
+    private Session? TakeSuperfluous()
+    {
+        // The session that is to be opened is for one of those.
+        var taken = queue.Read().Taken;
+        lock (_lock)
+            return _idle.Count > 0 && taken + _idle.Count > queue.Places ? TakeAt(0) : null;
+    }
+
+    private Session TakeAt(int index)
+    {
+        var session = _idle[index];
+        _idle.RemoveAt(index);
+        return session;
     }
 
     private async Task<Session> OpenAsync(Deadline deadline)

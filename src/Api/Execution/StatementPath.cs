@@ -169,7 +169,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             var key = call.RequestHash is null
                 ? await connection.Journal.FindTagKeyAsync(deadline.Token)
                 : await connection.Journal.FindKeyAsync(deadline.Token) ?? throw connection.Journal.Missing(connection.Name);
-            return (await connection.Sessions.RentAsync(needsNew, deadline), key);
+            return (await connection.Sessions.RentAsync(call.Activity.Caller, needsNew, deadline), key);
         }
         catch (OperationCanceledException error)
         {

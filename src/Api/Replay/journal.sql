@@ -291,8 +291,8 @@ BEGIN
     END
     $function$;
 
-    -- DISCARD ALL without DISCARD PLANS: a plan is nothing that one request could see of another, and making those of
-    -- every function anew for each request takes longer than the rest of the journal's work. Runs as its caller.
+    -- DISCARD ALL without DISCARD PLANS: the next request in the session is the same caller's, and making the plans of every function
+    -- anew for each takes longer than the rest of the journal's work. Runs as its caller.
     CREATE OR REPLACE FUNCTION gateway_journal.clean() RETURNS void
     LANGUAGE plpgsql AS $function$
     BEGIN
