@@ -168,6 +168,27 @@ public sealed class SizeTests(GatewayFixture fixture)
         }
     }
 
+    /// <summary>The watchdog's cancels and its termination may all be lost on their way; it must send them again.</summary>
+    [Fact]
+    public async Task TruncatedResultWithoutEnd_IsAnsweredThoughTheFirstSignalsAreLost()
+    {
+        await using var role = await LoginRole.CreateAsync(fixture.Dsn, "");
+        await using var control = FaultProxy.Start(role.ControlDsn);
+        await GatewayFixture.ExecuteAsync(fixture.Dsn, $"GRANT {role.Name} TO {role.ControlName}");
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", $"--Gateway:Connections:default:ControlDsn={control.Dsn}");
+        var request = new { activityId = "a", sql = $"SELECT {Endless} AS g", maxRows = 2, timeoutMs = 30_000 };
+        // What is read once about the database is read now.
+        (await gateway.Client.PostAsync("query", request)).Expect(HttpStatusCode.OK);
+
+        control.Set(new BlackHole());
+        var answering = gateway.Client.PostAsync("query", request);
+        // Longer than all four signals wait for their answers.
+        await Task.Delay(TimeSpan.FromSeconds(2), TestContext.Current.CancellationToken);
+        control.Set(Fault.None);
+
+        Assert.True((await answering).Expect(HttpStatusCode.OK).GetProperty("truncated").GetBoolean());
+    }
+
     /// <summary>No tag comes where the rest is ended: it must be known all the same.</summary>
     [Theory]
     [InlineData($"SELECT {Endless} AS g", "SELECT")]

@@ -63,8 +63,6 @@ internal sealed class Activities(
 
     private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);
-
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
 
     /// <summary>PL/pgSQL can catch a cancel, and nothing can catch a termination.</summary>
@@ -144,7 +142,7 @@ internal sealed class Activities(
                     };
                     return await command.ExecuteScalarAsync(ending) is true;
                 },
-                LookTime);
+                CancellationToken.None, LookTime);
         }
         catch (NpgsqlException)
         {
@@ -167,8 +165,7 @@ internal sealed class Activities(
     private async Task<ActivityState?> FindRunningAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
         var keys = await journal.ReadKeysAsync(cancellation);
-        var running = await control.AskAsync(
-            (session, ending) => ReadRunningAsync(session, activity, keys, ending), AskTime, cancellation);
+        var running = await control.AskAsync((session, ending) => ReadRunningAsync(session, activity, keys, ending), cancellation);
         return running.Count == 0
             ? null
             : new ActivityState(ActivityStatus.Running) { RunningSince = new DateTimeOffset(running.Min(transaction => transaction.Since)) };

@@ -60,9 +60,6 @@ internal sealed class Journal(
     /// <summary>The journal makes a new key every day, and takes the one before for a day more.</summary>
     private static readonly TimeSpan KeyIsFresh = TimeSpan.FromHours(1);
 
-    /// <summary>Maximum time for one question to the control role's server.</summary>
-    private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);
-
     private volatile KnownKeys? _known;
 
     // The clock's timestamp; 0 for never.
@@ -75,27 +72,19 @@ internal sealed class Journal(
 
     /// <summary>Returns the key for the tag of what is not recorded, which a request can do without.</summary>
     /// <returns>Null where there is none, or the server did not give it a moment ago.</returns>
-    public async ValueTask<CodeKey?> FindTagKeyAsync(CancellationToken cancellation)
+    public ValueTask<CodeKey?> FindTagKeyAsync(CancellationToken cancellation)
     {
-        if (Volatile.Read(ref _tagKeyFailed) is not 0 and var failed && clock.GetElapsedTime(failed) < AskTime)
-            return _known?.Newest;
-        try
-        {
-            return await FindKeyAsync(LookAgainForTagsAfter, cancellation);
-        }
-        catch (NpgsqlException)
-        {
-            // Whatever keeps the server from answering should not keep every read waiting.
-            Volatile.Write(ref _tagKeyFailed, clock.GetTimestamp());
-            return _known?.Newest;
-        }
+        var failed = Volatile.Read(ref _tagKeyFailed);
+        var hasJustFailed = failed != 0 && clock.GetElapsedTime(failed) < ControlSessions.AskTime;
+        var known = _known;
+        return hasJustFailed || IsFresh(known, LookAgainForTagsAfter) ? new(known?.Newest) : ReadTagKeyAsync(cancellation);
     }
 
     /// <summary>Reads the keys that tags may have been made with.</summary>
     /// <returns>The one in use and the one before it; none where the connection has no journal that it may use.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
     public async Task<IReadOnlyList<CodeKey>> ReadKeysAsync(CancellationToken cancellation) =>
-        (_known = await control.AskAsync(ReadKeysAsync, AskTime, cancellation)).Keys;
+        (_known = await control.AskAsync(ReadKeysAsync, cancellation)).Keys;
 
     /// <summary>Forgets a key that the journal did not take, so that the next request reads it again.</summary>
     public void Forget(CodeKey key)
@@ -162,7 +151,7 @@ internal sealed class Journal(
             await using var reader = await find.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, ending);
             return await ActivityRecord.ReadAsync(reader, ending);
         },
-        AskTime, cancellation);
+        cancellation);
 
     /// <summary>Deletes some records that have expired.</summary>
     /// <param name="atMost">Maximum number of records.</param>
@@ -179,7 +168,7 @@ internal sealed class Journal(
             };
             return (int)(await purge.ExecuteScalarAsync(ending))!;
         },
-        limit, cancellation);
+        cancellation, limit);
 
     /// <summary>What an exactly-once request is told where the connection has no journal that it may use.</summary>
     /// <param name="connection">The connection's name.</param>
@@ -231,7 +220,7 @@ internal sealed class Journal(
 
     /// <summary>Asks something of the journal by the control role, once more where the key has been replaced meanwhile.</summary>
     private async Task<T?> AskAsync<T>(
-        Func<CodeKey, NpgsqlConnection, CancellationToken, Task<T>> ask, TimeSpan limit, CancellationToken cancellation)
+        Func<CodeKey, NpgsqlConnection, CancellationToken, Task<T>> ask, CancellationToken cancellation, TimeSpan? limit = null)
     {
         for (var isSecond = false; ; isSecond = true)
         {
@@ -239,7 +228,7 @@ internal sealed class Journal(
                 return default;
             try
             {
-                return await control.AskAsync((session, ending) => ask(key, session, ending), limit, cancellation);
+                return await control.AskAsync((session, ending) => ask(key, session, ending), cancellation, limit);
             }
             catch (PostgresException error) when (!isSecond && IsOfAnotherJournal(error))
             {
@@ -256,10 +245,25 @@ internal sealed class Journal(
     private ValueTask<CodeKey?> FindKeyAsync(TimeSpan lookAgainAfter, CancellationToken cancellation)
     {
         var known = _known;
-        return known is not null && clock.GetElapsedTime(known.At) < (known.Newest is null ? lookAgainAfter : KeyIsFresh)
-            ? new ValueTask<CodeKey?>(known.Newest)
-            : new ValueTask<CodeKey?>(FindKeyAgainAsync(known, cancellation));
+        return IsFresh(known, lookAgainAfter) ? new(known?.Newest) : new(FindKeyAgainAsync(known, cancellation));
     }
+
+    private async ValueTask<CodeKey?> ReadTagKeyAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return await FindKeyAgainAsync(_known, cancellation);
+        }
+        catch (NpgsqlException)
+        {
+            // Whatever keeps the server from answering should not keep every read waiting.
+            Volatile.Write(ref _tagKeyFailed, clock.GetTimestamp());
+            return _known?.Newest;
+        }
+    }
+
+    private bool IsFresh(KnownKeys? known, TimeSpan lookAgainAfter) =>
+        known is not null && clock.GetElapsedTime(known.At) < (known.Newest is null ? lookAgainAfter : KeyIsFresh);
 
     private async Task<CodeKey?> FindKeyAgainAsync(KnownKeys? known, CancellationToken cancellation)
     {
