@@ -78,8 +78,12 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
     /// <summary>The time since its last request.</summary>
     public TimeSpan IdleTime => clock.GetElapsedTime(_lastUse);
 
-    /// <summary>Whether text still comes as UTF-8, as far as the server has said by the end of the last round trip.</summary>
-    public bool SpeaksUtf8 => connection.PostgresParameters.GetValueOrDefault("client_encoding") == "UTF8";
+    /// <summary>
+    /// Whether text still comes as UTF-8, as far as the server has said by the end of the last round trip. A server that had to
+    /// end the session, to cut a result short, has not said.
+    /// </summary>
+    public bool SpeaksUtf8 => connection.State != ConnectionState.Open
+        || connection.PostgresParameters.GetValueOrDefault("client_encoding") == "UTF8";
 
     /// <summary>For each wait for the server.</summary>
     public CancellationToken Abandoning => _abandon.Token;
