@@ -180,13 +180,16 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
     public bool HasFailedToClean(PostgresException error) => _end is { } end && end.HasFailedToClean(error);
 
     /// <summary>Closes a reader whose rest nobody will read; what runs on is ended on the server.</summary>
-    public Task CutShortAsync(NpgsqlDataReader reader) => CutShortAsync(reader.DisposeAsync().AsTask());
+    public Task CutShortAsync(NpgsqlDataReader reader) => CutShortAsync(() => reader.DisposeAsync().AsTask());
 
     /// <summary>Goes past the rest of a result that nobody will read; what runs on is ended on the server.</summary>
-    public Task SkipRestAsync(NpgsqlDataReader reader) => CutShortAsync(reader.NextResultAsync(Abandoning));
+    public Task SkipRestAsync(NpgsqlDataReader reader) => CutShortAsync(() => reader.NextResultAsync(Abandoning));
 
-    private async Task CutShortAsync(Task reading)
+    private async Task CutShortAsync(Func<Task> read)
     {
+        // On a thread of its own: Npgsql returns only when it has to wait, and on a busy machine more rows may be there each time.
+        // Of an endless result it read on for seconds, and the deadline was not looked at.
+        var reading = Task.Run(read);
         if (await Task.WhenAny(reading, Task.Delay(LeftOver, clock)) != reading)
         {
             _cancelSent = true;
