@@ -6,6 +6,7 @@
 # The SDK runs on the machine that builds, also where the image is another's: it compiles for either.
 FROM --platform=$BUILDPLATFORM mcr.microsoft.com/dotnet/sdk:10.0-noble AS build
 ARG TARGETARCH
+ARG VERSION=0.0.0
 WORKDIR /source
 ENV DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
@@ -19,7 +20,7 @@ RUN dotnet restore src/Api --locked-mode
 COPY src src
 # Docker's names for processors are not .NET's.
 RUN case "$TARGETARCH" in amd64) runtime=linux-x64 ;; arm64) runtime=linux-arm64 ;; *) echo "no runtime for $TARGETARCH" >&2; exit 1 ;; esac \
-  && dotnet publish src/Api --configuration Release --runtime "$runtime" --output /publish
+  && dotnet publish src/Api --configuration Release --runtime "$runtime" -p:Version="$VERSION" --output /publish
 
 FROM mcr.microsoft.com/dotnet/runtime-deps:10.0-noble-chiseled AS final
 ARG VERSION=0.0.0

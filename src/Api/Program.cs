@@ -1,10 +1,9 @@
-using Gateway.Api.Admission;
+using Gateway.Api.Configuration;
 using Gateway.Api.Connections;
 using Gateway.Api.Endpoints;
-using Gateway.Api.Errors;
 using Gateway.Api.Execution;
-using Gateway.Api.Replay;
-using Gateway.Api.SqlOverHttp;
+using Gateway.Api.Hosting;
+using Gateway.Api.Neon;
 using Gateway.Api.Telemetry;
 
 namespace Gateway.Api;
@@ -14,26 +13,24 @@ internal static class Program
 {
     public static async Task<int> Main(string[] args)
     {
-        if (args is ["openapi"])
-            return await ContractDocument.PrintAsync();
-
         try
         {
-            if (KeyCommand.Is(args))
-                return await KeyCommand.RunAsync(args);
-            if (HealthcheckCommand.Is(args))
-                return await HealthcheckCommand.RunAsync(args);
-            if (JournalCommand.Is(args))
-                return await JournalCommand.RunAsync(args);
-            await using var gateway = await StartAsync(args);
-            await gateway.ServeUntilStoppedAsync();
-            return 0;
+            return await CommandLine.RunAsync(args);
         }
         catch (StartupException error)
         {
             await Console.Error.WriteLineAsync(error.Message);
             return 1;
         }
+    }
+
+    /// <summary>Starts the gateway and serves until it is stopped.</summary>
+    /// <returns>The exit code.</returns>
+    internal static async Task<int> ServeAsync(string[] settings)
+    {
+        await using var gateway = await StartAsync(settings);
+        await gateway.ServeUntilStoppedAsync();
+        return 0;
     }
 
     /// <summary>Starts the gateway; when this returns, it answers.</summary>

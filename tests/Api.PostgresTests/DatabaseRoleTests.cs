@@ -1,9 +1,9 @@
 using System.Net;
 using System.Text.RegularExpressions;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
+using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests.Callers;
-using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Net;
-using Gateway.Api.Connections;
+using Gateway.Api.Hosting;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

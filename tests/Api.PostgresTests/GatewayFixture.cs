@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
-using Gateway.Api.Connections;
+using Gateway.Api.Hosting;
+using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests;
-using Gateway.Api.Replay;
 using Gateway.LocalPostgres;
 using Microsoft.AspNetCore.Builder;
 using Npgsql;
@@ -51,7 +51,7 @@ public sealed class GatewayFixture : IAsyncLifetime
     {
         var dsn = await CreateDatabaseWithoutJournalAsync();
         // The role may do everything in it, the journal included.
-        await InstallJournalAsync(dsn, Connections.Dsn.Parse(dsn).Username!, JournalGuard.None);
+        await InstallJournalAsync(dsn, Dsns.Dsn.Parse(dsn).Username!, JournalGuard.None);
         return dsn;
     }
 
@@ -72,7 +72,7 @@ public sealed class GatewayFixture : IAsyncLifetime
         var database = $"gateway_test_{Guid.NewGuid():N}";
         await ExecuteAsync(_serverDsn, $"CREATE DATABASE {database}");
         _databases.Add(database);
-        var dsn = new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(_serverDsn).ConnectionString)
+        var dsn = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_serverDsn).ConnectionString)
         {
             Database = database,
         }.ConnectionString;
@@ -106,7 +106,7 @@ public sealed class GatewayFixture : IAsyncLifetime
     /// <summary>A session past the gateway, closed when it is disposed of.</summary>
     internal static async Task<NpgsqlConnection> OpenAsync(string dsn)
     {
-        var settings = Connections.Dsn.Parse(dsn);
+        var settings = Dsns.Dsn.Parse(dsn);
         settings.Pooling = false;
         var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync();

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 
 namespace Gateway.Api.PostgresTests;
 

@@ -1,5 +1,5 @@
 using System.Net;
-using Gateway.Api.Connections;
+using Gateway.Api.Configuration;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

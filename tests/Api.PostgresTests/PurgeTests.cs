@@ -1,7 +1,8 @@
 using System.Net;
-using Gateway.Api.Connections;
+using Gateway.Api.Dsns;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
 using Gateway.Api.PostgresTests.Faults;
-using Gateway.Api.Replay;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
@@ -188,7 +189,7 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
     private async Task<int> PurgeAllAsync()
     {
         await using var source = NpgsqlDataSource.Create(_dsn);
-        var journal = new Journal(new ControlSessions(source), Dsn.Parse(_dsn).Username!, journalKey: null, TimeSpan.Zero, TimeProvider.System);
+        var journal = new ActivityJournal(new ControlSessions(source), Dsn.Parse(_dsn).Username!, journalKey: null, TimeSpan.Zero, TimeProvider.System);
         var all = 0;
         while (await journal.PurgeAsync(50, Patience, CancellationToken.None) is > 0 and var deleted)
             all += deleted;

@@ -101,7 +101,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
     {
         var role = $"limited_{Guid.NewGuid():N}";
         await fixture.ExecuteAsync($"CREATE ROLE {role} LOGIN PASSWORD 'limited'");
-        var dsn = new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(fixture.Dsn).ConnectionString)
+        var dsn = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(fixture.Dsn).ConnectionString)
         {
             Username = role,
             Password = "limited",

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests.Faults;
-using Gateway.Api.Replay;
 
 namespace Gateway.Api.PostgresTests;
 

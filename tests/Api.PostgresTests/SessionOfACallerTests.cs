@@ -1,5 +1,5 @@
 using System.Net;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

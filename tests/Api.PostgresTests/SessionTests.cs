@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
-using Gateway.Api.Connections;
+using Gateway.Api.Hosting;
 using Gateway.LocalPostgres;
 using Npgsql;
 

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 
 namespace Gateway.Api.PostgresTests;
 

@@ -1,3 +1,4 @@
+using Gateway.Api.Configuration;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 
@@ -8,10 +9,11 @@ internal sealed class ConnectionRegistry : IAsyncDisposable
 {
     private readonly Dictionary<string, NamedConnection> _connections;
 
-    public ConnectionRegistry(GatewayConfiguration configuration, ILoggerFactory logs, TimeProvider clock) =>
-        _connections = configuration.Dsns.ToDictionary(
+    public ConnectionRegistry(
+        GatewayOptions options, IReadOnlyDictionary<string, ConnectionDsn> dsns, ILoggerFactory logs, TimeProvider clock) =>
+        _connections = dsns.ToDictionary(
             dsn => dsn.Key,
-            dsn => new NamedConnection(dsn.Key, configuration.Options, dsn.Value, logs, clock),
+            dsn => new NamedConnection(dsn.Key, options, dsn.Value, logs, clock),
             StringComparer.Ordinal);
 
     public IReadOnlyCollection<NamedConnection> All => _connections.Values;

@@ -1,7 +1,7 @@
-using Gateway.Api.Admission;
-using Gateway.Api.Execution;
-using Gateway.Api.Replay;
-using Gateway.Api.Rows;
+using Gateway.Api.Configuration;
+using Gateway.Api.Dsns;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -98,7 +98,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         HasControlRole = control != dsn;
         Role = role;
         var lookUps = new ControlSessions(_lookUps);
-        Journal = new Journal(lookUps, role, dsn.JournalKey, TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
+        Journal = new ActivityJournal(lookUps, role, dsn.JournalKey, TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
         Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own), options.ReuseSessions, clock);
         Activities = new Activities(Journal, lookUps, _cancels, role, clock);
         LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
@@ -148,7 +148,7 @@ internal sealed class NamedConnection : IAsyncDisposable
     public ConnectionQueue Cancels { get; }
 
     public SessionPool Sessions { get; }
-    public Journal Journal { get; }
+    public ActivityJournal Journal { get; }
     public Activities Activities { get; }
     public TypeCatalog Types { get; }
     public StatementDescriptions Descriptions { get; }

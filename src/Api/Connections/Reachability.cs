@@ -1,3 +1,4 @@
+using Gateway.Api.Postgres;
 using Gateway.Contracts;
 using Npgsql;
 

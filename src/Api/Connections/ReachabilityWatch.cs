@@ -1,3 +1,5 @@
+using Gateway.Api.Configuration;
+
 namespace Gateway.Api.Connections;
 
 /// <summary>

@@ -1,3 +1,5 @@
+using Gateway.Api.Configuration;
+using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.Connections;

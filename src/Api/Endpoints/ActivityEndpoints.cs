@@ -1,10 +1,12 @@
 using System.Text.Json;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
-using Gateway.Api.Replay;
-using Gateway.Api.Rows;
+using Gateway.Api.Journal;
+using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.AspNetCore.Http.Features;
@@ -38,14 +40,14 @@ internal static class ActivityEndpoints
 
     private static Task FindAsync(
         HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options, TimeProvider clock,
-        string connection = GatewayConfiguration.DefaultConnection) =>
+        string connection = GatewayOptions.DefaultConnection) =>
         AnswerAsync(
             http, activityId, connections, connection, options, clock, Access.ReadOnly, to => to.LookUps,
             (activities, of, ending) => activities.FindAsync(of, ending));
 
     private static Task CancelAsync(
         HttpContext http, string activityId, ConnectionRegistry connections, GatewayOptions options, TimeProvider clock,
-        string connection = GatewayConfiguration.DefaultConnection) =>
+        string connection = GatewayOptions.DefaultConnection) =>
         AnswerAsync(
             http, activityId, connections, connection, options, clock, Access.ReadWrite, to => to.Cancels,
             (activities, of, ending) => activities.CancelAsync(of, ending));

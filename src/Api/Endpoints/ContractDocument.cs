@@ -1,4 +1,5 @@
 using System.Text;
+using Gateway.Api.Configuration;
 using Gateway.Api.Connections;
 using Gateway.Api.Execution;
 using Gateway.Api.Telemetry;

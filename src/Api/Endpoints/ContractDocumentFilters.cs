@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Gateway.Api.Admission;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 using Microsoft.OpenApi;

@@ -1,4 +1,4 @@
-using Gateway.Api.Connections;
+using Gateway.Api.Configuration;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 using Microsoft.OpenApi;
@@ -93,7 +93,7 @@ internal static class ContractDocumentTexts
                 Name = Connection,
                 In = ParameterLocation.Query,
                 Description = "The connection that the activity runs on: the same ID on another is another activity.",
-                Schema = new OpenApiSchema { Type = JsonSchemaType.String, Default = GatewayConfiguration.DefaultConnection },
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, Default = GatewayOptions.DefaultConnection },
             },
         };
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Gateway.Api.Errors;
-using Gateway.Api.Replay;
+using Gateway.Api.Journal;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
@@ -339,7 +339,7 @@ internal static class ContractExamples
                 + "sql, parameters, parameterTypes, rowFormat, maxRows."),
             new RequestFault("/sql", "sql is required."),
         ]),
-        Callers.Refused(),
+        CallerRegistry.Refused(),
         new(ProblemCode.Forbidden, "Caller \"reports\" may read on connection \"default\", and no more."),
         new(ProblemCode.ConnectionNotFound, "No connection is named \"reports\"."),
         new(
@@ -361,10 +361,10 @@ internal static class ContractExamples
         new(ProblemCode.DuplicateColumn, "Two columns are named \"id\": give one of them an alias, or ask for rows as arrays."),
         new(ProblemCode.ResultTooLarge, "The result is larger than 4194304 bytes (Gateway__ResponseLimitBytes)."),
         new(ProblemCode.ExpectationFailed, "The request expects a row count of 1 and the statement has 0; it was rolled back."),
-        Journal.Mismatch(),
-        Journal.Missing("default", JournalState.Missing),
+        ActivityJournal.Mismatch(),
+        ActivityJournal.Missing("default", JournalState.Missing),
         new(ProblemCode.Cancelled, "The activity was cancelled, and rolled back."),
-        Journal.InFlight(),
+        ActivityJournal.InFlight(),
         new(
             ProblemCode.RateLimited,
             "Caller \"reports\" sends more than 10 requests in a second, past its burst of 20 "

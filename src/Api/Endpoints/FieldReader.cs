@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Gateway.Api.Execution;
-using Gateway.Api.Rows;
+using Gateway.Api.Errors;
+using Gateway.Api.Json;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
@@ -23,7 +23,7 @@ internal sealed class FieldReader(RequestFaults faults)
     {
         if (value.ValueKind != JsonValueKind.String)
         {
-            Fault(pointer, $"A string is wanted, not {Kind(value)}.");
+            Fault(pointer, $"{pointer.Name} must be a string, not {Kind(value)}.");
             return null;
         }
         if (JsonText.TryRead(value, out var text, out var fault))
@@ -36,30 +36,15 @@ internal sealed class FieldReader(RequestFaults faults)
     {
         if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= least && number <= most)
             return number;
-        Fault(pointer, $"An integer from {least} to {most} is wanted.");
+        Fault(pointer, $"{pointer.Name} must be an integer from {least} to {most}.");
         return null;
     }
 
     public bool ReadBoolean(JsonElement value, JsonPointer pointer)
     {
         if (value.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
-            Fault(pointer, $"true or false is wanted, not {Kind(value)}.");
+            Fault(pointer, $"{pointer.Name} must be true or false, not {Kind(value)}.");
         return value.ValueKind == JsonValueKind.True;
-    }
-
-    public T ReadChoice<T>(JsonElement value, JsonPointer pointer, params ReadOnlySpan<(string Word, T Meaning)> choices)
-        where T : struct
-    {
-        foreach (var (word, meaning) in choices)
-        {
-            if (JsonText.Is(value, word))
-                return meaning;
-        }
-        var words = new List<string>();
-        foreach (var (word, _) in choices)
-            words.Add($"\"{word}\"");
-        Fault(pointer, $"{string.Join(" or ", words)} is wanted.");
-        return default;
     }
 
     private static string Kind(JsonElement value) => value.ValueKind switch

@@ -7,9 +7,7 @@ namespace Gateway.Api.Endpoints;
 /// </summary>
 internal static class MetricsEndpoint
 {
-    public const string Path = "/metrics";
-
-    public static void MapMetrics(this IEndpointRouteBuilder routes) => routes.MapGet(Path, Answer)
+    public static void MapMetrics(this IEndpointRouteBuilder routes) => routes.MapGet(MetricsPage.Path, Answer)
         .WithName("metrics")
         .WithTags("Metrics")
         .WithSummary("What the gateway measures")

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using System.Text.Unicode;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
 using Gateway.Api.Errors;
-using Gateway.Api.Execution;
-using Gateway.Api.Rows;
+using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.Net.Http.Headers;

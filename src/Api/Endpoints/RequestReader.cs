@@ -1,27 +1,69 @@
 using System.Data;
 using System.Text.Json;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
+using Gateway.Api.Errors;
 using Gateway.Api.Execution;
-using Gateway.Api.Replay;
+using Gateway.Api.Journal;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>Which endpoint a request came to.</summary>
-internal enum Operation
-{
-    Query,
-    Execute,
-    Transaction,
-}
-
-/// <summary>A body → a valid request, or its faults together.</summary>
+/// <summary>Reads a body into a valid request, or reports all its faults together.</summary>
 internal sealed class RequestReader
 {
     private const int MostStatements = 100;
+
+    private static readonly FieldChoice<Numbers> NumbersField = new(("exact", Numbers.Exact), ("string", Numbers.String));
+
+    private static readonly FieldChoice<Delivery> DeliveryField =
+        new(("exactly-once", Delivery.ExactlyOnce), ("at-least-once", Delivery.AtLeastOnce));
+
+    private static readonly FieldChoice<IsolationLevel> IsolationField = new(
+        ("read committed", IsolationLevel.ReadCommitted),
+        ("repeatable read", IsolationLevel.RepeatableRead),
+        ("serializable", IsolationLevel.Serializable));
+
+    private static readonly FieldHash IncludedIfTrue = FieldHash.IncludedUnless(value => value.ValueKind == JsonValueKind.False);
+
+    /// <summary>All fields of a request, except those of a statement.</summary>
+    private static readonly RequestField<RequestReader>[] OwnFields =
+    [
+        new("activityId", FieldHash.Excluded, static (reader, value, pointer) => reader.ReadActivityId(value, pointer)),
+        new("attempt", FieldHash.Excluded, static (reader, value, pointer) =>
+            reader._attempt = reader._fields.ReadInteger(value, pointer, 1, int.MaxValue)),
+        new("connection", FieldHash.Excluded, static (reader, value, pointer) =>
+            reader._connection = reader._fields.ReadString(value, pointer) ?? reader._connection),
+        new("timeoutMs", FieldHash.Excluded, static (reader, value, pointer) =>
+            reader._timeoutMs = reader._fields.ReadInteger(value, pointer, 1, reader._options.MaxTimeoutMs) ?? reader._timeoutMs),
+        new("numbers", NumbersField.Hash, static (reader, value, pointer) =>
+            reader._numbers = NumbersField.Read(reader._fields, value, pointer)),
+        new("delivery", FieldHash.Excluded, static (reader, value, pointer) =>
+            reader._delivery = DeliveryField.Read(reader._fields, value, pointer))
+        { Operations = [Operation.Execute, Operation.Transaction] },
+        new("statements", FieldHash.IncludedByElement(StatementReader.FieldsOf(Operation.Transaction).Hashes), static (reader, value, pointer) =>
+            reader.ReadStatements(value, pointer))
+        { Operations = [Operation.Transaction] },
+        new("isolation", IsolationField.Hash, static (reader, value, pointer) =>
+            reader._isolation = IsolationField.Read(reader._fields, value, pointer))
+        { Operations = [Operation.Transaction] },
+        new("readOnly", IncludedIfTrue, static (reader, value, pointer) =>
+            reader._readOnly = reader._fields.ReadBoolean(value, pointer))
+        { Operations = [Operation.Transaction] },
+        new("deferrable", IncludedIfTrue, static (reader, value, pointer) =>
+            reader._deferrable = reader._fields.ReadBoolean(value, pointer))
+        { Operations = [Operation.Transaction] },
+    ];
+
+    /// <summary>The fields of each operation. A query and an execute are one statement, whose fields are the request's own.</summary>
+    private static readonly RequestFields<RequestReader>[] FieldsByOperation =
+    [
+        WithStatement(Operation.Query),
+        WithStatement(Operation.Execute),
+        new(Operation.Transaction, OwnFields),
+    ];
 
     private readonly Operation _operation;
     private readonly GatewayOptions _options;
@@ -32,23 +74,22 @@ internal sealed class RequestReader
     private bool _hasActivityId;
     private string? _activityId;
     private int? _attempt;
-    private string _connection = GatewayConfiguration.DefaultConnection;
+    private string _connection = GatewayOptions.DefaultConnection;
     private int _timeoutMs;
-    private Numbers _numbers;
-    private Delivery _delivery;
+    private Numbers _numbers = NumbersField.Default;
+    private Delivery _delivery = DeliveryField.Default;
     private bool _hasStatements;
     private StatementCall?[] _statements = [];
-    private IsolationLevel _isolation = IsolationLevel.ReadCommitted;
+    private IsolationLevel _isolation = IsolationField.Default;
     private bool _readOnly;
     private bool _deferrable;
-    private string? _knownFields;
 
     private RequestReader(Operation operation, GatewayOptions options)
     {
         _operation = operation;
         _options = options;
         _fields = new FieldReader(_faults);
-        _statement = new StatementReader(_fields, operation);
+        _statement = new StatementReader(_fields);
         _timeoutMs = options.DefaultTimeoutMs;
         _readOnly = operation == Operation.Query;
     }
@@ -64,8 +105,12 @@ internal sealed class RequestReader
         JsonElement body, StringValues idempotencyKey, Operation operation, GatewayOptions options, RequestRecord record)
     {
         var reader = new RequestReader(operation, options);
+        var known = FieldsByOperation[(int)operation];
         foreach (var (name, pointer, value) in reader._fields.Fields(body, ""))
-            reader.ReadField(name, pointer, value);
+        {
+            if (!known.TryRead(reader, name, value, pointer))
+                reader._fields.Fault(pointer, $"No field of this request has that name; it takes {known.Names}.");
+        }
         reader.TakeActivityId(idempotencyKey);
         if (operation != Operation.Transaction)
             reader._statements = [reader._statement.Finish("", index: null, reader._faults)];
@@ -78,6 +123,10 @@ internal sealed class RequestReader
             throw Errors.Failure.Invalid(reader._faults);
         return reader.ToCall(body, record.Caller!);
     }
+
+    /// <summary>Computes the hash of a valid request.</summary>
+    public static RequestHash HashOf(JsonElement body, Operation operation) => RequestHash.Of(
+        operation.HashTag(), operation.HashTagOfVersion1(), body, FieldsByOperation[(int)operation].Hashes);
 
     private ActivityCall ToCall(JsonElement body, Caller caller)
     {
@@ -95,83 +144,21 @@ internal sealed class RequestReader
             IsQuery = _operation == Operation.Query,
             Numbers = _numbers,
             Budget = TimeSpan.FromMilliseconds(_timeoutMs),
-            RequestHash = isRecorded ? RequestHash.Of(_operation.ToString(), body) : null,
+            RequestHash = isRecorded ? HashOf(body, _operation) : null,
             IsRetry = _attempt > 1,
         };
     }
 
-    private void ReadField(string name, JsonPointer pointer, JsonElement value)
-    {
-        switch (name)
-        {
-            case "activityId":
-                _hasActivityId = true;
-                ReadActivityId(value, pointer);
-                break;
-            case "attempt":
-                _attempt = _fields.ReadInteger(value, pointer, 1, int.MaxValue);
-                break;
-            case "connection":
-                _connection = _fields.ReadString(value, pointer) ?? _connection;
-                break;
-            case "timeoutMs":
-                _timeoutMs = _fields.ReadInteger(value, pointer, 1, _options.MaxTimeoutMs) ?? _timeoutMs;
-                break;
-            case "numbers":
-                _numbers = _fields.ReadChoice(value, pointer, ("exact", Numbers.Exact), ("string", Numbers.String));
-                break;
-            case "delivery" when _operation != Operation.Query:
-                _delivery = _fields.ReadChoice(
-                    value, pointer, ("exactly-once", Delivery.ExactlyOnce), ("at-least-once", Delivery.AtLeastOnce));
-                break;
-            default:
-                var known = _operation == Operation.Transaction
-                    ? ReadTransactionField(name, pointer, value)
-                    : _statement.Read(name, value, pointer);
-                if (!known)
-                    _fields.Fault(pointer, $"No field of this request has that name; it takes {_knownFields ??= KnownFields()}.");
-                break;
-        }
-    }
-
-    private bool ReadTransactionField(string name, JsonPointer pointer, JsonElement value)
-    {
-        switch (name)
-        {
-            case "statements":
-                _hasStatements = true;
-                ReadStatements(value, pointer);
-                return true;
-            case "isolation":
-                _isolation = _fields.ReadChoice(
-                    value, pointer,
-                    ("read committed", IsolationLevel.ReadCommitted),
-                    ("repeatable read", IsolationLevel.RepeatableRead),
-                    ("serializable", IsolationLevel.Serializable));
-                return true;
-            case "readOnly":
-                _readOnly = _fields.ReadBoolean(value, pointer);
-                return true;
-            case "deferrable":
-                _deferrable = _fields.ReadBoolean(value, pointer);
-                return true;
-            default:
-                return false;
-        }
-    }
-
-    private string KnownFields() => "activityId, attempt, connection, timeoutMs, numbers, " + _operation switch
-    {
-        Operation.Query => _statement.KnownFields,
-        Operation.Execute => $"{_statement.KnownFields}, delivery",
-        _ => "statements, isolation, readOnly, deferrable, delivery",
-    };
+    private static RequestFields<RequestReader> WithStatement(Operation operation) => new(
+        operation,
+        OwnFields.Concat(StatementReader.Fields.Select(field => field.Within<RequestReader>(reader => reader._statement))));
 
     private void ReadStatements(JsonElement value, JsonPointer pointer)
     {
+        _hasStatements = true;
         if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() is < 1 or > MostStatements)
         {
-            _fields.Fault(pointer, $"statements is an array of 1 to {MostStatements}.");
+            _fields.Fault(pointer, $"statements must be an array of 1 to {MostStatements} statements.");
             return;
         }
         _statements = new StatementCall?[value.GetArrayLength()];
@@ -183,26 +170,28 @@ internal sealed class RequestReader
     {
         if (value.ValueKind != JsonValueKind.Object)
         {
-            _fields.Fault(pointer, "A statement is an object such as {\"sql\": \"SELECT 1\"}.");
+            _fields.Fault(pointer, "A statement must be an object such as {\"sql\": \"SELECT 1\"}.");
             return null;
         }
-        var reader = new StatementReader(_fields, Operation.Transaction);
+        var reader = new StatementReader(_fields);
+        var known = StatementReader.FieldsOf(Operation.Transaction);
         foreach (var (name, at, field) in _fields.Fields(value, pointer))
         {
-            if (!reader.Read(name, field, at))
-                _fields.Fault(at, $"No field of a statement has that name; it takes {reader.KnownFields}.");
+            if (!known.TryRead(reader, name, field, at))
+                _fields.Fault(at, $"No field of a statement has that name; it takes {known.Names}.");
         }
         return reader.Finish(pointer, index, _faults);
     }
 
     private void ReadActivityId(JsonElement value, JsonPointer pointer)
     {
+        _hasActivityId = true;
         if (_fields.ReadString(value, pointer) is not { } id)
             return;
         if (ActivityId.IsValid(id))
             _activityId = id;
         else
-            _fields.Fault(pointer, $"activityId is {ActivityId.Rule}.");
+            _fields.Fault(pointer, $"activityId must be {ActivityId.Rule}.");
     }
 
     /// <summary>The header may stand in for the field; where both are given they must agree.</summary>

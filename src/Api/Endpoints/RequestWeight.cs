@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Gateway.Api.Execution;
+using Gateway.Api.Json;
 
 namespace Gateway.Api.Endpoints;
 

@@ -1,7 +1,7 @@
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Configuration;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
+using Gateway.Api.Postgres;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 

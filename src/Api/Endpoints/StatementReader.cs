@@ -1,96 +1,102 @@
 using System.Text.Json;
+using Gateway.Api.Errors;
 using Gateway.Api.Execution;
+using Gateway.Api.Journal;
+using Gateway.Api.Sql;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>The fields of one statement: of a query or an execute itself, or of one in a transaction's list.</summary>
-/// <param name="fields">Reads the fields.</param>
-/// <param name="operation">
-/// Which endpoint it is for: of a statement that may write something can be expected, and of one that can't some rows may do.
-/// </param>
-internal sealed class StatementReader(FieldReader fields, Operation operation)
+/// <summary>Reads one statement: the one of a query or an execute, or one in a transaction's list.</summary>
+/// <param name="fields">Reads the values.</param>
+internal sealed class StatementReader(FieldReader fields)
 {
+    private static readonly FieldChoice<RowFormat> RowFormatField = new(("object", RowFormat.Object), ("array", RowFormat.Array));
+
+    private static readonly FieldHash IncludedUnlessEmpty = FieldHash.IncludedUnless(value => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.GetPropertyCount() == 0,
+        JsonValueKind.Array => value.GetArrayLength() == 0,
+        _ => false,
+    });
+
+    /// <summary>All fields of a statement. A write may expect a number of rows; a query may limit them.</summary>
+    public static readonly IReadOnlyList<RequestField<StatementReader>> Fields =
+    [
+        new("sql", FieldHash.Included, static (reader, value, pointer) => reader.ReadSql(value, pointer)),
+        new("parameters", IncludedUnlessEmpty, static (reader, value, _) => reader._parameters = value),
+        new("parameterTypes", IncludedUnlessEmpty, static (reader, value, _) => reader._parameterTypes = value),
+        new("rowFormat", RowFormatField.Hash, static (reader, value, pointer) =>
+            reader._rowFormat = RowFormatField.Read(reader._fields, value, pointer)),
+        new("maxRows", FieldHash.Included, static (reader, value, pointer) =>
+            reader._maxRows = reader._fields.ReadInteger(value, pointer, 1, int.MaxValue))
+        { Operations = [Operation.Query] },
+        new("expect", FieldHash.Included, static (reader, value, pointer) => reader.ReadExpectation(value, pointer))
+        { Operations = [Operation.Execute, Operation.Transaction] },
+    ];
+
+    private static readonly RequestFields<StatementReader>[] FieldsByOperation =
+        [.. Enum.GetValues<Operation>().Select(operation => new RequestFields<StatementReader>(operation, Fields))];
+
+    private readonly FieldReader _fields = fields;
     private string? _sql;
     private bool _hasSql;
     private JsonElement? _parameters;
-    private RowFormat _rowFormat;
+    private RowFormat _rowFormat = RowFormatField.Default;
     private JsonElement? _parameterTypes;
     private long? _expectedRowCount;
     private int? _maxRows;
 
-    public string KnownFields => "sql, parameters, parameterTypes, rowFormat, " + (operation == Operation.Query ? "maxRows" : "expect");
+    /// <summary>Returns the fields that a statement of an operation takes.</summary>
+    public static RequestFields<StatementReader> FieldsOf(Operation operation) => FieldsByOperation[(int)operation];
 
-    /// <summary>Reads a field; false where a statement has none of that name.</summary>
-    public bool Read(string name, JsonElement value, JsonPointer pointer)
-    {
-        switch (name)
-        {
-            case "sql":
-                _hasSql = true;
-                _sql = fields.ReadString(value, pointer);
-                return true;
-            case "parameters":
-                _parameters = value;
-                return true;
-            case "rowFormat":
-                _rowFormat = fields.ReadChoice(value, pointer, ("object", RowFormat.Object), ("array", RowFormat.Array));
-                return true;
-            case "parameterTypes":
-                _parameterTypes = value;
-                return true;
-            case "maxRows" when operation == Operation.Query:
-                _maxRows = fields.ReadInteger(value, pointer, 1, int.MaxValue);
-                return true;
-            case "expect" when operation != Operation.Query:
-                ReadExpectation(value, pointer);
-                return true;
-            default:
-                return false;
-        }
-    }
-
-    /// <summary>The statement, once all fields are read; null where there are faults.</summary>
-    /// <param name="pointer">Where the statement is in the request.</param>
-    /// <param name="index">Its place in a transaction; null where it is alone.</param>
-    /// <param name="faults">Gets the parameters' faults.</param>
+    /// <summary>Returns the statement after all its fields were read; null when it has a fault.</summary>
+    /// <param name="pointer">The statement's pointer in the request.</param>
+    /// <param name="index">The statement's index in the transaction; null for the statement of a query or an execute.</param>
+    /// <param name="faults">Gets the faults of the parameters.</param>
     public StatementCall? Finish(string pointer, int? index, RequestFaults faults)
     {
         if (_sql is not { } sql)
         {
             if (!_hasSql)
-                fields.Fault($"{pointer}/sql", "sql is required.");
+                _fields.Fault($"{pointer}/sql", "sql is required.");
             return null;
         }
         var statement = ParameterBinder.Bind(sql, _parameters, _parameterTypes, index, pointer, faults);
         if (statement.Sql.Kind == StatementKind.Empty)
-            fields.Fault($"{pointer}/sql", "sql holds no statement.");
+            _fields.Fault($"{pointer}/sql", "sql holds no statement.");
         return new StatementCall(statement, _rowFormat, _expectedRowCount, _maxRows);
+    }
+
+    private void ReadSql(JsonElement value, JsonPointer pointer)
+    {
+        _hasSql = true;
+        _sql = _fields.ReadString(value, pointer);
     }
 
     private void ReadExpectation(JsonElement value, JsonPointer pointer)
     {
         if (value.ValueKind != JsonValueKind.Object)
         {
-            fields.Fault(pointer, "expect is an object such as {\"rowCount\": 1}.");
+            _fields.Fault(pointer, "expect must be an object such as {\"rowCount\": 1}.");
             return;
         }
 
         var hasCount = false;
-        foreach (var (name, at, count) in fields.Fields(value, pointer.ToString()))
+        foreach (var (name, at, count) in _fields.Fields(value, pointer.ToString()))
         {
             if (name != "rowCount")
             {
-                fields.Fault(at, "expect takes rowCount.");
+                _fields.Fault(at, "expect takes rowCount.");
                 continue;
             }
             hasCount = true;
             if (count.ValueKind == JsonValueKind.Number && count.TryGetInt64(out var rows) && rows >= 0)
                 _expectedRowCount = rows;
             else
-                fields.Fault(at, "rowCount is an integer from 0.");
+                _fields.Fault(at, "rowCount must be an integer from 0.");
         }
         if (!hasCount)
-            fields.Fault($"{pointer}/rowCount", "rowCount is required.");
+            _fields.Fault($"{pointer}/rowCount", "rowCount is required.");
     }
 }

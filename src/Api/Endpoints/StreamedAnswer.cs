@@ -1,6 +1,8 @@
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
-using Gateway.Api.Rows;
+using Gateway.Api.Json;
+using Gateway.Api.Postgres;
+using Gateway.Api.Results;
 using Gateway.Api.Telemetry;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 

@@ -1,4 +1,3 @@
-using Gateway.Api.Execution;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Errors;

@@ -1,4 +1,3 @@
-using Gateway.Api.Execution;
 using Gateway.Contracts;
 using Npgsql;
 
@@ -54,41 +53,6 @@ internal static class PostgresFailure
         return endsSession ? codes.SessionEnded : codes.SessionLives;
     }
 
-    /// <summary>PostgreSQL refused the caller's statement, or its COMMIT.</summary>
-    /// <param name="error">What PostgreSQL sent.</param>
-    /// <param name="statements">
-    /// The statement that failed, for its positions, or those that it may have been: what stands in their SQL may be shown.
-    /// </param>
-    /// <param name="showsValues">Whether the error is shown as it is, which Development may want.</param>
-    public static Failure Refused(PostgresException error, IReadOnlyList<BoundStatement> statements, bool showsValues)
-    {
-        var texts = showsValues ? ErrorTexts.Whole(error) : ErrorTexts.WithoutValues(error, statements);
-        var code = IsSeveralStatements(error) ? ProblemCode.SqlRejected : Classify(error);
-        return new Failure(code, texts.Message, error)
-        {
-            Refusal = new PostgresRefusal(error.SqlState)
-            {
-                Hint = texts.Hint,
-                Position = error.Position > 0 && statements is [var statement] ? statement.Sql.OriginalPosition(error.Position) : null,
-                Schema = error.SchemaName,
-                Table = error.TableName,
-                Column = error.ColumnName,
-                DataType = error.DataTypeName,
-                Constraint = error.ConstraintName,
-                Context = new PostgresErrorContext(error.Severity)
-                {
-                    Detail = texts.Detail,
-                    InternalPosition = error.InternalPosition > 0 && texts.InternalQuery is not null ? error.InternalPosition : null,
-                    InternalQuery = texts.InternalQuery,
-                    Where = texts.Where,
-                    File = error.File,
-                    Line = error.Line,
-                    Routine = error.Routine,
-                },
-            },
-        };
-    }
-
     /// <summary>
     /// PostgreSQL refused a statement of the gateway's own. Only the SQLSTATE is kept of what it says: the rest speaks of the
     /// gateway's statements and their parameters.
@@ -117,13 +81,6 @@ internal static class PostgresFailure
         ProblemCode.DatabaseUnavailable,
         $"The session on connection \"{connection}\" was lost before COMMIT; PostgreSQL rolls it back.",
         error);
-
-    /// <summary>
-    /// 42601 is any syntax error; that it is several statements shows in the server function which says so, since the
-    /// message is in the server's language.
-    /// </summary>
-    private static bool IsSeveralStatements(PostgresException error) =>
-        error is { SqlState: PostgresErrorCodes.SyntaxError, Routine: "exec_parse_message" };
 
     /// <summary>SQLSTATE or socket error only: the rest could hold addresses that callers need not know.</summary>
     private static string Reason(NpgsqlException error) => error switch

@@ -1,5 +1,6 @@
-using Gateway.Api.Admission;
-using Gateway.Api.Rows;
+using Gateway.Api.Callers;
+using Gateway.Api.Json;
+using Gateway.Api.Results;
 
 namespace Gateway.Api.Execution;
 

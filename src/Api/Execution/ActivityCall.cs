@@ -1,6 +1,7 @@
 using System.Data;
-using Gateway.Api.Admission;
-using Gateway.Api.Replay;
+using Gateway.Api.Callers;
+using Gateway.Api.Journal;
+using Gateway.Api.Sql;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Execution;
@@ -31,8 +32,8 @@ internal sealed record ActivityCall
     /// <summary>The whole budget, from the request's arrival.</summary>
     public required TimeSpan Budget { get; init; }
 
-    /// <summary>Of what the activity's record is compared by; null where it is not recorded.</summary>
-    public byte[]? RequestHash { get; init; }
+    /// <summary>Gets the hash that the activity's record is compared by; null when the activity is not recorded.</summary>
+    public RequestHash? RequestHash { get; init; }
 
     /// <summary>Whether the request says that it has been sent before: most often there is a record then.</summary>
     public bool IsRetry { get; init; }
@@ -66,11 +67,4 @@ internal readonly record struct TransactionMode(Access Access, IsolationLevel? I
             return $"BEGIN{isolation}{(Access == Access.ReadOnly ? " READ ONLY" : " READ WRITE")}{(Deferrable ? " DEFERRABLE" : "")}";
         }
     }
-}
-
-/// <summary>What a transaction may do to the database.</summary>
-internal enum Access
-{
-    ReadOnly,
-    ReadWrite,
 }

@@ -1,8 +1,12 @@
 using System.Runtime.CompilerServices;
+using Gateway.Api.Callers;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
-using Gateway.Api.Replay;
-using Gateway.Api.Rows;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
+using Gateway.Api.Results;
+using Gateway.Api.Sql;
+using Gateway.Api.Types;
 using Gateway.Contracts;
 using Npgsql;
 
@@ -64,7 +68,7 @@ internal sealed class ActivityRun(
             await GuardAsync(_begin.StatementType == StatementType.Unknown ? BeginAsync() : GoOnAsync());
             // Where it was purged between the two, the next try has the activity to itself.
             if (_isRecorded)
-                return Replay(await FindRefusedAsync() ?? throw Journal.InFlight());
+                return Replay(await FindRefusedAsync() ?? throw ActivityJournal.InFlight());
         }
         while (!_statements.AreAllSent);
 
@@ -88,15 +92,15 @@ internal sealed class ActivityRun(
             return;
         }
 
-        var finish = _claim is null ? null : Journal.Finish(key!, session.Backend, _claim, answer.Body);
+        var finish = _claim is null ? null : ActivityJournal.Finish(key!, session.Backend, _claim, answer.Body);
         try
         {
             await session.GuardAsync(session.CommitAsync(finish), deadline.BudgetEnd);
         }
-        catch (PostgresException error) when (finish is not null && error.BatchCommand == finish && error.SqlState == Journal.ClaimLost)
+        catch (PostgresException error) when (finish is not null && error.BatchCommand == finish && error.SqlState == ActivityJournal.ClaimLost)
         {
             session.Reject();
-            throw Journal.Escaped();
+            throw ActivityJournal.Escaped();
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled && deadline.BudgetEnd.IsCancellationRequested)
         {
@@ -108,7 +112,7 @@ internal sealed class ActivityRun(
                 throw Cancelled(error);
             if (finish is not null && error.BatchCommand == finish)
                 throw OwnStatementRefused(error);
-            throw PostgresFailure.Refused(error, [.. _statements.Sent.Select(sent => sent.Statement)], connection.ShowsErrorValues);
+            throw StatementFailure.Of(error, [.. _statements.Sent.Select(sent => sent.Statement)], connection.ShowsErrorValues);
         }
         catch (Exception error) when (error is CommitInDoubtException or OperationCanceledException)
         {
@@ -122,7 +126,7 @@ internal sealed class ActivityRun(
     {
         var cause = error is CommitInDoubtException { InnerException: { } inner } ? inner : error;
         var said = cause is PostgresException ended
-            ? PostgresFailure.Refused(ended, [.. _statements.Sent.Select(sent => sent.Statement)], connection.ShowsErrorValues)
+            ? StatementFailure.Of(ended, [.. _statements.Sent.Select(sent => sent.Statement)], connection.ShowsErrorValues)
             : null;
         var isFinal = said is not null && !FailureTable.For(said.Code).Retryable;
         return new CommitInDoubtException(cause) { Refusal = isFinal ? said : null };
@@ -131,9 +135,9 @@ internal sealed class ActivityRun(
     private ActivityAnswer Replay(ActivityRecord record)
     {
         KnowsOutcome = true;
-        if (!record.RequestHash.AsSpan().SequenceEqual(call.RequestHash))
-            throw Journal.Mismatch();
-        return answer.Recorded(record.Answer ?? throw Journal.Escaped());
+        if (!call.RequestHash!.Matches(record.RequestHash))
+            throw ActivityJournal.Mismatch();
+        return answer.Recorded(record.Answer ?? throw ActivityJournal.Escaped());
     }
 
     /// <summary>Looks for the activity's record, by the control role.</summary>
@@ -173,8 +177,8 @@ internal sealed class ActivityRun(
         var tag = new ActivityTag(call.Activity, connection.ApplicationName, key, session.Backend);
         if (call.RequestHash is { } hash)
         {
-            session.NoteUseOfJournal();
-            _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash);
+            session.KeepPlans(ActivityJournal.Clean);
+            _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash.Bytes);
         }
         ReadOnlySpan<NpgsqlBatchCommand> tagging = _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
         var last = tagging[^1];
@@ -343,7 +347,7 @@ internal sealed class ActivityRun(
         catch (PostgresException error)
         {
             // As asked: nothing has run.
-            _isRecorded = error.SqlState == Journal.Recorded && error.BatchCommand is { } refused && refused == _claimCommand;
+            _isRecorded = error.SqlState == ActivityJournal.Recorded && error.BatchCommand is { } refused && refused == _claimCommand;
             if (_isRecorded && PostgresFailure.EndsSession(error))
                 throw new StaleSessionException(error);
             if (_isRecorded)
@@ -364,13 +368,13 @@ internal sealed class ActivityRun(
         if (error.BatchCommand is { } refused && refused == _claimCommand)
         {
             if (error.SqlState == PostgresErrorCodes.LockNotAvailable)
-                return Journal.InFlight();
-            if (Journal.IsOfAnotherJournal(error))
+                return ActivityJournal.InFlight();
+            if (ActivityJournal.IsOfAnotherJournal(error))
             {
                 // Nothing has run. The next run reads the key again, and finds out whether there is a journal.
                 connection.Journal.Forget(key!);
                 session.Reject();
-                return new StaleSessionException(Journal.CodeRefused(connection.Name));
+                return new StaleSessionException(ActivityJournal.CodeRefused(connection.Name));
             }
         }
         if (_statements.BeingAsked is { } asked)
@@ -383,7 +387,7 @@ internal sealed class ActivityRun(
                 continue;
             return Refused(error, sent.Statement, index);
         }
-        return error.BatchCommand is null ? PostgresFailure.Refused(error, [], connection.ShowsErrorValues)
+        return error.BatchCommand is null ? StatementFailure.Of(error, [], connection.ShowsErrorValues)
             : OwnStatementRefused(error);
     }
 
@@ -393,8 +397,8 @@ internal sealed class ActivityRun(
     /// </summary>
     private Failure OwnStatementRefused(PostgresException error)
     {
-        var failure = error.SqlState == Journal.InvalidCode
-            ? Journal.CodeRefused(connection.Name)
+        var failure = error.SqlState == ActivityJournal.InvalidCode
+            ? ActivityJournal.CodeRefused(connection.Name)
             : PostgresFailure.OwnStatementRefused(error);
         if (failure.Code != ProblemCode.Conflict)
             session.Reject();
@@ -403,7 +407,7 @@ internal sealed class ActivityRun(
 
     private Failure Refused(PostgresException error, BoundStatement statement, int index)
     {
-        var failure = PostgresFailure.Refused(error, [statement], connection.ShowsErrorValues);
+        var failure = StatementFailure.Of(error, [statement], connection.ShowsErrorValues);
         failure.Statement = IndexOf(index);
         return failure;
     }

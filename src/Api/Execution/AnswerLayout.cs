@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Gateway.Api.Rows;
+using Gateway.Api.Json;
+using Gateway.Api.Results;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Execution;

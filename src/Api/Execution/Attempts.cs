@@ -1,5 +1,5 @@
-using Gateway.Api.Connections;
 using Gateway.Api.Errors;
+using Gateway.Api.Postgres;
 using Gateway.Contracts;
 using Npgsql;
 

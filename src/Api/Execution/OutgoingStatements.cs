@@ -1,6 +1,7 @@
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Callers;
 using Gateway.Api.Errors;
+using Gateway.Api.Postgres;
+using Gateway.Api.Sql;
 using Npgsql;
 
 namespace Gateway.Api.Execution;
@@ -132,7 +133,7 @@ internal sealed class OutgoingStatements(
         if (statement.Statement.LatestReferred >= results.Count)
             return null;
 
-        var bound = _next ??= statement.Statement.Resolve(_referred);
+        var bound = _next ??= _referred.Resolve(statement.Statement);
         if (_asked is null && asksAll && (bound.NeedsTypes || MayFollowDdl))
             return null;
         var known = _asked ?? (asksAll ? null : descriptions.Find(Caller, bound)) ?? StatementDescription.None;

@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Gateway.Api.Errors;
+using Gateway.Api.Json;
+using Gateway.Api.Sql;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Execution;
@@ -60,6 +62,21 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
         return part.Value;
     }
 
+    /// <summary>Replaces a statement's references by what they refer to.</summary>
+    /// <exception cref="Failure">
+    /// <c>expectation_failed</c>: the results have no such value, or one that no parameter can have.
+    /// <c>result_too_large</c>: the values are too large together.
+    /// </exception>
+    public BoundStatement Resolve(BoundStatement statement)
+    {
+        if (statement.References.Count == 0)
+            return statement;
+        var values = statement.Values.ToArray();
+        foreach (var reference in statement.References)
+            values[reference.Parameter] = Resolve(reference);
+        return statement with { Values = values, References = [] };
+    }
+
     public void Dispose()
     {
         foreach (var result in _parsed.Values)
@@ -89,6 +106,32 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
         _parsed.Add(statement, result);
         return result.Rows;
     }
+
+    private ParameterValue Resolve(ResultReference reference)
+    {
+        var tokens = ResultReference.Tokens(reference.Pointer);
+        if (tokens is [_, _, "rowCount"])
+            return new ParameterValue(results[reference.Statement].RowCount?.ToString());
+        if (Find(reference.Statement, tokens.AsSpan(3)) is not { } value)
+        {
+            throw Failed(
+                $"The result of statement {reference.Statement} has nothing at \"{reference.Pointer}\", which a parameter refers to");
+        }
+
+        // What is json or jsonb to PostgreSQL is passed on as it is, a string of JSON with its quotes. But null is
+        // NULL: the two look the same in a result, and a column's NULL is far the more frequent.
+        var isJson = results[reference.Statement].IsJson([.. tokens.Skip(4)], out var isWithin);
+        if (value.ValueKind != JsonValueKind.Null && isJson)
+            return new ParameterValue(value.GetRawText());
+        var read = ParameterValue.Read(value, out var fault);
+        return fault.Length == 0
+            ? read with { IsOfJson = isWithin }
+            : throw Failed(
+                $"What \"{reference.Pointer}\" refers to in the result of statement {reference.Statement} can't be a parameter. "
+                + fault.TrimEnd('.'));
+    }
+
+    private static Failure Failed(string why) => new(ProblemCode.ExpectationFailed, $"{why}; all was rolled back.");
 
     private sealed record ReferredResult(JsonDocument Document, JsonTables Tables, ReferredPart Rows);
 }

@@ -1,7 +1,11 @@
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
-using Gateway.Api.Replay;
-using Gateway.Api.Rows;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
+using Gateway.Api.Results;
+using Gateway.Api.Sql;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Npgsql;

@@ -1,5 +1,7 @@
 using System.Text.Json;
-using Gateway.Api.Rows;
+using Gateway.Api.Results;
+using Gateway.Api.Sql;
+using Gateway.Api.Types;
 using Gateway.Contracts;
 using Npgsql;
 

@@ -1,3 +1,4 @@
+using Gateway.Api.Configuration;
 using Serilog;
 using Serilog.Formatting.Compact;
 
@@ -6,8 +7,13 @@ namespace Gateway.Api.Telemetry;
 /// <summary>Logs by Serilog: lines for people on a terminal, JSON for programs elsewhere.</summary>
 internal static class GatewayLogging
 {
+    /// <exception cref="StartupException">A level is not valid.</exception>
     public static void AddGatewayLogging(this WebApplicationBuilder builder)
     {
+        var faults = new List<string>();
+        LogLevels.Check(builder.Configuration, faults);
+        if (faults.Count > 0)
+            throw new StartupException(faults);
         var settings = new LoggerConfiguration().ReadFrom.Configuration(builder.Configuration);
         settings = Console.IsOutputRedirected
             ? settings.WriteTo.Sink(

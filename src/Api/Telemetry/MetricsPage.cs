@@ -8,6 +8,9 @@ namespace Gateway.Api.Telemetry;
 /// <summary>All that is measured, as Prometheus asks for it: in its text format, or in OpenMetrics where it asks for that.</summary>
 internal sealed class MetricsPage : IDisposable
 {
+    /// <summary>The path that Prometheus scrapes.</summary>
+    public const string Path = "/metrics";
+
     private readonly MeterProvider _provider;
     private readonly RequestDelegate _answer;
 
@@ -38,24 +41,4 @@ internal sealed class MetricsPage : IDisposable
     public Task AnswerAsync(HttpContext http) => _answer(http);
 
     public void Dispose() => _provider.Dispose();
-}
-
-/// <summary>How measuring begins.</summary>
-internal static class Metrics
-{
-    public static void AddMetrics(this WebApplicationBuilder builder)
-    {
-        builder.Services.AddSingleton<GatewayMeter>();
-        builder.Services.AddSingleton<RequestMetrics>();
-        builder.Services.AddSingleton<ConnectionMetrics>();
-        builder.Services.AddSingleton<MetricsPage>();
-    }
-
-    /// <summary>Begins in a thread of its own: it costs a start as much as the first connection does, which waits most of the time.</summary>
-    public static Task MeasureAsync(this WebApplication gateway) => Task.Run(() =>
-    {
-        gateway.Services.GetRequiredService<MetricsPage>();
-        gateway.Services.GetRequiredService<RequestMetrics>();
-        gateway.Services.GetRequiredService<ConnectionMetrics>();
-    });
 }

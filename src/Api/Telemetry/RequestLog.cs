@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using Gateway.Api.Endpoints;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 using Serilog.Events;
@@ -64,7 +63,7 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
     private void Write(HttpLabels http, RequestRecord record)
     {
         var route = http.Route ?? "(none)";
-        var isProbe = !record.CallerLeft && (route.StartsWith("/healthz", StringComparison.Ordinal) || route == MetricsEndpoint.Path);
+        var isProbe = !record.CallerLeft && (route.StartsWith("/healthz", StringComparison.Ordinal) || route == MetricsPage.Path);
         if (record.RecordedSpan is { } span)
         {
             if (isProbe)

@@ -1,8 +1,8 @@
 using System.Collections.Frozen;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
 
@@ -46,7 +46,7 @@ internal sealed class RequestMetrics
     private readonly Histogram<double> _waits;
     private readonly Counter<long> _timeouts;
 
-    public RequestMetrics(GatewayMeter gateway, GatewayConfiguration configuration)
+    public RequestMetrics(GatewayMeter gateway, GatewayOptions options)
     {
         var meter = gateway.Meter;
         _duration = gateway.Duration(
@@ -69,7 +69,7 @@ internal sealed class RequestMetrics
 
         // A counter that appears with its first event has no increase, and an alert on it does not fire.
         _faults.Add(0);
-        foreach (var connection in configuration.Dsns.Keys)
+        foreach (var connection in options.Connections.Keys)
         {
             _timeouts.Add(0, [new(PoolName, connection)]);
             foreach (var outcome in (string[])["replayed", "in_doubt_settled", .. OutcomeOf.Values])

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Gateway.Api.Telemetry;

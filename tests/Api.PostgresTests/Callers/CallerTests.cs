@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 
 namespace Gateway.Api.PostgresTests.Callers;
 

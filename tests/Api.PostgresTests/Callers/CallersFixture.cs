@@ -1,4 +1,4 @@
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests.Callers;

@@ -1,6 +1,5 @@
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Gateway.Api.Errors;
-using Gateway.Api.Execution;
 using Gateway.Contracts;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Gateway.Client;
 using Gateway.Contracts;
+
 using TypedClient = Gateway.Client.GatewayClient;
 
 namespace Gateway.Api.PostgresTests.Clients;

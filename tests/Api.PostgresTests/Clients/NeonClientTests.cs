@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Clients;

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
+using Gateway.Api.Dsns;
+using Gateway.Api.Hosting;
 using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.PostgresTests.Deploy;
@@ -49,10 +51,10 @@ public sealed class ComposeTests : IDisposable
 
         // Reports each setting that there is none of, and each that is missing.
         var read = GatewayConfiguration.Read(settings);
-        var dsn = read.Dsns[GatewayConfiguration.DefaultConnection].Value;
+        var dsn = read.Dsns[GatewayOptions.DefaultConnection].Value;
         var password = await File.ReadAllTextAsync(Path.Combine(_secrets, "postgres/gateway.password"), TestContext.Current.CancellationToken);
         Assert.Equal(("postgres", 5432, "gateway", "app", password), (dsn.Host, dsn.Port, dsn.Username, dsn.Database, dsn.Password));
-        var control = read.Dsns[GatewayConfiguration.DefaultConnection].Control!.Value;
+        var control = read.Dsns[GatewayOptions.DefaultConnection].Control!.Value;
         password = await File.ReadAllTextAsync(Path.Combine(_secrets, "postgres/control.password"), TestContext.Current.CancellationToken);
         Assert.Equal(("postgres", "gateway_control", "app", password), (control.Host, control.Username, control.Database, control.Password));
         Assert.Equal(name == "journal", settings["ADMIN_DSN"] is { } admin && Dsn.Parse(admin).Username == "postgres");

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Gateway.Api.Endpoints;
+using Gateway.Api.Hosting;
 using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.PostgresTests.Deploy;

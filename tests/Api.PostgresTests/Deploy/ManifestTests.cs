@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
-using Gateway.Api.Endpoints;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
+using Gateway.Api.Dsns;
+using Gateway.Api.Hosting;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
@@ -191,7 +192,7 @@ public sealed class ManifestTests
         var deployment = manifests.Find("Deployment", "gateway");
         using var settings = MountedSettings.Read(manifests, secrets, Template(deployment));
         var options = GatewayConfiguration.Read(settings.Configuration).Options;
-        var connection = options.Connections[GatewayConfiguration.DefaultConnection];
+        var connection = options.Connections[GatewayOptions.DefaultConnection];
         var scale = manifests.Find("HorizontalPodAutoscaler", "gateway")["spec"]!;
 
         // One more starts before another ends.

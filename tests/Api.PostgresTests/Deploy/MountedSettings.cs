@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Gateway.Api.Connections;
+using Gateway.Api.Configuration;
 using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.PostgresTests.Deploy;

@@ -1,4 +1,4 @@
-using Gateway.Api.Replay;
+using Gateway.Api.Journal;
 using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;

@@ -39,7 +39,7 @@ internal sealed class Replicas : IAsyncDisposable
     /// <summary>A gateway in a process of its own, patient with a server that many start at.</summary>
     public static Task<GatewayProcess> StartOneAsync(string dsn, string address)
     {
-        var patient = new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(dsn).ConnectionString) { Timeout = 30 };
+        var patient = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(dsn).ConnectionString) { Timeout = 30 };
         return GatewayProcess.StartAsync(
             new Dictionary<string, string> { ["DSN"] = patient.ConnectionString },
             "--urls", address, "--Serilog:MinimumLevel:Default=Error");

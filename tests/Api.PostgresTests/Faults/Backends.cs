@@ -26,7 +26,7 @@ public sealed class Backends : IAsyncDisposable
 
     public static async Task<Backends> WatchAsync(string dsn)
     {
-        var settings = Connections.Dsn.Parse(dsn);
+        var settings = Dsns.Dsn.Parse(dsn);
         settings.Pooling = false;
         var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync();
@@ -35,7 +35,7 @@ public sealed class Backends : IAsyncDisposable
 
     /// <summary>That DSN with the application's name.</summary>
     public string Named(string dsn) =>
-        new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(dsn).ConnectionString) { ApplicationName = Application }
+        new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(dsn).ConnectionString) { ApplicationName = Application }
             .ConnectionString;
 
     /// <summary>Asks for one value, by the watching session.</summary>
@@ -52,7 +52,10 @@ public sealed class Backends : IAsyncDisposable
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>Waits until one of the application's sessions is in that state.</summary>
+    /// <summary>
+    /// Waits until a session that runs an activity is in that state. The gateway's own sessions, which check readiness say, don't count:
+    /// their names have no tag behind the application's.
+    /// </summary>
     /// <returns>Its process ID.</returns>
     public async Task<int> UntilAsync(string state)
     {
@@ -60,7 +63,7 @@ public sealed class Backends : IAsyncDisposable
         while (true)
         {
             await using var command = new NpgsqlCommand(
-                "SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, $1) AND state = $2 AND query NOT LIKE 'DISCARD%'",
+                "SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, $1 || ':') AND state = $2 AND query NOT LIKE 'DISCARD%'",
                 _connection)
             {
                 Parameters = { new() { Value = Application }, new() { Value = state } },

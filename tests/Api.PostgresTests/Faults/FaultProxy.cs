@@ -24,7 +24,7 @@ public sealed class FaultProxy : IAsyncDisposable
 
     private FaultProxy(string dsn, int seed)
     {
-        _server = Api.Connections.Dsn.Parse(dsn);
+        _server = Api.Dsns.Dsn.Parse(dsn);
         _random = new Random(seed);
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen();

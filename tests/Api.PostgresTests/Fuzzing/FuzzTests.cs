@@ -6,9 +6,9 @@ using System.Net.Sockets;
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
+using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests.Callers;
-using Gateway.Api.Replay;
 using Gateway.LocalPostgres;
 using Npgsql;
 
@@ -56,7 +56,7 @@ public sealed class FuzzTests : IAsyncLifetime
             GRANT ALL ON public.fuzz TO fuzzed
             """);
         await GatewayFixture.InstallJournalAsync(_server.Dsn, "fuzzed", JournalGuard.By("fuzzed_control"));
-        var dsn = new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(_server.Dsn).ConnectionString)
+        var dsn = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_server.Dsn).ConnectionString)
         {
             Username = "fuzzed",
             Password = Canary,

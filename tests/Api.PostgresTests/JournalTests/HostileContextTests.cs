@@ -1,4 +1,5 @@
-using Gateway.Api.Replay;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.JournalTests;

@@ -1,5 +1,5 @@
 using System.Net;
-using Gateway.Api.Replay;
+using Gateway.Api.Journal;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.JournalTests;

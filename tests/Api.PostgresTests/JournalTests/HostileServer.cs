@@ -1,4 +1,4 @@
-using Gateway.Api.Replay;
+using Gateway.Api.Journal;
 using Gateway.LocalPostgres;
 using Npgsql;
 
@@ -126,7 +126,7 @@ public sealed class HostileServer : IAsyncLifetime
 
     public string DsnOf(string role) => role == _server!.Username
         ? _server.Dsn
-        : new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(_server.Dsn).ConnectionString) { Username = role, Password = role }.ConnectionString;
+        : new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_server.Dsn).ConnectionString) { Username = role, Password = role }.ConnectionString;
 
     /// <summary>What dblink connects by.</summary>
     public string DblinkOf(string role) =>
@@ -172,7 +172,7 @@ public sealed class HostileServer : IAsyncLifetime
     public async Task ReplicateAsync()
     {
         await ExecuteAsync("CREATE DATABASE publisher");
-        var publisher = new NpgsqlConnectionStringBuilder(Connections.Dsn.Parse(_server!.Dsn).ConnectionString) { Database = "publisher" }.ConnectionString;
+        var publisher = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_server!.Dsn).ConnectionString) { Database = "publisher" }.ConnectionString;
         foreach (var statement in new[]
         {
             "CREATE SCHEMA app", "CREATE TABLE app.rep (a int PRIMARY KEY)", "CREATE PUBLICATION p FOR TABLE app.rep",

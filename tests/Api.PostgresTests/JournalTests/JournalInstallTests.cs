@@ -1,6 +1,6 @@
 using System.Net;
-using Gateway.Api.Connections;
-using Gateway.Api.Replay;
+using Gateway.Api.Configuration;
+using Gateway.Api.Journal;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.JournalTests;
@@ -8,6 +8,9 @@ namespace Gateway.Api.PostgresTests.JournalTests;
 /// <summary><c>journal install</c>, as whoever sets a gateway up runs it.</summary>
 public sealed class JournalInstallTests(GatewayFixture server)
 {
+    /// <summary>The request hash of version 1 of <c>execute</c> with <c>SELECT 1</c>.</summary>
+    private const string HashOfSelect1 = "DF9C3DE87B2B3027F2099BBCFB8834249E3FD2C712F443EC9E43EA377E743C01";
+
     [Fact]
     public async Task Installed_AServingGatewayWorksExactlyOnceAndAgainKeepsTheRecords()
     {
@@ -48,7 +51,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
     [InlineData("ADMIN_DSN", "--simple")]
     [InlineData("exclude each other", "--simple", "--journal-key")]
     [InlineData("no connection is named", "--connection", "elsewhere")]
-    [InlineData("is not known", "--fast")]
+    [InlineData("--fast is neither an option nor a setting", "--fast")]
     public async Task WhatCantBeDone_IsASentenceAndExitCode1(string said, params string[] options)
     {
         await using var role = await LoginRole.CreateAsync(await server.CreateDatabaseWithoutJournalAsync(), "");
@@ -155,7 +158,9 @@ public sealed class JournalInstallTests(GatewayFixture server)
         static string ReadKey(string output) => output.Trim().Split('\n')[^1].Trim();
     }
 
-    /// <summary>Records of version 3 are kept, and a gateway of that version is told to try again.</summary>
+    /// <summary>
+    /// Records of version 3, which have request hashes of version 1, are kept and replayed. A gateway of version 3 gets retryable errors.
+    /// </summary>
     [Fact]
     public async Task Version3_IsMigratedWithItsRecords()
     {
@@ -173,7 +178,8 @@ public sealed class JournalInstallTests(GatewayFixture server)
         await GatewayFixture.ExecuteAsync(
             database,
             "INSERT INTO gateway_journal_records.activity (caller, connection, activity_id, request_hash, expires_at, answer) "
-            + "VALUES ('loopback', 'default', 'old', '\\x00', now() + interval '1 day', convert_to('{\"old\": true}', 'UTF8'))");
+            + "SELECT 'loopback', 'default', id, hash, now() + interval '1 day', convert_to('{\"old\": true}', 'UTF8') "
+            + $"FROM (VALUES ('old', '\\x00'::bytea), ('replayed', '\\x{HashOfSelect1}')) record (id, hash)");
 
         await InstallAsync(0, role.Dsn, database, role.ControlSetting);
 
@@ -181,6 +187,10 @@ public sealed class JournalInstallTests(GatewayFixture server)
         var found = (await gateway.Client.FindActivityAsync("old")).Expect(HttpStatusCode.OK);
         Assert.True(found.GetProperty("response").GetProperty("old").GetBoolean());
         (await gateway.Client.PostAsync("execute", new { activityId = "old", sql = "SELECT 1" })).ExpectProblem(422, "activity_mismatch");
+        var replayed = await gateway.Client.PostAsync("execute", new { activityId = "replayed", sql = "SELECT 1" });
+        Assert.True(replayed.Expect(HttpStatusCode.OK).GetProperty("old").GetBoolean());
+        Assert.Equal("true", replayed.Headers["Idempotent-Replayed"]);
+        (await gateway.Client.PostAsync("execute", new { activityId = "replayed", sql = "SELECT 2" })).ExpectProblem(422, "activity_mismatch");
         (await gateway.Client.PostAsync("execute", new { activityId = "new", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
         // What a gateway of version 3 calls: it can open sessions, and its writes fail in a way that it takes for passing.
         await using var session = await GatewayFixture.OpenAsync(role.Dsn);

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
+using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests.Faults;
-using Gateway.Api.Replay;
 using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests.Lifecycle;
@@ -32,7 +32,7 @@ public sealed class RollingTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await LocalPostgresServer.StartTemporaryAsync();
-        await GatewayFixture.InstallJournalAsync(_server.Dsn, Connections.Dsn.Parse(_server.Dsn).Username!, JournalGuard.None);
+        await GatewayFixture.InstallJournalAsync(_server.Dsn, Dsns.Dsn.Parse(_server.Dsn).Username!, JournalGuard.None);
         await GatewayFixture.ExecuteAsync(_server.Dsn, "CREATE TABLE effect (activity text NOT NULL)");
     }
 

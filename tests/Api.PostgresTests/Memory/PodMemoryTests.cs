@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Gateway.Api.PostgresTests.Callers;
 
 namespace Gateway.Api.PostgresTests.Memory;

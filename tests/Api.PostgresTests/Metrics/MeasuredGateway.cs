@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Gateway.Api.PostgresTests.Callers;
 using Gateway.Api.PostgresTests.Faults;
 

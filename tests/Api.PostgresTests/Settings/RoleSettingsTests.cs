@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
-using Gateway.Api.Connections;
+using Gateway.Api.Configuration;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Settings;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.RegularExpressions;
-using Gateway.Api.Telemetry;
+using Gateway.Api.Execution;
 
 namespace Gateway.Api.PostgresTests.Traces;
 

@@ -1,5 +1,5 @@
 using System.Net;
-using Gateway.Api.Connections;
+using Gateway.Api.Dsns;
 
 namespace Gateway.Api.PostgresTests.Traces;
 

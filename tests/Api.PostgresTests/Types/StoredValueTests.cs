@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text.Json;
-using Gateway.Api.Admission;
+using Gateway.Api.Callers;
 using Gateway.Api.PostgresTests.Callers;
 
 namespace Gateway.Api.PostgresTests.Types;

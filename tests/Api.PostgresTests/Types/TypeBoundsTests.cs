@@ -1,6 +1,6 @@
 using System.Net;
-using Gateway.Api.Connections;
-using Gateway.Api.Rows;
+using Gateway.Api.Dsns;
+using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Types;

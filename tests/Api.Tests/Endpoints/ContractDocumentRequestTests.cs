@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Gateway.Api.Callers;
 using Gateway.Api.Endpoints;
-using Gateway.Api.Execution;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Tests.Endpoints;

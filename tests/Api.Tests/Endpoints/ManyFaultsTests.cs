@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Gateway.Api.Endpoints;
 using Gateway.Api.Errors;
-using Gateway.Api.SqlOverHttp;
+using Gateway.Api.Neon;
 
 namespace Gateway.Api.Tests.Endpoints;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
 using Gateway.Api.Endpoints;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;

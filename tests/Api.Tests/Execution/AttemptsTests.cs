@@ -1,6 +1,6 @@
-using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Execution;
+using Gateway.Api.Postgres;
 using Gateway.Contracts;
 using Npgsql;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
-using Gateway.Api.Execution;
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
 using Gateway.Api.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -152,7 +151,6 @@ public sealed class RequestLogTests
     private async Task LogAsync(Lines lines, string route, Action<RequestRecord> handle, LogEventLevel least, string method = "POST")
     {
         using var meter = new GatewayMeter();
-        var nothing = new GatewayConfiguration(new GatewayOptions(), new Dictionary<string, ConnectionDsn>(), new Callers([]));
         using var log = new LoggerConfiguration().MinimumLevel.Is(least).WriteTo.Sink(lines).CreateLogger();
         var http = new DefaultHttpContext();
         // Not the path's: nothing of what a caller put there is to be in the line.
@@ -165,7 +163,7 @@ public sealed class RequestLogTests
                 handle(RequestRecord.Of(context));
                 return Task.CompletedTask;
             },
-            _clock, log, new RequestMetrics(meter, nothing));
+            _clock, log, new RequestMetrics(meter, new GatewayOptions()));
         await middleware.InvokeAsync(http);
         Assert.DoesNotContain("secret", string.Join(' ', lines.Written.SelectMany(line => line.Properties)));
     }

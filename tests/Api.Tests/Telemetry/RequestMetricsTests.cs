@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
-using Gateway.Api.Admission;
-using Gateway.Api.Connections;
+using Gateway.Api.Configuration;
 using Gateway.Api.Telemetry;
 using Microsoft.AspNetCore.Http;
 
@@ -16,8 +15,7 @@ public sealed class RequestMetricsTests
     public void Fault_IsCountedWhereItIsTheGatewaysOwn(string? code, long faults)
     {
         using var meter = new GatewayMeter();
-        var metrics = new RequestMetrics(
-            meter, new GatewayConfiguration(new GatewayOptions(), new Dictionary<string, ConnectionDsn>(), new Callers([])));
+        var metrics = new RequestMetrics(meter, new GatewayOptions());
         var counted = 0L;
         using var listener = new MeterListener
         {

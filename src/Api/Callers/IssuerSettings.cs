@@ -1,0 +1,75 @@
+using Gateway.Api.Configuration;
+
+namespace Gateway.Api.Callers;
+
+/// <summary>The issuers' settings, read and checked with the others.</summary>
+internal sealed class IssuerSettings(List<string> faults)
+{
+    private const string Section = "Gateway__Issuers";
+
+    /// <summary>A file's mount may change at any time, and looking costs next to nothing.</summary>
+    private static readonly TimeSpan LongestFilePeriod = TimeSpan.FromSeconds(5);
+
+    /// <summary>Which issuer has an <c>iss</c>.</summary>
+    private readonly Dictionary<string, string> _ids = new(StringComparer.Ordinal);
+
+    /// <param name="options">The settings.</param>
+    /// <param name="subjects">For each issuer's name, its callers by subject.</param>
+    /// <param name="faults">Gets what is wrong, all of it.</param>
+    public static IReadOnlyList<Issuer> Read(
+        GatewayOptions options, IReadOnlyDictionary<string, Dictionary<string, Caller>> subjects, List<string> faults)
+    {
+        var settings = new IssuerSettings(faults);
+        return [.. options.Issuers.Select(issuer => settings.Read(issuer.Key, issuer.Value, subjects)).OfType<Issuer>()];
+    }
+
+    private Issuer? Read(string name, IssuerOptions issuer, IReadOnlyDictionary<string, Dictionary<string, Caller>> subjects)
+    {
+        var setting = $"{Section}__{name}";
+        var before = faults.Count;
+        OptionsValidation.Check(issuer, $"{setting}__", faults);
+        if (string.IsNullOrWhiteSpace(issuer.Issuer))
+            faults.Add($"{setting}__Issuer is not set: it is what the issuer's tokens have as \"iss\", to the letter.");
+        else if (!_ids.TryAdd(issuer.Issuer, setting))
+            faults.Add($"{setting}__Issuer is the same as {_ids[issuer.Issuer]}__Issuer; each is set once.");
+        if (string.IsNullOrWhiteSpace(issuer.Audience))
+            faults.Add($"{setting}__Audience is not set: it is what tokens for the gateway have as \"aud\", to the letter.");
+        foreach (var (index, algorithm) in issuer.Algorithms.Index())
+        {
+            if (!SigningAlgorithm.IsKnown(algorithm))
+                faults.Add($"{setting}__Algorithms__{index} is none of {string.Join(", ", SigningAlgorithm.All)}.");
+        }
+        if (!subjects.TryGetValue(name, out var callers))
+            faults.Add($"{setting} is named by no caller: Gateway__Callers__NAME__Subjects__{name} is the \"sub\" of the one it lets in.");
+        var source = ReadSource($"{setting}__Jwks", issuer);
+
+        return faults.Count > before
+            ? null
+            : new Issuer(
+                setting, name, issuer.Issuer!, issuer.Audience!,
+                issuer.Algorithms is [] ? [SigningAlgorithm.Default] : issuer.Algorithms,
+                TimeSpan.FromSeconds(issuer.ClockSkewSeconds), source!, callers!);
+    }
+
+    private KeySource? ReadSource(string setting, IssuerOptions issuer)
+    {
+        var period = TimeSpan.FromSeconds(issuer.RefreshSeconds);
+        if (string.IsNullOrWhiteSpace(issuer.Jwks))
+            faults.Add($"{setting} is not set: it is the https URL of the issuer's keys, or the path of a file that has them.");
+        else if (Path.IsPathRooted(issuer.Jwks))
+            return new KeyFile(issuer.Jwks, period < LongestFilePeriod ? period : LongestFilePeriod);
+        else if (Uri.TryCreate(issuer.Jwks, UriKind.Absolute, out var url) && IsSafe(url))
+            return new KeyUrl(url, period);
+        else
+        {
+            faults.Add(
+                $"{setting} is neither an https URL (http on a loopback address only) without user or password "
+                + "nor the whole path of a file.");
+        }
+        return null;
+    }
+
+    /// <summary>Whoever can change the keys on their way can be any caller.</summary>
+    private static bool IsSafe(Uri url) => url.UserInfo.Length == 0
+        && (url.Scheme == Uri.UriSchemeHttps || (url.Scheme == Uri.UriSchemeHttp && url.IsLoopback));
+}

@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Gateway.Api.Errors;
+using Gateway.Contracts;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Gateway.Api.Callers;
+
+/// <summary>Whose tokens the configured issuers' are.</summary>
+internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider clock, ILoggerFactory logs)
+{
+    /// <summary>The most tokens that are remembered as valid.</summary>
+    public const int MostRemembered = 1024;
+
+    /// <summary>As long as a request waits for an issuer's keys; they are read on without it.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private readonly ILogger _log = logs.CreateLogger<Tokens>();
+    private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false };
+
+    private readonly Dictionary<string, (Issuer Issuer, IssuerKeys Keys)> _issuers = issuers.ToDictionary(
+        issuer => issuer.Id,
+        issuer => (issuer, new IssuerKeys(issuer.Name, issuer.Source, clock, logs.CreateLogger<IssuerKeys>())),
+        StringComparer.Ordinal);
+
+    /// <summary>
+    /// Those that were found valid, by their hash: to check a signature takes about as long as a small query. Only callers' own get
+    /// in, so no stranger can fill it.
+    /// </summary>
+    private readonly ConcurrentDictionary<TokenHash, Remembered> _remembered = new();
+
+    /// <summary>How many tokens are remembered.</summary>
+    public int Count => _remembered.Count;
+
+    /// <summary>Whose it is.</summary>
+    /// <exception cref="Failure"><c>unauthenticated</c>, or <c>issuer_unavailable</c> where nobody can tell.</exception>
+    public ValueTask<Caller> IdentifyAsync(string text, CancellationToken callerLeft)
+    {
+        var hash = TokenHash.Of(text);
+        if (_remembered.TryGetValue(hash, out var remembered))
+        {
+            // The keys that it was checked by must be the issuer's still.
+            if (clock.GetUtcNow() < remembered.Until && ReferenceEquals(remembered.Issuer.Current, remembered.Keys))
+                return new(remembered.Caller);
+            _remembered.TryRemove(hash, out _);
+        }
+        return new(CheckAsync(text, hash, callerLeft));
+    }
+
+    /// <summary>Reads the keys again and again, until it is stopped.</summary>
+    public Task WatchKeysAsync(CancellationToken stopping) =>
+        Task.WhenAll(_issuers.Values.Select(issuer => issuer.Keys.WatchAsync(stopping)));
+
+    /// <summary>Reads those keys that are in files. A URL's may come later: an issuer that is away must not keep replicas down.</summary>
+    /// <returns>What is wrong, a sentence for each file.</returns>
+    public async Task<IReadOnlyList<string>> ReadFilesAsync()
+    {
+        var faults = new List<string>();
+        foreach (var (issuer, keys) in _issuers.Values.Where(issuer => issuer.Issuer.Source is KeyFile))
+        {
+            try
+            {
+                await keys.ReadFirstAsync(CancellationToken.None);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException or FormatException)
+            {
+                faults.Add($"{issuer.Setting}__Jwks can't be read: {error.Message}");
+            }
+        }
+        return faults;
+    }
+
+    private async Task<Caller> CheckAsync(string text, TokenHash hash, CancellationToken callerLeft)
+    {
+        if (Token.Read(text) is not { } token)
+            throw Refuse("it is no signed token of a kind that is taken");
+        if (!_issuers.TryGetValue(token.Issuer, out var known))
+            throw Refuse("its issuer is none that is configured");
+        var (issuer, keys) = known;
+        if (!issuer.Algorithms.Contains(token.Algorithm, StringComparer.Ordinal))
+            throw Refuse("its algorithm is none of its issuer's", issuer);
+
+        var (set, key) = await FindKeyAsync(token, issuer, keys, callerLeft);
+        var result = await _handler.ValidateTokenAsync(token.Text, Demands(issuer, key));
+        if (!result.IsValid)
+            throw Refuse(Reason(result.Exception), issuer);
+        // Last: what it says is true from here on.
+        if (!issuer.Subjects.TryGetValue(token.Subject, out var caller))
+            throw Refuse("its subject is no caller's", issuer);
+
+        if (_remembered.Count >= MostRemembered)
+            _remembered.Clear();
+        _remembered[hash] = new Remembered(caller, keys, set, new DateTimeOffset(result.SecurityToken.ValidTo) + issuer.ClockSkew);
+        return caller;
+    }
+
+    /// <summary>Where the keys at hand have not the one that it names, they are asked for again, since it may be new.</summary>
+    private async Task<(KeySet Set, SecurityKey Key)> FindKeyAsync(
+        Token token, Issuer issuer, IssuerKeys keys, CancellationToken callerLeft)
+    {
+        if (keys.Current is { } current && current.Find(token.KeyId, token.Algorithm) is { } known)
+            return (current, known);
+        KeySet? read;
+        try
+        {
+            read = await keys.AskAgainAsync().WaitAsync(Patience, clock, callerLeft);
+        }
+        catch (TimeoutException)
+        {
+            read = null;
+        }
+        if (read is null)
+        {
+            throw new Failure(
+                ProblemCode.IssuerUnavailable,
+                "The keys of the token's issuer can't be read at present (Gateway__Issuers__NAME__Jwks), so it can't be checked.")
+            { RetryAfterSeconds = 5 };
+        }
+        return read.Find(token.KeyId, token.Algorithm) is { } found
+            ? (read, found)
+            : throw Refuse("its key is none of its issuer's, or is not for its algorithm", issuer);
+    }
+
+    /// <summary>All that a token must be, by the one key that it was signed by: none is tried.</summary>
+    private static TokenValidationParameters Demands(Issuer issuer, SecurityKey key) => new()
+    {
+        ValidAlgorithms = issuer.Algorithms,
+        ValidIssuer = issuer.Id,
+        ValidateIssuer = true,
+        ValidAudience = issuer.Audience,
+        ValidateAudience = true,
+        RequireAudience = true,
+        RequireExpirationTime = true,
+        RequireSignedTokens = true,
+        ValidateLifetime = true,
+        ClockSkew = issuer.ClockSkew,
+        TryAllIssuerSigningKeys = false,
+        IssuerSigningKeyResolver = (_, _, _, _) => [key],
+    };
+
+    /// <summary>The caller is told nothing of it.</summary>
+    private Failure Refuse(string reason, Issuer? issuer = null)
+    {
+        Refused(reason, issuer?.Name ?? "(none)");
+        return CallerRegistry.Refused();
+    }
+
+    /// <summary>In our own words: the library's may hold parts of the token.</summary>
+    private static string Reason(Exception? error) => error switch
+    {
+        SecurityTokenExpiredException => "it has expired",
+        SecurityTokenNotYetValidException => "it is not valid yet",
+        SecurityTokenInvalidAudienceException => "its audience is another",
+        SecurityTokenInvalidSignatureException => "its signature is not right",
+        _ => "it is not valid",
+    };
+
+    [LoggerMessage(33, LogLevel.Information, "A token was refused: {Reason}; issuer {Issuer}")]
+    private partial void Refused(string reason, string issuer);
+
+    private sealed record Remembered(Caller Caller, IssuerKeys Issuer, KeySet Keys, DateTimeOffset Until);
+
+    /// <summary>A token's SHA-256: the token itself is a secret, and large.</summary>
+    private readonly record struct TokenHash(UInt128 One, UInt128 Other)
+    {
+        public static TokenHash Of(string text)
+        {
+            Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+            // What is no ASCII is no token, whatever it hashes to.
+            SHA256.HashData(MemoryMarshal.AsBytes(text.AsSpan()), hash);
+            return MemoryMarshal.Read<TokenHash>(hash);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using System.Diagnostics.Metrics;
+using Gateway.Api.Telemetry;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>What is measured of each connection: most of it when somebody looks.</summary>
+internal sealed class ConnectionMetrics
+{
+    private const string State = "db.client.connection.state";
+
+    private readonly ConnectionRegistry _connections;
+    private readonly Counter<long> _purges;
+    private readonly Counter<long> _purged;
+
+    public ConnectionMetrics(GatewayMeter gateway, ConnectionRegistry connections, TimeProvider clock)
+    {
+        _connections = connections;
+        var meter = gateway.Meter;
+        meter.CreateObservableUpDownCounter(
+            "db.client.connection.count", CountSessions,
+            "{connection}", "Sessions of callers: idle ones, and those that requests hold or open, or that could not be ended.");
+        meter.CreateObservableUpDownCounter(
+            "db.client.connection.max", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Places),
+            "{connection}", "The most sessions that callers may have.");
+        meter.CreateObservableUpDownCounter(
+            "db.client.connection.pending_requests", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Waiting),
+            "{request}", "Requests that wait for a session.");
+        meter.CreateObservableUpDownCounter(
+            "gateway.queue.limit", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Limit),
+            "{request}", "The most requests that wait for a session; what comes after that is refused.");
+        meter.CreateObservableCounter(
+            "gateway.queue.turns", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Read().Turns),
+            "{request}", "Requests that waited for a session and got one.");
+        meter.CreateObservableGauge(
+            "gateway.connection.reachable", () => Each(RequestMetrics.Connection, connection => connection.Reachability.Now.Reachable ? 1L : 0),
+            unit: null, "Whether the server can be reached, by the checks that readiness goes by.");
+        var begun = clock.GetTimestamp();
+        meter.CreateObservableGauge("process.uptime", () => clock.GetElapsedTime(begun).TotalSeconds, "s", "The time since the gateway started.");
+
+        _purges = meter.CreateCounter<long>("gateway.journal.purges", "{purge}", "Rounds that looked for expired records of the journal.");
+        _purged = meter.CreateCounter<long>("gateway.journal.purged", "{record}", "Expired records of the journal that were deleted.");
+        var created = gateway.Duration("db.client.connection.create_time", "How long new sessions took to open.");
+        foreach (var connection in connections.All)
+        {
+            var pool = new KeyValuePair<string, object?>(RequestMetrics.PoolName, connection.Name);
+            connection.Sessions.Opened = duration => created.Record(duration.TotalSeconds, pool);
+            if (connection.ReadOnly)
+                continue;
+            // A counter that appears with its first event has no increase, and an alert on it does not fire.
+            Count(connection.Name, "failed", 0);
+            Count(connection.Name, "done", 0);
+            _purged.Add(0, Tag(connection.Name));
+        }
+    }
+
+    public void Purged(string connection, int records)
+    {
+        Count(connection, "done", 1);
+        _purged.Add(records, Tag(connection));
+    }
+
+    public void PurgeFailed(string connection) => Count(connection, "failed", 1);
+
+    private void Count(string connection, string outcome, int purges) =>
+        _purges.Add(purges, new("gateway.journal.purge.outcome", outcome), Tag(connection));
+
+    private IEnumerable<Measurement<long>> CountSessions()
+    {
+        foreach (var connection in _connections.All)
+        {
+            var pool = new KeyValuePair<string, object?>(RequestMetrics.PoolName, connection.Name);
+            yield return new(connection.Sessions.Idle, [pool, new(State, "idle")]);
+            yield return new(connection.Queue.Read().Taken, [pool, new(State, "used")]);
+        }
+    }
+
+    private IEnumerable<Measurement<long>> Each(string label, Func<NamedConnection, long> value) => _connections.All.Select(
+        connection => new Measurement<long>(value(connection), new KeyValuePair<string, object?>(label, connection.Name)));
+
+    private static KeyValuePair<string, object?> Tag(string connection) => new(RequestMetrics.Connection, connection);
+}

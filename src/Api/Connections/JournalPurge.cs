@@ -1,0 +1,53 @@
+using Gateway.Api.Configuration;
+using Npgsql;
+
+namespace Gateway.Api.Connections;
+
+/// <summary>
+/// Deletes records that have expired, off the request path and in small batches. Every replica does, and none waits for
+/// another.
+/// </summary>
+internal sealed partial class JournalPurge(
+    ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ConnectionMetrics metrics, ILogger<JournalPurge> log)
+    : BackgroundService
+{
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(connections.All.Where(connection => !connection.ReadOnly).Select(connection => KeepAsync(connection, stoppingToken)));
+
+    private async Task KeepAsync(NamedConnection connection, CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(options.PurgeIntervalMs), clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                await PurgeAsync(connection, stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The host logs it as a fault otherwise.
+        }
+    }
+
+    private async Task PurgeAsync(NamedConnection connection, CancellationToken stoppingToken)
+    {
+        try
+        {
+            var deleted = await connection.Activities.PurgeAsync(stoppingToken);
+            metrics.Purged(connection.Name, deleted);
+            if (deleted > 0)
+                Purged(connection.Name, deleted);
+        }
+        catch (Exception error) when (error is NpgsqlException or TimeoutException)
+        {
+            // The next round comes soon enough; that the server is gone is readiness's to say.
+            metrics.PurgeFailed(connection.Name);
+            PurgeFailed(connection.Name, error.Message);
+        }
+    }
+
+    [LoggerMessage(20, LogLevel.Debug, "The journal of connection {Connection}: {Deleted} expired records deleted")]
+    private partial void Purged(string connection, int deleted);
+
+    [LoggerMessage(21, LogLevel.Warning, "The journal of connection {Connection} could not be purged: {Reason}")]
+    private partial void PurgeFailed(string connection, string reason);
+}

@@ -1,0 +1,318 @@
+using System.Globalization;
+using Npgsql;
+
+namespace Gateway.Api.Dsns;
+
+/// <summary>libpq's keywords for Npgsql. A keyword is honoured, honoured for some values only, or refused.</summary>
+internal static class DsnLibpq
+{
+    // Keywords of which only these values can be honoured, and why not the others. The rest of Honoured is mapped below.
+    private static readonly Dictionary<string, (string[] Only, string Reason)> Limited = new()
+    {
+        ["client_encoding"] = (["utf8", "utf-8", "unicode", "auto"], "the gateway speaks UTF-8, and the server converts; remove it"),
+        ["keepalives_count"] = (["0"], "Npgsql can't set it; remove it, and use keepalives_idle and keepalives_interval"),
+        ["tcp_user_timeout"] = (["0"], "Npgsql can't set it; remove it, and use keepalives_idle or the request's timeoutMs"),
+        ["sslcompression"] = (["0"], "TLS compression is unsafe and gone; remove it"),
+        ["sslsni"] = (["1"], "Npgsql always sends the host's name in the TLS handshake; remove it"),
+        ["sslcertmode"] = (["allow"], "Npgsql sends the certificate when it has one and the server asks; remove it"),
+        ["sslcrl"] = ([], "Npgsql reads no revocation list from a file; remove it, or write Npgsql's form with Check Certificate Revocation=true"),
+        ["sslcrldir"] = ([], "Npgsql reads no revocation lists from files; remove it, or write Npgsql's form with Check Certificate Revocation=true"),
+        ["sslkeylogfile"] = ([], "the gateway writes no TLS keys; remove it"),
+        ["ssl_min_protocol_version"] = ([], "Npgsql takes it from the system; remove it, and set MinProtocol in OpenSSL's configuration"),
+        ["ssl_max_protocol_version"] = ([], "Npgsql takes it from the system; remove it, and set MaxProtocol in OpenSSL's configuration"),
+        ["min_protocol_version"] = (["3.0"], "Npgsql speaks protocol 3.0; remove it"),
+        ["max_protocol_version"] = (["3.0", "3.2", "latest"], "Npgsql speaks protocol 3.0; remove it"),
+        ["requirepeer"] = ([], "Npgsql can't check who owns the server's socket; remove it, and use a directory that only the server may write to"),
+        ["gsslib"] = ([], "Npgsql has one GSSAPI implementation only; remove it"),
+        ["gssdelegation"] = (["0"], "Npgsql doesn't delegate credentials; remove it"),
+        ["replication"] = (["false", "off", "no", "0"], "the gateway runs statements, not replication; remove it"),
+        ["service"] = ([], "service files aren't read; write its settings into the DSN"),
+        ["servicefile"] = ([], "service files aren't read; write its settings into the DSN"),
+        ["scram_client_key"] = ([], "Npgsql authenticates with the password only; give password"),
+        ["scram_server_key"] = ([], "Npgsql authenticates with the password only; give password"),
+        ["oauth_issuer"] = ([], "Npgsql has no OAuth; remove it"),
+        ["oauth_client_id"] = ([], "Npgsql has no OAuth; remove it"),
+        ["oauth_client_secret"] = ([], "Npgsql has no OAuth; remove it"),
+        ["oauth_scope"] = ([], "Npgsql has no OAuth; remove it"),
+    };
+
+    private static readonly string[] Mapped =
+    [
+        "host", "hostaddr", "port", "dbname", "user", "password", "passfile",
+        "connect_timeout", "application_name", "fallback_application_name", "options",
+        "sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslnegotiation", "channel_binding",
+        "gssencmode", "krbsrvname", "require_auth",
+        "target_session_attrs", "load_balance_hosts", "keepalives", "keepalives_idle", "keepalives_interval",
+    ];
+
+    // psycopg2.connect(database=…) means dbname, and people carry it over into the string.
+    private const string DatabaseAlias = "database";
+
+    /// <summary>Every keyword that has a meaning here, refused ones included.</summary>
+    public static IEnumerable<string> Names => Mapped.Concat(Limited.Keys).Append(DatabaseAlias);
+
+    public static bool Knows(string key) => key == DatabaseAlias || Mapped.Contains(key) || Limited.ContainsKey(key);
+
+    public static void Fill(
+        NpgsqlConnectionStringBuilder builder,
+        IReadOnlyList<DsnSetting> settings,
+        Func<string, string?> environment,
+        List<string> faults,
+        bool maySplitPassword = false)
+    {
+        var isWhole = faults.Count == 0;
+        var values = Collect(settings, faults, maySplitPassword);
+        var reader = new Reader(values, environment, faults);
+
+        // The hosts go first: whether all of them are sockets decides what the rest means.
+        var mode = reader.SslMode();
+        SetHosts(builder, reader, mode);
+        SetLogin(builder, reader, isWhole);
+        SetSession(builder, reader);
+        SetSecurity(builder, reader, mode);
+        SetKeepalives(builder, reader);
+    }
+
+    // The last of several wins, as with libpq. Known keys end the suspicion that a password held a separator.
+    private static Dictionary<string, string> Collect(
+        IReadOnlyList<DsnSetting> settings, List<string> faults, bool maySplitPassword)
+    {
+        var values = new Dictionary<string, string>();
+        var afterBarePassword = maySplitPassword;
+        foreach (var setting in settings)
+        {
+            var key = setting.Key == DatabaseAlias ? "dbname" : setting.Key;
+            if (!Knows(key))
+            {
+                faults.Add(DsnNames.Unknown(key, Names, afterBarePassword, "write it in single quotes, or percent-encoded in a URI"));
+                continue;
+            }
+            afterBarePassword = maySplitPassword || key is "password" or "sslpassword" && !setting.IsQuoted;
+            values[key] = setting.Value;
+            if (DsnNames.LosesItsEnd(setting.Value))
+                faults.Add($"{key}: {DsnNames.LostEnd}.");
+        }
+        foreach (var (key, (only, reason)) in Limited)
+        {
+            if (values.TryGetValue(key, out var value) && value.Length > 0 && !only.Contains(value.ToLowerInvariant()))
+                faults.Add($"{key}: can't be honoured{(only.Length > 0 ? DsnNames.Shown(value, values.GetValueOrDefault("password")) : "")}: {reason}.");
+        }
+        return values;
+    }
+
+    private static void SetHosts(NpgsqlConnectionStringBuilder builder, Reader reader, SslMode? mode)
+    {
+        var (host, address, ports) = (reader.Text("host"), reader.Text("hostaddr"), reader.Text("port") ?? "");
+        if (host is not null && address is not null && host.Split(',').Length != address.Split(',').Length)
+            reader.Fault("hostaddr", "has another number of items than host; give one address for each host");
+
+        // Npgsql dials the name that it checks in the certificate, so the two can't differ where it is checked.
+        if (address is not null && address != host && mode == Npgsql.SslMode.VerifyFull)
+            reader.Fault("hostaddr", "sslmode=verify-full checks the host's name, which must be the host that is dialled; give host alone");
+
+        var hosts = DsnHosts.FromLibpq(address ?? host ?? DsnHosts.Default, address is null ? "host" : "hostaddr", ports, reader.Faults);
+        if (hosts.Count > 0)
+            DsnHosts.Set(builder, hosts);
+        reader.OnlySockets = hosts.Count > 0 && hosts.All(h => h.IsSocket);
+
+        if (reader.Choice("target_session_attrs", "any", "read-write", "read-only", "primary", "standby", "prefer-standby") is { } attributes)
+        {
+            if (hosts.Count == 1 && attributes != "any")
+                reader.Fault("target_session_attrs", "chooses among several hosts; remove it, or list the others (host=a,b)");
+            builder.TargetSessionAttributes = attributes;
+        }
+        // libpq shuffles, Npgsql goes round: both spread the connections evenly.
+        if (reader.Choice("load_balance_hosts", "disable", "random") is { } balance)
+            builder.LoadBalanceHosts = balance == "random";
+    }
+
+    private static void SetLogin(NpgsqlConnectionStringBuilder builder, Reader reader, bool isWhole)
+    {
+        var user = reader.Text("user") ?? reader.Environment("PGUSER");
+        if (!string.IsNullOrEmpty(user))
+            builder.Username = user;
+        else if (isWhole)
+            reader.Fault("user", "missing; add it to the DSN, or set PGUSER");
+        if ((reader.Text("dbname") ?? user) is { Length: > 0 } database)
+            builder.Database = database;
+        if (reader.Text("password") is { } password)
+            builder.Password = password;
+        if (reader.Text("passfile") is { } passfile)
+            builder.Passfile = passfile;
+    }
+
+    private static void SetSession(NpgsqlConnectionStringBuilder builder, Reader reader)
+    {
+        // Set even if it is absent: Npgsql would take another encoding from PGCLIENTENCODING.
+        builder.ClientEncoding = "UTF8";
+        if ((reader.Text("application_name") ?? reader.Text("fallback_application_name")) is { } name)
+            builder.ApplicationName = name;
+        if (reader.Text("options") is { } options)
+            builder.Options = options;
+
+        // Absent, Npgsql's 15 s stay: libpq's endless wait would only outlive the requests.
+        if (reader.Number("connect_timeout", NpgsqlTimeoutLimit) is { } timeout)
+            builder.Timeout = Math.Max(0, timeout);
+    }
+
+    private const int NpgsqlTimeoutLimit = 1024;
+
+    private static void SetSecurity(NpgsqlConnectionStringBuilder builder, Reader reader, SslMode? mode)
+    {
+        mode = SetRootCertificate(builder, reader, mode);
+        if (mode is { } chosen)
+            builder.SslMode = chosen;
+        if (reader.Text("sslcert") is { } certificate)
+            builder.SslCertificate = certificate;
+        if (reader.Text("sslkey") is { } key)
+        {
+            builder.SslKey = key;
+            // libpq takes "engine:key" for a key in hardware; a path doesn't look so.
+            if (key.Contains(':', StringComparison.Ordinal) && !Path.IsPathRooted(key))
+                reader.Fault("sslkey", "keys in an OpenSSL engine can't be used; give the path of a key file");
+        }
+        if (reader.Text("sslpassword") is { } password)
+            builder.SslPassword = password;
+        if (reader.Enum<SslNegotiation>("sslnegotiation") is { } negotiation)
+        {
+            builder.SslNegotiation = negotiation;
+            if (negotiation == SslNegotiation.Direct && mode is null or < SslMode.Require)
+                reader.Fault("sslnegotiation", "direct needs sslmode=require, verify-ca or verify-full; add it");
+        }
+        if (reader.Enum<ChannelBinding>("channel_binding") is { } binding)
+            builder.ChannelBinding = binding;
+        if (reader.Enum<GssEncryptionMode>("gssencmode") is { } gss)
+            builder.GssEncryptionMode = gss;
+        if (reader.Text("krbsrvname") is { } service)
+            builder.KerberosServiceName = service;
+        SetRequireAuth(builder, reader);
+
+        // Over a Unix socket libpq uses neither TLS nor GSSAPI encryption whatever these say; Npgsql would try and fail.
+        if (!reader.OnlySockets)
+            return;
+        if (builder.GssEncryptionMode == GssEncryptionMode.Require)
+            reader.Fault("gssencmode", "require can't hold on a Unix socket; remove it, or give a TCP host");
+        builder.SslMode = SslMode.Disable;
+        builder.SslNegotiation = SslNegotiation.Postgres;
+        builder.GssEncryptionMode = GssEncryptionMode.Disable;
+    }
+
+    // Npgsql reads PGSSLROOTCERT itself, but only under VerifyCA and VerifyFull; libpq's rules need it sooner.
+    private static SslMode? SetRootCertificate(NpgsqlConnectionStringBuilder builder, Reader reader, SslMode? mode)
+    {
+        const string System = "system";
+        var inherited = reader.Environment("PGSSLROOTCERT");
+        var root = reader.Text("sslrootcert") ?? inherited;
+        if (root == System)
+        {
+            // Npgsql takes the system's roots when no file is named. (A ~/.postgresql/root.crt goes before them, and
+            // fails closed.) libpq asks for the check of the name too: anybody has some certificate of a public root.
+            if (mode is not null and not SslMode.VerifyFull)
+                reader.Fault("sslrootcert", "system goes with sslmode=verify-full only; write that, or name a file");
+            if (!string.IsNullOrEmpty(inherited))
+                reader.Fault("sslrootcert", "system can't be honoured while PGSSLROOTCERT is set; unset that");
+            return SslMode.VerifyFull;
+        }
+        if (!string.IsNullOrEmpty(root))
+        {
+            builder.RootCertificate = root;
+            // As libpq: who gives a root certificate and asks for `require` gets it verified.
+            return mode == SslMode.Require ? SslMode.VerifyCA : mode;
+        }
+        if (mode == SslMode.VerifyCA)
+            reader.Fault("sslmode", "verify-ca needs a root certificate; add sslrootcert=/path/to/root.crt, or write verify-full");
+        return mode;
+    }
+
+    private static void SetRequireAuth(NpgsqlConnectionStringBuilder builder, Reader reader)
+    {
+        if (reader.Text("require_auth") is not { } text)
+            return;
+        var methods = text.Split(',', StringSplitOptions.TrimEntries);
+        var npgsql = methods.Select(method => method.TrimStart('!') switch
+        {
+            "password" => "Password",
+            "md5" => "MD5",
+            "gss" => "GSS",
+            "sspi" => "SSPI",
+            "scram-sha-256" => "ScramSHA256",
+            "none" => "None",
+            _ => null,
+        }).ToList();
+        if (npgsql.Contains(null) || methods.Select(method => method.StartsWith('!')).Distinct().Count() > 1)
+        {
+            reader.Fault("require_auth", "a list of password, md5, gss, sspi, scram-sha-256 and none, either all or none of them with ! before it");
+            return;
+        }
+        builder.RequireAuth = string.Join(',', npgsql.Select((name, i) => methods[i].StartsWith('!') ? "!" + name : name));
+    }
+
+    private static void SetKeepalives(NpgsqlConnectionStringBuilder builder, Reader reader)
+    {
+        var on = (reader.Number("keepalives", int.MaxValue) ?? 1) != 0;
+        var idle = reader.Number("keepalives_idle", int.MaxValue) ?? 0;
+        var interval = reader.Number("keepalives_interval", int.MaxValue) ?? 0;
+
+        // On a Unix socket, or switched off, libpq doesn't look at the others.
+        if (!on || reader.OnlySockets)
+            return;
+        builder.TcpKeepAlive = true;
+        if (idle > 0)
+            builder.TcpKeepAliveTime = idle;
+        if (interval > 0 && idle <= 0)
+            reader.Fault("keepalives_interval", "Npgsql can't set it alone; add keepalives_idle");
+        else if (interval > 0)
+            builder.TcpKeepAliveInterval = interval;
+    }
+
+    /// <summary>Values by keyword; what can't be read is a fault, and absent.</summary>
+    private sealed class Reader(Dictionary<string, string> values, Func<string, string?> environment, List<string> faults)
+    {
+        public List<string> Faults => faults;
+
+        public bool OnlySockets { get; set; }
+
+        public void Fault(string key, string reason) => faults.Add($"{key}: {reason}.");
+
+        public string? Environment(string name) => environment(name);
+
+        /// <summary>An empty value means absent to libpq.</summary>
+        public string? Text(string key) => values.GetValueOrDefault(key) is { Length: > 0 } value ? value : null;
+
+        public int? Number(string key, int maximum)
+        {
+            if (Text(key) is not { } text)
+                return null;
+            if (int.TryParse(text.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+                && number <= maximum)
+                return number;
+            Fault(key, $"must be a whole number{(maximum < int.MaxValue ? $", at most {maximum}" : "")}{Shown(text)}");
+            return null;
+        }
+
+        public string? Choice(string key, params string[] allowed)
+        {
+            // Unlike elsewhere an empty value is a fault, as with libpq: an unset variable mustn't switch TLS down.
+            if (!values.TryGetValue(key, out var value) || allowed.Contains(value))
+                return value;
+            Fault(key, $"must be {string.Join(", ", allowed[..^1])} or {allowed[^1]}{Shown(value)}");
+            return null;
+        }
+
+        /// <summary>A member by its lower-case name.</summary>
+        public T? Enum<T>(string key)
+            where T : struct, Enum
+        {
+            var names = System.Enum.GetNames<T>();
+            return Choice(key, [.. names.Select(name => name.ToLowerInvariant())]) is { } name
+                ? System.Enum.Parse<T>(name, ignoreCase: true)
+                : null;
+        }
+
+        public SslMode? SslMode() => Choice("sslmode", "disable", "allow", "prefer", "require", "verify-ca", "verify-full") is { } mode
+            ? System.Enum.Parse<SslMode>(mode.Replace("-", "", StringComparison.Ordinal), ignoreCase: true)
+            : null;
+
+        private string Shown(string value) => DsnNames.Shown(value, values.GetValueOrDefault("password"));
+    }
+}

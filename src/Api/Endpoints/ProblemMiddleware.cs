@@ -1,0 +1,80 @@
+using Gateway.Api.Configuration;
+using Gateway.Api.Errors;
+using Gateway.Api.Postgres;
+using Gateway.Api.Telemetry;
+using Gateway.Contracts;
+
+namespace Gateway.Api.Endpoints;
+
+/// <summary>The one place where a failure becomes an answer.</summary>
+internal sealed partial class ProblemMiddleware(
+    RequestDelegate next, GatewayOptions options, ILogger<ProblemMiddleware> log)
+{
+    public async Task InvokeAsync(HttpContext http)
+    {
+        try
+        {
+            await next(http);
+            if (!http.Response.HasStarted && Unrouted(http) is { } unrouted)
+                await AnswerAsync(http, unrouted);
+        }
+        catch (Failure failure)
+        {
+            await AnswerAsync(http, failure);
+        }
+        catch (OperationCanceledException error) when (error is CallerLeftException || http.RequestAborted.IsCancellationRequested)
+        {
+            // Nobody is there to be answered.
+            RequestRecord.Of(http).CallerLeft = true;
+            http.Abort();
+        }
+        catch (BadHttpRequestException error)
+        {
+            await AnswerAsync(http, error.StatusCode switch
+            {
+                StatusCodes.Status413PayloadTooLarge => RequestBody.TooLarge(options.BodyLimitBytes),
+                // It comes more slowly than the server waits for.
+                StatusCodes.Status408RequestTimeout => RequestBody.TooSlow(error),
+                _ => Failure.Invalid([new RequestFault("", error.Message)]),
+            });
+        }
+        catch (Exception error)
+        {
+            Fault(error);
+            await AnswerAsync(http, new Failure(
+                ProblemCode.Internal, "The gateway met a fault of its own; its log has it under the trace ID.", error)
+            { Committed = Committed.Unknown });
+        }
+    }
+
+    /// <summary>Answers with a failure; where the answer has begun, it is cut off.</summary>
+    public static async Task AnswerAsync(HttpContext http, Failure failure)
+    {
+        var record = RequestRecord.Of(http);
+        record.Code = FailureForm.NameOf(failure.Code);
+        if (http.Response.HasStarted)
+        {
+            // What has been sent can't be taken back: cut it off, so that it can't pass for whole.
+            http.Abort();
+            return;
+        }
+        var allow = http.Response.Headers.Allow;
+        http.Response.Clear();
+        if (failure.Code == ProblemCode.MethodNotAllowed)
+            http.Response.Headers.Allow = allow;
+        record.WriteHeaders(http.Response);
+        await FailureForm.AnswerAsync(http, failure, record.ActivityId);
+    }
+
+    private static Failure? Unrouted(HttpContext http) => http.Response.StatusCode switch
+    {
+        StatusCodes.Status404NotFound => new Failure(
+            ProblemCode.EndpointNotFound, "No endpoint has that path; /swagger lists those that there are."),
+        StatusCodes.Status405MethodNotAllowed => new Failure(
+            ProblemCode.MethodNotAllowed, $"The endpoint takes {http.Response.Headers.Allow}, not {http.Request.Method}."),
+        _ => null,
+    };
+
+    [LoggerMessage(10, LogLevel.Error, "The gateway met a fault of its own")]
+    private partial void Fault(Exception error);
+}

@@ -1,0 +1,98 @@
+using Gateway.Api.Configuration;
+using Gateway.Api.Dsns;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
+using Gateway.LocalPostgres;
+using Npgsql;
+
+namespace Gateway.Api.Hosting;
+
+/// <summary>
+/// With no DSN, in Development: a private PostgreSQL with a little demo data, so that the first command works on a bare
+/// machine. It keeps its data between runs and stops with the gateway.
+/// </summary>
+internal static class DevelopmentDatabase
+{
+    /// <summary>The role that demo.sql makes.</summary>
+    private const string DemoRole = "gateway_demo";
+
+    private const string ControlRole = "gateway_demo_control";
+
+    /// <exception cref="StartupException">There is no way to a PostgreSQL on this machine.</exception>
+    public static async Task AddDevelopmentDatabaseAsync(this WebApplicationBuilder builder)
+    {
+        if (!builder.Environment.IsDevelopment() || GatewayConfiguration.HasDsn(builder.Configuration))
+            return;
+
+        await Console.Out.WriteLineAsync("No DSN is set: starting a private PostgreSQL with demo data.");
+        LocalPostgresServer server;
+        try
+        {
+            server = await LocalPostgresServer.StartAsync(
+                new LocalPostgresOptions
+                {
+                    Folder = builder.Configuration["Gateway:DevelopmentFolder"] ?? Path.Combine(FindRoot(), ".local", "postgres"),
+                    KeepData = true,
+                    Progress = Console.Out.WriteLine,
+                },
+                CancellationToken.None);
+        }
+        catch (LocalPostgresException error)
+        {
+            throw new StartupException($"DSN is not set, and a private PostgreSQL can't be started: {error.Message}", error);
+        }
+
+        try
+        {
+            (builder.Configuration["DSN"], builder.Configuration["Gateway:Connections:default:ControlDsn"]) = await LoadDemoAsync(server);
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+        builder.Services.AddSingleton(_ => server);
+    }
+
+    /// <summary>
+    /// The container disposes of what it has handed out, in reverse: asked for first, the server stops last.
+    /// </summary>
+    public static void OwnDevelopmentDatabase(this WebApplication gateway) =>
+        gateway.Services.GetService<LocalPostgresServer>();
+
+    /// <summary>Makes the demo schema and the journal where they are missing, and the gateway's two roles, no superusers.</summary>
+    /// <returns>The DSN of the role that callers' SQL runs as, and the control role's.</returns>
+    private static async Task<(string Dsn, string ControlDsn)> LoadDemoAsync(LocalPostgresServer server)
+    {
+        var superuser = Dsn.Parse(server.Dsn);
+        superuser.Pooling = false;
+        await using var connection = new NpgsqlConnection(superuser.ConnectionString);
+        await connection.OpenAsync();
+        await using var demo = new NpgsqlCommand(await ReadDemoAsync(), connection);
+        await demo.ExecuteNonQueryAsync();
+        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(DemoRole, JournalGuard.By(ControlRole)), connection);
+        return (await NewDsnAsync(DemoRole), await NewDsnAsync(ControlRole));
+
+        // A new password at each start. ALTER ROLE takes no parameters; hexadecimal digits need no quoting.
+        async Task<string> NewDsnAsync(string role)
+        {
+            var password = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
+            await using var alter = new NpgsqlCommand($"ALTER ROLE {role} PASSWORD '{password}'", connection);
+            await alter.ExecuteNonQueryAsync();
+            return $"postgresql://{role}:{password}@{server.Host}:{server.Port}/{server.Database}";
+        }
+    }
+
+    /// <summary>The repository, whose .gitignore leaves the folder out; else the folder that the gateway lies in.</summary>
+    private static string FindRoot()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Gateway.sln")))
+                return folder.FullName;
+        }
+        return AppContext.BaseDirectory;
+    }
+
+    internal static Task<string> ReadDemoAsync() => EmbeddedSql.ReadAsync("demo.sql");
+}

@@ -1,0 +1,171 @@
+using Gateway.Api.Callers;
+using Gateway.Api.Configuration;
+using Gateway.Api.Connections;
+using Gateway.Api.Dsns;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
+using Gateway.Api.Telemetry;
+
+namespace Gateway.Api.Hosting;
+
+/// <summary>The settings, read and checked as a whole before anything starts.</summary>
+/// <param name="Options">The section <c>Gateway</c>.</param>
+/// <param name="Dsns">Each connection's DSN, by the connection's name.</param>
+/// <param name="Callers">Who may use them.</param>
+internal sealed record GatewayConfiguration(
+    GatewayOptions Options, IReadOnlyDictionary<string, ConnectionDsn> Dsns, CallerRegistry Callers)
+{
+    private const string DsnSetting = "DSN";
+    private const string Section = "Gateway";
+
+    /// <summary>Whether the configuration names a database at all.</summary>
+    public static bool HasDsn(IConfiguration configuration) =>
+        !string.IsNullOrWhiteSpace(configuration[DsnSetting])
+        || configuration.GetSection($"{Section}:Connections").GetChildren().Any();
+
+    /// <summary>Reads the settings.</summary>
+    /// <param name="configuration">Their sources.</param>
+    /// <param name="isDevelopment">Whether those are taken too that only Development may have.</param>
+    /// <exception cref="StartupException">Every fault, each naming its setting.</exception>
+    public static GatewayConfiguration Read(IConfiguration configuration, bool isDevelopment = false)
+    {
+        var faults = new List<string>();
+        var section = configuration.GetSection(Section);
+        var options = OptionsBinder.Bind<GatewayOptions>(section, faults);
+        CheckOrigins(options.Sql.AllowedOrigins, faults);
+        OtlpSettings.Check(configuration, faults);
+        if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
+        {
+            if (options.Connections.GetValueOrDefault(GatewayOptions.DefaultConnection)?.Dsn is not null)
+                faults.Add($"{DsnSetting} and {NameOf(GatewayOptions.DefaultConnection, "Dsn")} both name the default connection's database; set one.");
+            options.Connections.TryAdd(GatewayOptions.DefaultConnection, new ConnectionOptions());
+            options.Connections[GatewayOptions.DefaultConnection].Dsn = configuration[DsnSetting];
+        }
+
+        OptionsValidation.Check(options, $"{Section}__", faults);
+        if (options.DefaultTimeoutMs > options.MaxTimeoutMs)
+            faults.Add($"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs ({options.MaxTimeoutMs}).");
+        if (options.ShowErrorValues && !isDevelopment)
+            faults.Add($"{Section}__ShowErrorValues is true: only Development shows the values that an error holds; leave it out.");
+        if (options.MemoryBudgetBytes < MemoryBudget.LeastFor(options))
+        {
+            faults.Add(
+                $"{Section}__MemoryBudgetBytes is {options.MemoryBudgetBytes}: with these {Section}__BodyLimitBytes and "
+                + $"{Section}__ResponseLimitBytes it must be at least {MemoryBudget.LeastFor(options)}.");
+        }
+
+        var dsns = ReadDsns(options, configuration, faults);
+        var callers = CallerSettings.Read(options, faults);
+        return faults.Count == 0 ? new GatewayConfiguration(options, dsns, callers) : throw new StartupException(faults);
+    }
+
+    private static Dictionary<string, ConnectionDsn> ReadDsns(
+        GatewayOptions options, IConfiguration configuration, List<string> faults)
+    {
+        var dsns = new Dictionary<string, ConnectionDsn>(StringComparer.Ordinal);
+        foreach (var (name, connection) in options.Connections)
+        {
+            OptionsValidation.Check(connection, NameOf(name, ""), faults);
+            var setting = name == GatewayOptions.DefaultConnection && configuration[DsnSetting] is { Length: > 0 }
+                ? DsnSetting
+                : NameOf(name, "Dsn");
+            if (string.IsNullOrWhiteSpace(connection.Dsn))
+            {
+                faults.Add($"{setting} is not set: connection \"{name}\" needs a DSN.");
+                continue;
+            }
+            if (ReadDsn(setting, connection.Dsn, connection.PasswordFile, NameOf(name, nameof(connection.PasswordFile)), faults) is { } dsn)
+                dsns[name] = dsn with { Control = ReadControl(name, connection, dsn, faults), JournalKey = ReadJournalKey(name, connection, faults) };
+        }
+        if (options.Connections.Count == 0)
+            faults.Add($"{DsnSetting} is not set: name the database, as in {DsnSetting}=postgresql://user:password@host:5432/database.");
+        return dsns;
+    }
+
+    private static ConnectionDsn? ReadDsn(
+        string setting, string text, string? passwordFile, string passwordSetting, List<string> faults)
+    {
+        try
+        {
+            var dsn = new ConnectionDsn(setting, Dsn.Parse(text), passwordFile);
+            ReadPassword(dsn, passwordSetting, faults);
+            return dsn;
+        }
+        catch (DsnException error)
+        {
+            faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
+            return null;
+        }
+    }
+
+    private static ConnectionDsn? ReadControl(string name, ConnectionOptions connection, ConnectionDsn dsn, List<string> faults)
+    {
+        var setting = NameOf(name, nameof(connection.ControlDsn));
+        var passwordSetting = NameOf(name, nameof(connection.ControlPasswordFile));
+        if (string.IsNullOrWhiteSpace(connection.ControlDsn))
+        {
+            if (connection.ControlPasswordFile is not null)
+                faults.Add($"{passwordSetting} is set and {setting} is not: the password is the control role's.");
+            return null;
+        }
+        var control = ReadDsn(setting, connection.ControlDsn, connection.ControlPasswordFile, passwordSetting, faults);
+        if (control is not null && control.Value.Username == dsn.Value.Username)
+        {
+            faults.Add(
+                $"{setting} and {dsn.Setting} name the same role, {dsn.Value.Username}: callers' SQL runs as the one and must not be able to "
+                + "use the other (docs/database-roles.md).");
+        }
+        return control;
+    }
+
+    private static JournalKey? ReadJournalKey(string name, ConnectionOptions connection, List<string> faults)
+    {
+        if (connection.JournalKeyFile is not { } path)
+            return null;
+        var setting = NameOf(name, nameof(connection.JournalKeyFile));
+        if (!string.IsNullOrWhiteSpace(connection.ControlDsn))
+            faults.Add($"{setting} and {NameOf(name, nameof(connection.ControlDsn))} are both set: the control role needs no journal key.");
+        try
+        {
+            var key = JournalKey.Parse(PasswordFile.Read(path));
+            if (key is null)
+                faults.Add($"{setting}: {path} must hold the 64 hexadecimal digits that journal install --journal-key printed.");
+            return key;
+        }
+        catch (DsnException error)
+        {
+            faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
+            return null;
+        }
+    }
+
+    private static void ReadPassword(ConnectionDsn dsn, string setting, List<string> faults)
+    {
+        if (dsn.PasswordFile is null)
+            return;
+        if (dsn.Value.Password is not null)
+            faults.Add($"{setting} and {dsn.Setting} both have a password; leave it out of {dsn.Setting}.");
+        try
+        {
+            dsn.Value.Password = PasswordFile.Read(dsn.PasswordFile);
+        }
+        catch (DsnException error)
+        {
+            faults.AddRange(error.Faults.Select(fault => $"{setting}: {fault}"));
+        }
+    }
+
+    private static void CheckOrigins(string[] origins, List<string> faults)
+    {
+        foreach (var (index, origin) in origins.Index())
+        {
+            var isOrigin = Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+                && uri.GetLeftPart(UriPartial.Authority).Equals(origin, StringComparison.OrdinalIgnoreCase);
+            if (origin != "*" && !isOrigin)
+                faults.Add($"{Section}__Sql__AllowedOrigins__{index} is \"{origin}\": an origin is a scheme, a host and a port, as in https://app.example.org; * is all.");
+        }
+    }
+
+    private static string NameOf(string connection, string setting) =>
+        $"{Section}__Connections__{connection}__{setting}";
+}

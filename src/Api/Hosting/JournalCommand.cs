@@ -1,0 +1,211 @@
+using System.CommandLine;
+using Gateway.Api.Configuration;
+using Gateway.Api.Connections;
+using Gateway.Api.Dsns;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
+using Npgsql;
+
+namespace Gateway.Api.Hosting;
+
+/// <summary>
+/// <c>journal install --connection NAME [--journal-key | --simple] [--dry-run]</c>: installs the journal in a connection's
+/// database, or prints the SQL for whoever may. Safe to run again, and run again for each role that the gateway connects as.
+/// </summary>
+internal static class JournalCommand
+{
+    /// <summary>The DSN of a role that may create roles and schemas, where the connection's own may not.</summary>
+    private const string AdminDsn = "ADMIN_DSN";
+
+    public static Command Create()
+    {
+        var connection = new Option<string>("--connection")
+        {
+            Description = "The connection whose database gets the journal.",
+            DefaultValueFactory = _ => GatewayOptions.DefaultConnection,
+        };
+        var journalKey = new Option<bool>("--journal-key") { Description = "Makes a journal key, for a database with one role only." };
+        var simple = new Option<bool>("--simple") { Description = "Lets the connection's role own the journal; protects from nobody's SQL." };
+        var dryRun = new Option<bool>("--dry-run") { Description = "Prints the SQL and contacts no server." };
+        var install = new Command("install", "Installs the journal in a connection's database, or migrates it. It is safe to run again.")
+        {
+            connection, journalKey, simple, dryRun,
+        };
+        install.Validators.Add(line =>
+        {
+            if (line.GetValue(simple) && line.GetValue(journalKey))
+                line.AddError("--simple and --journal-key exclude each other: with --simple the role needs no key.");
+        });
+        install.SetAction(line => RunAsync(
+            new InstallOptions(line.GetRequiredValue(connection), line.GetValue(journalKey), line.GetValue(simple), line.GetValue(dryRun)),
+            CommandLine.SettingsOf(line)));
+        return new Command("journal", "Administers the journal.") { install };
+    }
+
+    /// <summary>Runs the command.</summary>
+    /// <returns>The exit code.</returns>
+    /// <exception cref="StartupException">Why it can't, a sentence for each fault.</exception>
+    private static async Task<int> RunAsync(InstallOptions command, string[] settings)
+    {
+        ConnectionStartup.SendStatementsAsTheyCome();
+        var name = command.Connection;
+        var configuration = new ConfigurationManager();
+        configuration.AddEnvironmentVariables().AddCommandLine(settings);
+        configuration.AddSecretsFolder();
+        // What only Development may have does no harm here.
+        var dsn = GatewayConfiguration.Read(configuration, isDevelopment: true).Dsns.GetValueOrDefault(name)
+            ?? throw new StartupException($"No connection is named \"{name}\"; Gateway__Connections__{name}__Dsn configures it.");
+        var role = dsn.Value.Username
+            ?? throw new StartupException($"{dsn.Setting} names no user: the journal is opened to the role that the gateway connects as.");
+        var newKey = command.WithJournalKey ? JournalKey.Create() : null;
+        var guard = GuardOf(command, dsn, newKey);
+        try
+        {
+            if (command.DryRun)
+            {
+                await Console.Out.WriteLineAsync($"{await JournalScript.ReadAsync(role, Require(guard, name))};");
+                await PrintKeyAsync(Console.Error, newKey, name);
+                return 0;
+            }
+            var (installer, setting) = ReadInstaller(configuration, dsn);
+            var mayTakeOver = await MayTakeOverAsync(dsn, name);
+            // A superuser's SQL can do everything, whatever guards the journal.
+            if (guard is null && mayTakeOver)
+                guard = JournalGuard.None;
+            await InstallAsync(await JournalScript.ReadAsync(role, Require(guard, name)), installer, setting);
+            await CheckAsync(dsn with { JournalKey = newKey ?? dsn.JournalKey }, name, role);
+            await Console.Out.WriteLineAsync(
+                $"The journal of connection \"{name}\" is installed, version {JournalScript.Version}, and open to role \"{role}\"."
+                + (command.IsSimple ? " That role owns it: callers' SQL can read and change the records."
+                    : mayTakeOver ? " Warning: that role is a superuser or may create roles, so callers' SQL can make itself the owner."
+                    : guard!.ControlRole is { } control ? $" The control role is \"{control}\"."
+                    : ""));
+            await PrintKeyAsync(Console.Out, newKey, name);
+            return 0;
+        }
+        catch (ArgumentException error)
+        {
+            throw new StartupException(error.Message, error);
+        }
+    }
+
+    /// <summary>What keeps callers' SQL from the journal; null where neither the command nor the settings say it.</summary>
+    private static JournalGuard? GuardOf(InstallOptions command, ConnectionDsn dsn, JournalKey? newKey)
+    {
+        if (command.IsSimple)
+            return JournalGuard.Simple;
+        if ((newKey ?? dsn.JournalKey) is { } key)
+            return JournalGuard.By(key);
+        return dsn.Control?.Value.Username is { } control ? JournalGuard.By(control) : null;
+    }
+
+    private static JournalGuard Require(JournalGuard? guard, string name) => guard ?? throw new StartupException(
+        $"Gateway__Connections__{name}__ControlDsn is not set: name the control role there, which keeps callers' SQL from the journal "
+        + "(docs/journal.md). Where there can be no other role, use --journal-key or --simple.");
+
+    /// <summary>Shows a new journal key, this one time.</summary>
+    private static async Task PrintKeyAsync(TextWriter output, JournalKey? key, string name)
+    {
+        if (key is null)
+            return;
+        await output.WriteLineAsync(
+            $"The journal key, which is shown this once: put it into a file of its own, and name that in "
+            + $"Gateway__Connections__{name}__JournalKeyFile.{Environment.NewLine}{key}");
+    }
+
+    /// <summary>Installs the journal.</summary>
+    /// <param name="script">The statement.</param>
+    /// <param name="installer">Who may run it.</param>
+    /// <param name="setting">Where that was read from.</param>
+    /// <exception cref="StartupException">The server can't be reached, or refuses.</exception>
+    private static async Task InstallAsync(string script, NpgsqlConnectionStringBuilder installer, string setting)
+    {
+        try
+        {
+            await using var connection = new NpgsqlConnection(installer.ConnectionString);
+            await connection.OpenAsync();
+            await InstallAsync(script, connection);
+        }
+        catch (NpgsqlException error)
+        {
+            var reason = error is PostgresException refusal
+                ? $"{refusal.MessageText} (SQLSTATE {refusal.SqlState}){(refusal.Hint is null ? "" : $". {refusal.Hint}")}"
+                : (error.InnerException ?? error).Message;
+            var cure = error is PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege }
+                ? $" Name a role that may create roles and schemas in {AdminDsn}, give the output of --dry-run to whoever may, or install it with --simple."
+                : "";
+            throw new StartupException($"The journal can't be installed by {setting} ({Dsn.Describe(installer)}): {reason.TrimEnd('.')}.{cure}", error);
+        }
+    }
+
+    /// <summary>Installs the journal through an open connection.</summary>
+    public static async Task InstallAsync(string script, NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand(script, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>
+    /// Tries it as the gateway will: by the connection's own DSNs, which might lead to another database than the installer's.
+    /// </summary>
+    private static async Task CheckAsync(ConnectionDsn dsn, string name, string role)
+    {
+        var control = dsn.Control ?? dsn;
+        try
+        {
+            await using var source = NpgsqlDataSource.Create(Unpooled(control.Value).ConnectionString);
+            var journal = new ActivityJournal(new ControlSessions(source), role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
+            if (await journal.FindKeyAsync(CancellationToken.None) is not null)
+                return;
+        }
+        catch (NpgsqlException error)
+        {
+            throw new StartupException(
+                $"The journal is installed, but connection \"{name}\" ({control.Setting}) can't be reached to try it: {(error.InnerException ?? error).Message}", error);
+        }
+        throw new StartupException(
+            $"The journal is installed, but role \"{role}\" can't use it by connection \"{name}\" ({Dsn.Describe(control.Value)}): is "
+            + $"{AdminDsn} another database, or the connection's server a standby?");
+    }
+
+    /// <summary>Whether the role that callers' SQL runs as could make itself the journal's owner.</summary>
+    private static async Task<bool> MayTakeOverAsync(ConnectionDsn dsn, string name)
+    {
+        try
+        {
+            await using var connection = new NpgsqlConnection(Unpooled(dsn.Value).ConnectionString);
+            await connection.OpenAsync();
+            await using var rights = new NpgsqlCommand(
+                "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) session_user", connection);
+            return await rights.ExecuteScalarAsync() is true;
+        }
+        catch (NpgsqlException error)
+        {
+            throw new StartupException(
+                $"Connection \"{name}\" ({dsn.Setting}) can't be reached: {(error.InnerException ?? error).Message}", error);
+        }
+    }
+
+    private static (NpgsqlConnectionStringBuilder Dsn, string Setting) ReadInstaller(ConfigurationManager configuration, ConnectionDsn own)
+    {
+        if (configuration[AdminDsn] is not { Length: > 0 } admin)
+            return (Unpooled(own.Value), own.Setting);
+        try
+        {
+            return (Unpooled(Dsn.Parse(admin)), AdminDsn);
+        }
+        catch (DsnException error)
+        {
+            throw new StartupException([.. error.Faults.Select(fault => $"{AdminDsn}: {fault}")], error);
+        }
+    }
+
+    private static NpgsqlConnectionStringBuilder Unpooled(NpgsqlConnectionStringBuilder dsn) =>
+        new(dsn.ConnectionString) { Pooling = false };
+
+    /// <param name="Connection">The name of the connection.</param>
+    /// <param name="WithJournalKey">Whether to make a journal key.</param>
+    /// <param name="IsSimple">Whether the connection's role owns the journal.</param>
+    /// <param name="DryRun">Whether to print the SQL and do nothing.</param>
+    private sealed record InstallOptions(string Connection, bool WithJournalKey, bool IsSimple, bool DryRun);
+}

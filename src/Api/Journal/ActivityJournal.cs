@@ -1,0 +1,348 @@
+using Gateway.Api.Errors;
+using Gateway.Api.Postgres;
+using Gateway.Contracts;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Gateway.Api.Journal;
+
+/// <summary>
+/// One connection's journal, as the gateway speaks to it; <c>journal.sql</c> is the other side. Claims and answers go through
+/// callers' sessions, each with a code that allows that one call. All else, the key of the codes above all, goes through the
+/// control role's sessions, which no caller's SQL runs in.
+/// </summary>
+/// <param name="control">The control role's sessions; those of the connection's own role where it has no control role.</param>
+/// <param name="role">The connection's own role, which claims.</param>
+/// <param name="journalKey">What is shown for the key where there is no control role; null where there is one.</param>
+/// <param name="retention">How long a record is kept at least.</param>
+/// <param name="clock">The clock that the key's age counts by.</param>
+internal sealed class ActivityJournal(
+    ControlSessions control, string role, JournalKey? journalKey, TimeSpan retention, TimeProvider clock)
+{
+    /// <summary>The activity has a record: <c>claim</c>.</summary>
+    public const string Recorded = "GJ001";
+
+    /// <summary>The transaction that claimed has been ended from within: <c>finish</c>.</summary>
+    public const string ClaimLost = "GJ002";
+
+    /// <summary>The code is not valid: the key that it was made with is not the journal's, or not any more.</summary>
+    public const string InvalidCode = "GJ003";
+
+    /// <summary>What resets a session that has used the journal: as DISCARD ALL does, and functions' plans stay.</summary>
+    public const string Clean = "SELECT gateway_journal.clean()";
+
+    /// <summary>
+    /// The functions that the gateway may use. A schema of that name is the journal only where the journal's owner has it, or this
+    /// role itself, which then has no control role: a function that a caller's SQL has made must not run in the control role's
+    /// session, nor be shown the journal key.
+    /// </summary>
+    private const string Look =
+        $"""
+        SELECT pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys' AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys_for' AND o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}'
+                                  AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 8
+                                  AND pg_catalog.has_function_privilege($1, p.oid, 'EXECUTE')),
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys')
+          FROM pg_catalog.pg_namespace n
+          JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
+          JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid AND p.proowner OPERATOR(pg_catalog.=) n.nspowner
+         WHERE n.nspname OPERATOR(pg_catalog.=) 'gateway_journal'
+           AND (o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}' OR o.rolname OPERATOR(pg_catalog.=) session_user)
+           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+        """;
+
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>A look costs each request of a connection without a journal a round trip.</summary>
+    private static readonly TimeSpan LookAgainForTagsAfter = TimeSpan.FromMinutes(1);
+
+    /// <summary>The journal makes a new key every day, and takes the one before for a day more.</summary>
+    private static readonly TimeSpan KeyIsFresh = TimeSpan.FromHours(1);
+
+    private volatile KnownKeys? _known;
+
+    // The clock's timestamp; 0 for never.
+    private long _tagKeyFailed;
+
+    /// <summary>Returns the key of the codes, from memory where it is there.</summary>
+    /// <returns>Null where the connection has no journal that it may use; <see cref="Missing(string)"/> says why.</returns>
+    /// <exception cref="NpgsqlException">The server can't be reached or does not answer, and no key is known.</exception>
+    public ValueTask<CodeKey?> FindKeyAsync(CancellationToken cancellation) => FindKeyAsync(LookAgainAfter, cancellation);
+
+    /// <summary>Returns the key for the tag of what is not recorded, which a request can do without.</summary>
+    /// <returns>Null where there is none, or the server did not give it a moment ago.</returns>
+    public ValueTask<CodeKey?> FindTagKeyAsync(CancellationToken cancellation)
+    {
+        var failed = Volatile.Read(ref _tagKeyFailed);
+        var hasJustFailed = failed != 0 && clock.GetElapsedTime(failed) < ControlSessions.AskTime;
+        var known = _known;
+        return hasJustFailed || IsFresh(known, LookAgainForTagsAfter) ? new(known?.Newest) : ReadTagKeyAsync(cancellation);
+    }
+
+    /// <summary>Reads the keys that tags may have been made with.</summary>
+    /// <returns>The one in use and the one before it; none where the connection has no journal that it may use.</returns>
+    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
+    public async Task<IReadOnlyList<CodeKey>> ReadKeysAsync(CancellationToken cancellation) =>
+        (_known = await control.AskAsync(ReadKeysAsync, cancellation)).Keys;
+
+    /// <summary>Forgets a key that the journal did not take, so that the next request reads it again.</summary>
+    public void Forget(CodeKey key)
+    {
+        var known = _known;
+        if (known?.Newest == key)
+            Interlocked.CompareExchange(ref _known, null, known);
+    }
+
+    /// <summary>
+    /// Takes the activity for the transaction, and tags the session. Where there is a record it fails, so that nothing runs that
+    /// comes after. Its result is for <see cref="Journal.Claim.Parse"/>.
+    /// </summary>
+    /// <param name="key">The key of the codes.</param>
+    /// <param name="backend">The session.</param>
+    /// <param name="tag">Which activity, and what the transaction tells of it.</param>
+    /// <param name="requestHash">What its record is compared by.</param>
+    public NpgsqlBatchCommand Claim(CodeKey key, Backend backend, ActivityTag tag, byte[] requestHash)
+    {
+        var keepSeconds = (int)retention.TotalSeconds;
+        var code = key.ForClaim(backend, tag.Activity, requestHash, keepSeconds, tag.ApplicationName);
+        return new NpgsqlBatchCommand("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6, $7, $8)")
+        {
+            Parameters =
+            {
+                Number(key.Id), Bytes(code), Text(tag.Activity.Caller), Text(tag.Activity.Connection), Text(tag.Activity.ActivityId),
+                Bytes(requestHash), Number(keepSeconds), Text(tag.ApplicationName),
+            },
+        };
+    }
+
+    /// <summary>Records the answer; the last before COMMIT.</summary>
+    /// <param name="key">The key that the claim was made with.</param>
+    /// <param name="backend">The session.</param>
+    /// <param name="claim">What <see cref="Claim"/> answered.</param>
+    /// <param name="answer">The body, as it is sent.</param>
+    public static NpgsqlBatchCommand Finish(CodeKey key, Backend backend, Claim claim, ReadOnlyMemory<byte> answer) =>
+        new("SELECT gateway_journal.finish($1, $2, $3, $4)")
+        {
+            Parameters =
+            {
+                Number(key.Id), Bytes(key.ForFinish(backend, claim, answer.Span)),
+                new NpgsqlParameter { Value = claim.Row, NpgsqlDbType = NpgsqlDbType.Unknown },
+                new NpgsqlParameter<ReadOnlyMemory<byte>> { TypedValue = answer, NpgsqlDbType = NpgsqlDbType.Bytea },
+            },
+        };
+
+    /// <summary>Looks for the record of an activity.</summary>
+    /// <returns>Null where there is none, or no journal.</returns>
+    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
+    public Task<ActivityRecord?> FindAsync(ActivityIdentity activity, CancellationToken cancellation) => AskAsync(
+        async (key, session, ending) =>
+        {
+            await using var find = new NpgsqlCommand(
+                "SELECT request_hash, answer, recorded_at, expires_at FROM gateway_journal.recorded($1, $2, $3, $4, $5)", session)
+            {
+                Parameters =
+                {
+                    Number(key.Id), Bytes(key.ForRecord(activity)),
+                    Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId),
+                },
+            };
+            // A recorded answer is read into its place at once.
+            await using var reader = await find.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, ending);
+            return await ActivityRecord.ReadAsync(reader, ending);
+        },
+        cancellation);
+
+    /// <summary>Deletes some records that have expired.</summary>
+    /// <param name="atMost">Maximum number of records.</param>
+    /// <param name="limit">Maximum time.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <returns>How many; 0 where there is no journal.</returns>
+    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
+    public Task<int> PurgeAsync(int atMost, TimeSpan limit, CancellationToken cancellation) => AskAsync(
+        async (key, session, ending) =>
+        {
+            await using var purge = new NpgsqlCommand("SELECT gateway_journal.purge($1, $2, $3)", session)
+            {
+                Parameters = { Number(key.Id), Bytes(key.ForPurge(atMost)), Number(atMost) },
+            };
+            return (int)(await purge.ExecuteScalarAsync(ending))!;
+        },
+        cancellation, limit);
+
+    /// <summary>What an exactly-once request is told where the connection has no journal that it may use.</summary>
+    /// <param name="connection">The connection's name.</param>
+    public Failure Missing(string connection) => Missing(connection, _known?.State ?? JournalState.Missing);
+
+    /// <summary>As <see cref="Missing(string)"/>, for a state.</summary>
+    public static Failure Missing(string connection, JournalState state)
+    {
+        var install = $"\"journal install --connection {connection}\" ";
+        var cure = state switch
+        {
+            JournalState.Outdated => $"The one there is of an earlier version than {JournalScript.Version}; {install}migrates it.",
+            JournalState.Closed =>
+                $"The one there is not open to this connection: set Gateway__Connections__{connection}__ControlDsn (docs/journal.md), "
+                + $"or run {install}again.",
+            _ => $"{install}installs it.",
+        };
+        return new Failure(
+            ProblemCode.JournalMissing,
+            $"exactly-once, the default, needs a journal in the database of connection \"{connection}\". {cure} Or send "
+            + "\"delivery\": \"at-least-once\", and make the statement safe to repeat.");
+    }
+
+    /// <summary>The journal did not take the gateway's code for a session, and not after the key was read again either.</summary>
+    /// <param name="connection">The connection's name.</param>
+    public static Failure CodeRefused(string connection) => new(
+        ProblemCode.DatabaseUnavailable,
+        $"The journal of connection \"{connection}\" does not take the gateway's code for this session. Behind a pooler in transaction mode "
+        + "a session changes its backend: connect the gateway to PostgreSQL itself.")
+    { Refusal = new PostgresRefusal(InvalidCode) };
+
+    /// <summary>Another transaction has the activity, and is open still.</summary>
+    public static Failure InFlight() => new(
+        ProblemCode.ActivityInFlight,
+        "An earlier attempt of the activity is still running; its answer will be there when it has ended.");
+
+    /// <summary>The record is another request's.</summary>
+    public static Failure Mismatch() => new(
+        ProblemCode.ActivityMismatch,
+        "The activity ID was used for another request: its SQL, its parameters or what is asked of its answer differ. An ID "
+        + "belongs to one activity of one run of a workflow.");
+
+    /// <summary>The transaction that claimed was ended by the caller's own SQL, which no lawful statement does.</summary>
+    public static Failure Escaped() => new(
+        ProblemCode.SqlRejected,
+        "The activity's SQL ended the gateway's transaction. What it did before that may be there, and is not done again; "
+        + "look at the data.")
+    { Committed = Committed.Unknown };
+
+    /// <summary>Asks something of the journal by the control role, once more where the key has been replaced meanwhile.</summary>
+    private async Task<T?> AskAsync<T>(
+        Func<CodeKey, NpgsqlConnection, CancellationToken, Task<T>> ask, CancellationToken cancellation, TimeSpan? limit = null)
+    {
+        for (var isSecond = false; ; isSecond = true)
+        {
+            if (await FindKeyAsync(cancellation) is not { } key)
+                return default;
+            try
+            {
+                return await control.AskAsync((session, ending) => ask(key, session, ending), cancellation, limit);
+            }
+            catch (PostgresException error) when (!isSecond && IsOfAnotherJournal(error))
+            {
+                Forget(key);
+            }
+        }
+    }
+
+    /// <summary>Whether the journal is not the one that the key was read from: the key is replaced, or the journal gone.</summary>
+    public static bool IsOfAnotherJournal(PostgresException error) => error.SqlState is InvalidCode
+        or PostgresErrorCodes.InvalidSchemaName or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.UndefinedTable
+        or PostgresErrorCodes.InsufficientPrivilege;
+
+    private ValueTask<CodeKey?> FindKeyAsync(TimeSpan lookAgainAfter, CancellationToken cancellation)
+    {
+        var known = _known;
+        return IsFresh(known, lookAgainAfter) ? new(known?.Newest) : new(FindKeyAgainAsync(known, cancellation));
+    }
+
+    private async ValueTask<CodeKey?> ReadTagKeyAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return await FindKeyAgainAsync(_known, cancellation);
+        }
+        catch (NpgsqlException)
+        {
+            // Whatever keeps the server from answering should not keep every read waiting.
+            Volatile.Write(ref _tagKeyFailed, clock.GetTimestamp());
+            return _known?.Newest;
+        }
+    }
+
+    private bool IsFresh(KnownKeys? known, TimeSpan lookAgainAfter) =>
+        known is not null && clock.GetElapsedTime(known.At) < (known.Newest is null ? lookAgainAfter : KeyIsFresh);
+
+    private async Task<CodeKey?> FindKeyAgainAsync(KnownKeys? known, CancellationToken cancellation)
+    {
+        try
+        {
+            return await ReadKeysAsync(cancellation) is [var newest, ..] ? newest : null;
+        }
+        catch (NpgsqlException) when (known?.Newest is not null)
+        {
+            // It is good for a day. Whoever is next tries again.
+            return known.Newest;
+        }
+    }
+
+    private async Task<KnownKeys> ReadKeysAsync(NpgsqlConnection session, CancellationToken cancellation)
+    {
+        bool mayReadKeys, mayShowKey;
+        await using (var look = new NpgsqlCommand(Look, session) { Parameters = { Text(role) } })
+        await using (var reader = await look.ExecuteReaderAsync(cancellation))
+        {
+            await reader.ReadAsync(cancellation);
+            if (reader.IsDBNull(0))
+                return None(JournalState.Missing);
+            if (!reader.GetBoolean(3))
+                return None(JournalState.Outdated);
+            (mayReadKeys, mayShowKey) = (reader.GetBoolean(0), reader.GetBoolean(1) && journalKey is not null);
+            if (!reader.GetBoolean(2) || (!mayReadKeys && !mayShowKey))
+                return None(JournalState.Closed);
+        }
+        await using var command = new NpgsqlCommand(
+            $"SELECT key_id, key_secret FROM gateway_journal.{(mayReadKeys ? "keys()" : "keys_for($1)")}", session);
+        if (!mayReadKeys)
+            command.Parameters.Add(Bytes(journalKey!.Bytes));
+        try
+        {
+            await using var reader = await command.ExecuteReaderAsync(cancellation);
+            var keys = new List<CodeKey>();
+            while (await reader.ReadAsync(cancellation))
+                keys.Add(new CodeKey(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1)));
+            // A standby has none that its primary never made.
+            return new KnownKeys(keys, keys.Count == 0 ? JournalState.Missing : JournalState.Open, clock.GetTimestamp());
+        }
+        catch (PostgresException error) when (error.SqlState == InvalidCode)
+        {
+            return None(JournalState.Closed);
+        }
+    }
+
+    private KnownKeys None(JournalState state) => new([], state, clock.GetTimestamp());
+
+    private static NpgsqlParameter<int> Number(int value) => new() { TypedValue = value };
+
+    private static NpgsqlParameter<string> Text(string value) => new() { TypedValue = value };
+
+    private static NpgsqlParameter<byte[]> Bytes(byte[] value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Bytea };
+
+    /// <summary>What the last look at the journal found.</summary>
+    /// <param name="Keys">The newest first; none where there is none for this connection.</param>
+    /// <param name="State">Why.</param>
+    /// <param name="At">The clock's timestamp then.</param>
+    private sealed record KnownKeys(IReadOnlyList<CodeKey> Keys, JournalState State, long At)
+    {
+        /// <summary>The one in use.</summary>
+        public CodeKey? Newest => Keys is [var newest, ..] ? newest : null;
+    }
+}
+
+/// <summary>Whether a connection can use its journal.</summary>
+internal enum JournalState
+{
+    /// <summary>It can.</summary>
+    Open,
+
+    /// <summary>The database has none.</summary>
+    Missing,
+
+    /// <summary>There is one of an earlier version.</summary>
+    Outdated,
+
+    /// <summary>There is one, which neither the control role nor the journal key opens.</summary>
+    Closed,
+}

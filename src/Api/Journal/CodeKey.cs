@@ -1,0 +1,128 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Gateway.Api.Postgres;
+
+namespace Gateway.Api.Journal;
+
+/// <summary>
+/// The key by which the gateway makes the codes of its calls to the journal, read from the journal by the control role. A code is
+/// an HMAC-SHA256 over all arguments of one call, and over the session where callers' SQL runs in it, so whoever sees it can do
+/// nothing else with it;
+/// <c>gateway_journal_records.is_valid</c> in journal.sql is the other side.
+/// </summary>
+/// <param name="Id">Which of the journal's keys it is.</param>
+/// <param name="Secret">Its 32 bytes. They are in the gateway's memory and in the journal, and never in a caller's session.</param>
+internal sealed record CodeKey(int Id, byte[] Secret)
+{
+    /// <summary>Returns the code for claiming an activity.</summary>
+    /// <param name="backend">The session that will claim it.</param>
+    /// <param name="activity">The activity.</param>
+    /// <param name="requestHash">The request's hash.</param>
+    /// <param name="keepSeconds">How long the record is kept.</param>
+    /// <param name="tag">The session's <c>application_name</c>.</param>
+    public byte[] ForClaim(Backend backend, ActivityIdentity activity, byte[] requestHash, int keepSeconds, string tag) =>
+        new Message("claim"u8).Add(backend).Add(keepSeconds).Add(activity).Add(tag).Add(requestHash).ToCode(Secret);
+
+    /// <summary>Returns the code for reading an activity's record.</summary>
+    public byte[] ForRecord(ActivityIdentity activity) =>
+        new Message("recorded"u8).Add(activity).ToCode(Secret);
+
+    /// <summary>Returns the code for recording an answer.</summary>
+    /// <param name="backend">The session that claimed the activity.</param>
+    /// <param name="claim">The claim.</param>
+    /// <param name="answer">The answer's body.</param>
+    public byte[] ForFinish(Backend backend, Claim claim, ReadOnlySpan<byte> answer)
+    {
+        Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(answer, digest);
+        return new Message("finish"u8).Add(backend).Add(claim.Transaction).Add(claim.Row).Add(digest).ToCode(Secret);
+    }
+
+    /// <summary>Returns the code in the tag of a session that runs an activity; no call to the journal takes it.</summary>
+    public byte[] ForTag(Backend backend, ActivityIdentity activity) =>
+        new Message("tag"u8).Add(backend).Add(activity).ToCode(Secret);
+
+    /// <summary>Returns the code for deleting expired records.</summary>
+    public byte[] ForPurge(int atMost) => new Message("purge"u8).Add(atMost).ToCode(Secret);
+
+    /// <summary>Never the secret, wherever it is printed.</summary>
+    public override string ToString() => $"key {Id}";
+
+    /// <summary>
+    /// What a code is made of: numbers of fixed lengths, texts with an end that no text has, and bytes of a fixed length as the last.
+    /// No two calls have the same.
+    /// </summary>
+    private sealed class Message
+    {
+        private const int MostOften = 1024;
+
+        private byte[] _bytes = ArrayPool<byte>.Shared.Rent(MostOften);
+        private int _length;
+
+        public Message(ReadOnlySpan<byte> call) => Add(call);
+
+        public Message Add(Backend backend) => Add(backend.ProcessId).Add(backend.ClientPort ?? Backend.UnixSocket);
+
+        public Message Add(ActivityIdentity activity) => Add(activity.Caller).Add(activity.Connection).Add(activity.ActivityId);
+
+        public Message Add(string text)
+        {
+            Encoding.UTF8.GetBytes(text, Next(Encoding.UTF8.GetByteCount(text)));
+            return Add("\0\0"u8);
+        }
+
+        public Message Add(ReadOnlySpan<byte> bytes)
+        {
+            bytes.CopyTo(Next(bytes.Length));
+            return this;
+        }
+
+        public Message Add(int number)
+        {
+            BinaryPrimitives.WriteInt32BigEndian(Next(sizeof(int)), number);
+            return this;
+        }
+
+        public Message Add(ulong number)
+        {
+            BinaryPrimitives.WriteUInt64BigEndian(Next(sizeof(ulong)), number);
+            return this;
+        }
+
+        /// <summary>Returns the code; the message is used up then.</summary>
+        public byte[] ToCode(byte[] secret)
+        {
+            var code = HMACSHA256.HashData(secret, _bytes.AsSpan(0, _length));
+            ArrayPool<byte>.Shared.Return(_bytes);
+            _bytes = [];
+            return code;
+        }
+
+        private Span<byte> Next(int length)
+        {
+            if (length > _bytes.Length - _length)
+            {
+                var larger = ArrayPool<byte>.Shared.Rent(2 * (_length + length));
+                _bytes.AsSpan(0, _length).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(_bytes);
+                _bytes = larger;
+            }
+            return _bytes.AsSpan((_length += length) - length, length);
+        }
+    }
+}
+
+/// <summary>A claim in its transaction: what <c>gateway_journal.claim</c> returns.</summary>
+/// <param name="Row">The place of the claim's row, PostgreSQL's <c>tid</c> as text.</param>
+/// <param name="Transaction">The transaction's ID.</param>
+internal sealed record Claim(string Row, ulong Transaction)
+{
+    /// <summary>Reads <c>(0,1) 745</c>.</summary>
+    public static Claim Parse(string text)
+    {
+        var space = text.IndexOf(' ');
+        return new Claim(text[..space], ulong.Parse(text.AsSpan(space + 1), System.Globalization.CultureInfo.InvariantCulture));
+    }
+}

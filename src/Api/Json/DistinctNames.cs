@@ -1,0 +1,37 @@
+using System.Runtime.CompilerServices;
+
+namespace Gateway.Api.Json;
+
+/// <summary>Names of which each may come once. Nearly all objects have few, which are sooner compared than hashed.</summary>
+internal struct DistinctNames
+{
+    private const int Few = 8;
+
+    private FewNames _few;
+    private int _count;
+    private HashSet<string>? _many;
+
+    /// <summary>False where the name has come before.</summary>
+    public bool Add(string name)
+    {
+        if (_many is not null)
+            return _many.Add(name);
+        if (_few[.._count].Contains(name))
+            return false;
+        if (_count < Few)
+        {
+            _few[_count++] = name;
+            return true;
+        }
+        _many = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var known in _few)
+            _many.Add(known);
+        return _many.Add(name);
+    }
+
+    [InlineArray(Few)]
+    private struct FewNames
+    {
+        private string _first;
+    }
+}

@@ -1,0 +1,35 @@
+using Gateway.Api.Execution;
+using Gateway.Api.Json;
+using Gateway.Api.Results;
+using Gateway.Contracts;
+
+namespace Gateway.Api.Neon;
+
+/// <summary>The protocol's answer: a result, or a batch's results in a list.</summary>
+/// <param name="rawText">Whether every value is PostgreSQL's text.</param>
+internal sealed class SqlLayout(bool rawText) : AnswerLayout
+{
+    public override RowWriter WriterOf(StatementCall statement, Numbers numbers, PooledBuffer output) =>
+        new SqlResultWriter(output, statement.RowFormat, rawText);
+
+    public override void WriteBody(PooledBuffer body, ActivityCall call, IReadOnlyList<StatementResult> results)
+    {
+        if (call.IsTransaction)
+            WriteBatch(body, results);
+        else
+            body.Write(results[0].Written.Span);
+    }
+
+    /// <summary>Of no queries too, which nothing is asked of the server for.</summary>
+    public static void WriteBatch(PooledBuffer body, IReadOnlyList<StatementResult> results)
+    {
+        body.Write("{\"results\":["u8);
+        foreach (var (index, result) in results.Index())
+        {
+            if (index > 0)
+                body.Write((byte)',');
+            body.Write(result.Written.Span);
+        }
+        body.Write("]}"u8);
+    }
+}

@@ -1,0 +1,105 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using Gateway.Api.Json;
+using Gateway.Api.Results;
+using Gateway.Api.Types;
+using Gateway.Contracts;
+using Npgsql;
+using Npgsql.BackendMessages;
+
+namespace Gateway.Api.Neon;
+
+/// <summary>
+/// One result as the protocol has it: the fields as PostgreSQL describes them, the rows, the command's tag. Drivers read a value
+/// by its type's OID.
+/// </summary>
+internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, bool rawText)
+    : JsonArrayWriter(output, format, Numbers.Exact)
+{
+    // Of each column: how a value of it is written, known when there is one.
+    private DataType?[] _types = [];
+    private NpgsqlDataReader? _reader;
+    private int _column;
+
+    public override void Describe(NpgsqlDataReader reader) => _reader = reader;
+
+    public override void Begin(IReadOnlyList<Column> columns)
+    {
+        _types = new DataType?[columns.Count];
+        using (var json = new Utf8JsonWriter(Output, JsonString.WriterOptions))
+        {
+            // It stays open: the rows are its member.
+            json.WriteStartObject();
+            json.WriteStartArray("fields"u8);
+            for (var i = 0; i < columns.Count; i++)
+                WriteField(json, columns[i].Name, FieldOf(_reader!, i));
+            json.WriteEndArray();
+            json.WritePropertyName("rows"u8);
+        }
+        base.Begin(columns);
+    }
+
+    public override void BeginValue(int column)
+    {
+        _column = column;
+        base.BeginValue(column);
+    }
+
+    public override void Write(DataType type, ReadOnlySpan<byte> text)
+    {
+        if (rawText)
+            JsonString.Write(Output, text);
+        else
+            base.Write(_types[_column] ??= Plain(type), text);
+    }
+
+    public override void End(ResultEnd end)
+    {
+        base.End(end);
+        Output.Write(",\"command\":"u8);
+        JsonString.Write(Output, Encoding.UTF8.GetBytes(end.Command));
+        Output.Write(",\"rowCount\":"u8);
+        Output.Write(end.TagCount is { } count ? Encoding.UTF8.GetBytes(count.ToString()) : "null"u8);
+        Output.Write(Format == RowFormat.Array ? ",\"rowAsArray\":true}"u8 : ",\"rowAsArray\":false}"u8);
+    }
+
+    /// <summary>As in any driver for JavaScript, the last of a name is the one that is seen.</summary>
+    protected override void RefuseDuplicates(IReadOnlyList<Column> columns)
+    {
+    }
+
+    /// <summary>The protocol inlines what every JSON reader reads without loss; all else is PostgreSQL's text.</summary>
+    private static DataType Plain(DataType type) => type.Form switch
+    {
+        JsonForm.Boolean or JsonForm.Number or JsonForm.Json => type,
+        JsonForm.Array => type with { Element = Plain(type.Element!) },
+        _ => type with { Form = JsonForm.Text },
+    };
+
+    private static void WriteField(Utf8JsonWriter json, string name, FieldDescription field)
+    {
+        json.WriteStartObject();
+        json.WriteString("name"u8, name);
+        json.WriteNumber("dataTypeID"u8, TypeOidOf(field));
+        json.WriteNumber("tableID"u8, TableOidOf(field));
+        json.WriteNumber("columnID"u8, ColumnNumberOf(field));
+        json.WriteNumber("dataTypeSize"u8, field.TypeSize);
+        json.WriteNumber("dataTypeModifier"u8, field.TypeModifier);
+        json.WriteString("format"u8, "text"u8);
+        json.WriteEndObject();
+    }
+
+    /// <summary>What the server said of a column; Npgsql's public methods look up in the catalog what they tell.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "GetField")]
+    private static extern FieldDescription FieldOf(NpgsqlDataReader reader, int ordinal);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_TypeOID")]
+    private static extern uint TypeOidOf(FieldDescription field);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_TableOID")]
+    private static extern uint TableOidOf(FieldDescription field);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_ColumnAttributeNumber")]
+    private static extern short ColumnNumberOf(FieldDescription field);
+}

@@ -1,0 +1,19 @@
+namespace Gateway.Api.Postgres;
+
+/// <summary>
+/// Extensions by which something of one request stays in a session for the next, and which DISCARD ALL does not know of: connections to
+/// other servers, variables of a language's interpreter.
+/// </summary>
+internal static class StatefulExtensions
+{
+    /// <summary>An expression: whether the database has one of them.</summary>
+    public const string Exist =
+        """
+        EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) ANY (ARRAY[
+            'dblink', 'postgres_fdw', 'plproxy', 'pg_background', 'http',
+            'mongo_fdw', 'multicorn', 'mysql_fdw', 'odbc_fdw', 'oracle_fdw', 'redis_fdw', 'sqlite_fdw', 'tds_fdw',
+            'plperl', 'plperlu', 'plpython2u', 'plpython3u', 'plpythonu', 'pltcl', 'pltclu',
+            'pljava', 'pllua', 'plluau', 'plr', 'plv8', 'plls', 'plcoffee',
+            'orafce', 'pg_variables', 'temporal_tables']::pg_catalog.name[]))
+        """;
+}

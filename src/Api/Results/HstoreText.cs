@@ -1,0 +1,42 @@
+using Gateway.Api.Json;
+
+namespace Gateway.Api.Results;
+
+/// <summary>
+/// PostgreSQL's text of an <c>hstore</c>, as in <c>"a"=>"1", "b"=>NULL</c> → a JSON object. The extension has a cast to json,
+/// which is what <c>to_json</c> goes by.
+/// </summary>
+internal static class HstoreText
+{
+    public static void Write(PooledBuffer output, ReadOnlySpan<byte> text)
+    {
+        var arrow = "=>"u8;
+        var separator = ", "u8;
+        output.Write((byte)'{');
+        for (var rest = text; !rest.IsEmpty;)
+        {
+            rest = rest[WriteString(output, rest)..];
+            output.Write((byte)':');
+            rest = rest[arrow.Length..];
+            rest = rest[(rest[0] == (byte)'"' ? WriteString(output, rest) : WriteNull(output))..];
+            if (rest.IsEmpty)
+                break;
+            output.Write((byte)',');
+            rest = rest[separator.Length..];
+        }
+        output.Write((byte)'}');
+    }
+
+    private static int WriteString(PooledBuffer output, ReadOnlySpan<byte> text)
+    {
+        using var quoted = QuotedText.Read(text);
+        JsonString.Write(output, quoted.Value);
+        return quoted.Length;
+    }
+
+    private static int WriteNull(PooledBuffer output)
+    {
+        output.Write("null"u8);
+        return "NULL".Length;
+    }
+}

@@ -1,0 +1,311 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Text.Unicode;
+using Gateway.Api.Callers;
+using Gateway.Api.Errors;
+using Gateway.Api.Json;
+using Gateway.Api.Types;
+using Gateway.Contracts;
+using Npgsql;
+
+namespace Gateway.Api.Results;
+
+/// <summary>Reads the rows of a result, and writes them: all of them held, or sent on as they come.</summary>
+/// <param name="writer">Writes them.</param>
+/// <param name="stream">Takes them on to the caller; null where they are held.</param>
+/// <param name="limits">How large the answer may be.</param>
+/// <param name="rowsBefore">The rows of the answer's earlier results.</param>
+/// <param name="memory">Counts the memory that a value takes.</param>
+/// <param name="clock">The clock that a row's wait for company runs by.</param>
+internal sealed class RowReader(
+    RowWriter writer, RowStream? stream, AnswerLimits limits, long rowsBefore, MemoryReservation memory, TimeProvider clock)
+    : IDisposable
+{
+    /// <summary>A larger string or JSON value is sent on in parts of about that.</summary>
+    private const int PartLength = 32 * 1024;
+
+    /// <summary>The value, and an element of it that is read out of its quotes.</summary>
+    private const long PartsOfValue = 2;
+
+    private byte[] _value = [];
+
+    // Where the row begins that is being written.
+    private int _rowStart;
+
+    public IReadOnlyList<Column> Columns { get; private set; } = [];
+
+    /// <summary>The columns' types.</summary>
+    public DataType[] Types { get; private set; } = [];
+
+    /// <summary>The rows written.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Whether there are more rows than were asked for.</summary>
+    public bool Truncated { get; private set; }
+
+    /// <summary>Reads the current result to its end, or to the most rows that are asked for.</summary>
+    /// <param name="reader">The reader, at the result.</param>
+    /// <param name="maxRows">The most rows; null for all.</param>
+    /// <param name="findTypes">Finds the columns' types.</param>
+    /// <param name="waits">What ends the waits.</param>
+    /// <exception cref="Failure"><c>duplicate_column</c>, <c>result_too_large</c></exception>
+    public async Task ReadAsync(
+        NpgsqlDataReader reader, long? maxRows, Func<IReadOnlyList<uint>, ValueTask<DataType[]>> findTypes, ReadingWaits waits)
+    {
+        var oids = new uint[reader.FieldCount];
+        for (var i = 0; i < oids.Length; i++)
+            oids[i] = reader.GetDataTypeOID(i);
+        Types = await findTypes(oids);
+        var columns = new Column[Types.Length];
+        for (var i = 0; i < columns.Length; i++)
+            columns[i] = new Column(reader.GetName(i), Types[i].Name);
+        Columns = columns;
+        writer.Describe(reader);
+        writer.Begin(Columns);
+
+        while (await NextAsync(reader, waits))
+        {
+            if (Count == maxRows)
+            {
+                Truncated = true;
+                return;
+            }
+            if (rowsBefore + Count == limits.Rows)
+            {
+                throw new Failure(
+                    ProblemCode.ResultTooLarge,
+                    $"The answer would have more than {limits.Rows} rows (Gateway__RowLimit); ask for fewer, by LIMIT or by a query's maxRows.");
+            }
+            await WriteRowAsync(reader, waits);
+            Count++;
+            if (stream is not null && writer.Output.Length >= RowStream.WorthSending)
+                await stream.SendAsync(waits.Caller);
+        }
+    }
+
+    public void Dispose()
+    {
+        BufferPool.Return(_value);
+        memory.GiveBack(PartsOfValue * _value.Length);
+        _value = [];
+    }
+
+    /// <summary>Goes on to the next row.</summary>
+    private ValueTask<bool> NextAsync(NpgsqlDataReader reader, ReadingWaits waits)
+    {
+        _rowStart = writer.Output.Length;
+        return WaitAsync(reader.ReadAsync(waits.Server), waits);
+    }
+
+    /// <summary>
+    /// Waits for the server; where that takes a while, the rows that are whole go to the caller meanwhile. Before there is one, a
+    /// failure can still have a status of its own.
+    /// </summary>
+    private ValueTask<T> WaitAsync<T>(Task<T> read, ReadingWaits waits) => stream is null || Count == 0 || read.IsCompleted
+        ? new ValueTask<T>(read)
+        : new ValueTask<T>(SendMeanwhileAsync(stream, read, waits.Caller));
+
+    private async Task<T> SendMeanwhileAsync<T>(RowStream rows, Task<T> read, CancellationToken caller)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(caller);
+        if (await Task.WhenAny(read, Task.Delay(RowStream.Patience, clock, patience.Token)) == read)
+        {
+            await patience.CancelAsync();
+            return await read;
+        }
+        try
+        {
+            await rows.SendWholeAsync(_rowStart, caller);
+            _rowStart = 0;
+        }
+        finally
+        {
+            // Nobody may close the reader while it reads.
+            await ((Task)read).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        return await read;
+    }
+
+    private ValueTask WriteRowAsync(NpgsqlDataReader reader, ReadingWaits waits)
+    {
+        if (!IsBuffered(reader))
+            return WriteLargeRowAsync(reader, waits);
+        try
+        {
+            writer.BeginRow();
+            for (var i = 0; i < Types.Length; i++)
+            {
+                writer.BeginValue(i);
+                if (reader.IsDBNull(i))
+                    writer.WriteNull();
+                else
+                    Write(reader, i);
+            }
+            writer.EndRow();
+            return ValueTask.CompletedTask;
+        }
+        catch
+        {
+            writer.Output.CutTo(_rowStart);
+            throw;
+        }
+    }
+
+    private void Write(NpgsqlDataReader reader, int column)
+    {
+        var length = LengthOf(reader, column);
+        RequireRoom(length);
+        var value = Rent(length).Span;
+        reader.GetBytes(column, 0, _value, 0, length);
+        RequireUtf8(value, column);
+        writer.Write(Types[column], value);
+    }
+
+    /// <summary>A row that has not come as a whole yet, and may be larger than what can be held.</summary>
+    private async ValueTask WriteLargeRowAsync(NpgsqlDataReader reader, ReadingWaits waits)
+    {
+        try
+        {
+            writer.BeginRow();
+            for (var i = 0; i < Types.Length; i++)
+            {
+                writer.BeginValue(i);
+                if (await WaitAsync(reader.IsDBNullAsync(i, waits.Server), waits))
+                    writer.WriteNull();
+                else
+                    await WriteAsync(reader, i, waits);
+                if (stream is not null && writer.Output.Length - _rowStart >= RowStream.WorthSending)
+                    await SendPartAsync(waits);
+            }
+            writer.EndRow();
+            stream?.EndRow();
+        }
+        catch
+        {
+            writer.Output.CutTo(_rowStart);
+            throw;
+        }
+    }
+
+    private async ValueTask WriteAsync(NpgsqlDataReader reader, int column, ReadingWaits waits)
+    {
+        var length = LengthOf(reader, column);
+        var isInParts = stream is not null && length > PartLength && Types[column].Form is JsonForm.Text or JsonForm.Json;
+        if (!isInParts)
+            RequireRoom(length);
+        await using var bytes = await reader.GetStreamAsync(column, waits.Server);
+        if (isInParts)
+        {
+            await WritePartsAsync(bytes, length, column, waits);
+            return;
+        }
+        var value = Rent(length);
+        await ReadAsync(bytes, value, waits);
+        RequireUtf8(value.Span, column);
+        writer.Write(Types[column], value.Span);
+    }
+
+    private async ValueTask WritePartsAsync(Stream bytes, int length, int column, ReadingWaits waits)
+    {
+        var part = Rent(PartLength);
+        var held = 0;
+        for (var left = length; left > 0;)
+        {
+            var read = Math.Min(left, part.Length - held);
+            await ReadAsync(bytes, part.Slice(held, read), waits);
+            var isFirst = left == length;
+            left -= read;
+
+            var text = part[..(held + read)];
+            // A character that the part's end cuts waits for the next.
+            var whole = left == 0 ? text.Length : text.Length - CutCharacter(text.Span);
+            RequireUtf8(text.Span[..whole], column);
+            writer.WritePart(Types[column], text.Span[..whole], isFirst, isLast: left == 0);
+            text[whole..].CopyTo(part);
+            held = text.Length - whole;
+            await SendPartAsync(waits);
+        }
+    }
+
+    private async ValueTask ReadAsync(Stream bytes, Memory<byte> into, ReadingWaits waits)
+    {
+        while (!into.IsEmpty)
+        {
+            var read = await WaitAsync(bytes.ReadAsync(into, waits.Server).AsTask(), waits);
+            // Npgsql takes the connection's end for the stream's.
+            into = read > 0 ? into[read..] : throw new NpgsqlException("The server closed the connection within a value.");
+        }
+    }
+
+    private async ValueTask SendPartAsync(ReadingWaits waits)
+    {
+        await stream!.SendAsync(waits.Caller, isWithinRow: true);
+        _rowStart = 0;
+    }
+
+    /// <summary>The bytes of a UTF-8 character at the end that is not whole.</summary>
+    private static int CutCharacter(ReadOnlySpan<byte> text)
+    {
+        for (var back = 1; back <= 3; back++)
+        {
+            var character = text[^back];
+            if (character < 0x80)
+                return 0;
+            if (character >= 0xC0)
+                return back < (character >= 0xF0 ? 4 : character >= 0xE0 ? 3 : 2) ? back : 0;
+        }
+        return 0;
+    }
+
+    private static int LengthOf(NpgsqlDataReader reader, int column) => (int)reader.GetBytes(column, 0, null, 0, 0);
+
+    /// <exception cref="Failure"><c>result_too_large</c></exception>
+    private void RequireRoom(int length)
+    {
+        if (stream is null)
+            writer.Output.EnsureRoom((long)writer.Output.Length + length);
+        else if (length > limits.Bytes)
+        {
+            throw new Failure(
+                ProblemCode.ResultTooLarge,
+                $"A value of {length} bytes is more than the {limits.Bytes} that are held (Gateway__ResponseLimitBytes): only strings and "
+                + "JSON are streamed in parts. Cast it to text, or unnest it.");
+        }
+    }
+
+    /// <summary>Memory for a value, which the next value overwrites.</summary>
+    private Memory<byte> Rent(int length)
+    {
+        if (length > _value.Length)
+        {
+            Dispose();
+            var rented = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)length), (uint)Array.MaxLength);
+            memory.Take(PartsOfValue * rented);
+            _value = BufferPool.Rent(rented);
+        }
+        return _value.AsMemory(0, length);
+    }
+
+    private void RequireUtf8(ReadOnlySpan<byte> text, int column)
+    {
+        if (!Utf8.IsValid(text))
+        {
+            throw new Failure(
+                ProblemCode.SqlError,
+                $"A value of column \"{Columns[column].Name}\" is not UTF-8: the database's encoding is SQL_ASCII, or the "
+                + "statement changed client_encoding.");
+        }
+    }
+
+    /// <summary>
+    /// Whether the row has come as a whole, so that no read of it waits: Npgsql's public methods tell only by waiting, and a
+    /// wait for each value costs more than the value.
+    /// </summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_isRowBuffered")]
+    private static extern ref bool IsBuffered(NpgsqlDataReader reader);
+}
+
+/// <summary>What ends a wait while rows are read.</summary>
+/// <param name="Server">For the server's: when the session is given up.</param>
+/// <param name="Caller">For the caller's: with its budget, or when it is gone.</param>
+internal readonly record struct ReadingWaits(CancellationToken Server, CancellationToken Caller);

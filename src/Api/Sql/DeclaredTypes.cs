@@ -1,0 +1,75 @@
+using System.Text.Json;
+using Gateway.Api.Errors;
+using Gateway.Api.Json;
+using Gateway.Contracts;
+
+namespace Gateway.Api.Sql;
+
+/// <summary>A request's <c>parameterTypes</c> → a type's name, or null for "let the server infer", for each placeholder.</summary>
+internal static class DeclaredTypes
+{
+    /// <param name="types">The request's field.</param>
+    /// <param name="sql">The scanned statement.</param>
+    /// <param name="pointer">Where the field is in the request.</param>
+    /// <param name="faults">Gets what is wrong with it.</param>
+    /// <returns>In the order of <c>$1…$n</c>; empty where there are none.</returns>
+    public static IReadOnlyList<string?> Read(JsonElement? types, SqlText sql, string pointer, RequestFaults faults)
+    {
+        switch (types)
+        {
+            case null or { ValueKind: JsonValueKind.Null }:
+                return [];
+            case { ValueKind: JsonValueKind.Object } fields when sql.Names.Count > 0 || fields.GetPropertyCount() == 0:
+                return ReadNamed(fields, sql, pointer, faults);
+            case { ValueKind: JsonValueKind.Array } elements when sql.Names.Count == 0:
+                return ReadPositional(elements, sql, pointer, faults);
+            default:
+                faults.Add(new RequestFault(
+                    pointer, "parameterTypes has the shape of parameters: an array for $1…$n or an object for :name, of types' names or null."));
+                return [];
+        }
+    }
+
+    private static string?[] ReadPositional(JsonElement elements, SqlText sql, string pointer, RequestFaults faults)
+    {
+        if (elements.GetArrayLength() != sql.PlaceholderCount)
+        {
+            faults.Add(new RequestFault(
+                pointer,
+                "parameterTypes has a name for each placeholder, or null to leave it to the server: "
+                + $"{elements.GetArrayLength()} for {sql.PlaceholderCount} were given."));
+            return [];
+        }
+        return [.. elements.EnumerateArray().Select((type, index) => ReadName(type, new JsonPointer(pointer, index.ToString()), faults))];
+    }
+
+    private static string?[] ReadNamed(JsonElement fields, SqlText sql, string pointer, RequestFaults faults)
+    {
+        var types = new string?[sql.Names.Count];
+        var positions = sql.Names.Index().ToDictionary(name => name.Item, name => name.Index, StringComparer.Ordinal);
+        foreach (var field in fields.EnumerateObject())
+        {
+            if (!JsonText.TryReadName(field, out var name))
+            {
+                faults.Add(new RequestFault(pointer, JsonText.LoneSurrogate));
+                continue;
+            }
+            var at = new JsonPointer(pointer, name);
+            if (positions.TryGetValue(name, out var position))
+                types[position] = ReadName(field.Value, at, faults);
+            else
+                faults.Add(at, "The statement has no placeholder of that name.");
+        }
+        return types;
+    }
+
+    private static string? ReadName(JsonElement type, JsonPointer pointer, RequestFaults faults)
+    {
+        if (type.ValueKind == JsonValueKind.Null)
+            return null;
+        if (type.ValueKind == JsonValueKind.String && JsonText.TryRead(type, out var name, out _) && name.Length > 0)
+            return name;
+        faults.Add(pointer, "The name of a PostgreSQL type is wanted, such as \"bigint\" or \"jsonb[]\", or null.");
+        return null;
+    }
+}

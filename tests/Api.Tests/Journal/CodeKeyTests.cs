@@ -1,0 +1,57 @@
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
+
+namespace Gateway.Api.Tests.Journal;
+
+/// <summary>
+/// The codes as the journal of version 4 checks them, computed by another program: a code that changes fits no journal that is
+/// installed.
+/// </summary>
+public sealed class CodeKeyTests
+{
+    private static readonly CodeKey Key = new(7, [.. Enumerable.Range(0, 32).Select(number => (byte)number)]);
+    private static readonly Backend Session = new(4711, 54321);
+    private static readonly ActivityIdentity Activity = new("orders", "default", "wf-1/charge");
+    private static readonly byte[] Hash = [.. Enumerable.Repeat((byte)1, 32)];
+
+    [Fact]
+    public void Claim_CoversTheSessionAndAllArguments()
+    {
+        const string Tag = "gateway:wf-1/charge:é";
+
+        AssertCode("628dc5fc42206aa9ea0550f23ccfd3ca4907457df71e514db4fe419eaf40e416", Key.ForClaim(Session, Activity, Hash, 604800, Tag));
+        // A Unix socket has no port.
+        AssertCode("0bda626a0799f19f53397274fe8a14c4e9c2241ebb186f561365f9aa5d9a95d7", Key.ForClaim(Session with { ClientPort = null }, Activity, Hash, 604800, Tag));
+    }
+
+    [Fact]
+    public void Record_CoversTheActivity() => AssertCode("502bde678b56533ce0161028de45bb13e41b3181ac59ebffc779be7685cb660e", Key.ForRecord(Activity));
+
+    [Fact]
+    public void Finish_CoversTheClaimAndTheAnswer() =>
+        AssertCode("34885835eacf7b5bffeccd83720b0843bdfa2e9b2b6253a388d1d257c1778f35", Key.ForFinish(Session, Claim.Parse("(0,1) 745"), "{}"u8));
+
+    [Fact]
+    public void Purge_CoversTheNumber() => AssertCode("e72ca4840b1190f7ce80ab95abd85475fd5d6f1eab9985b662facf76c1deba89", Key.ForPurge(1000));
+
+    [Fact]
+    public void Secret_IsNotPrinted() => Assert.Equal("key 7", $"{Key}");
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("00")]
+    [InlineData("zz00000000000000000000000000000000000000000000000000000000000000")]
+    [InlineData("000000000000000000000000000000000000000000000000000000000000000")]
+    public void JournalKeyThatIsNone_IsNotRead(string text) => Assert.Null(JournalKey.Parse(text));
+
+    [Fact]
+    public void JournalKey_IsReadAsItWasPrinted()
+    {
+        var key = JournalKey.Create();
+
+        Assert.Equal(key.Bytes, JournalKey.Parse(key.ToString())!.Bytes);
+        Assert.NotEqual(key.Bytes, JournalKey.Create().Bytes);
+    }
+
+    private static void AssertCode(string expected, byte[] code) => Assert.Equal(expected, Convert.ToHexStringLower(code));
+}
