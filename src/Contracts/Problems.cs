@@ -2,52 +2,52 @@ using System.Text.Json.Serialization;
 
 namespace Gateway.Contracts;
 
-/// <summary>A failure as RFC 9457 problem details; at most 2 KB, and never a parameter's value.</summary>
+/// <summary>An error as RFC 9457 problem details. It has at most 2 KB and never contains a parameter's value.</summary>
 public sealed record Problem
 {
     /// <summary><c>/problems/</c> and the code.</summary>
     public required string Type { get; init; }
 
-    /// <summary>The code in words; the same for each occurrence.</summary>
+    /// <summary>The code in words, always the same.</summary>
     public required string Title { get; init; }
 
     /// <summary>The HTTP status.</summary>
     public required int Status { get; init; }
 
-    /// <summary>What kind of failure it is.</summary>
+    /// <summary>The kind of error.</summary>
     public required ProblemCode Code { get; init; }
 
-    /// <summary>What happened this time, and the cure where there is one.</summary>
+    /// <summary>What happened, and what to do.</summary>
     public required string Detail { get; init; }
 
-    /// <summary>The faults of the request, as many as there is room for, where it is the request that is at fault.</summary>
+    /// <summary>The faults of an invalid request, as many as fit.</summary>
     public IReadOnlyList<RequestFault>? Errors { get; init; }
 
-    /// <summary>How many more faults there are than <c>errors</c> has room for.</summary>
+    /// <summary>The number of faults that don't fit into <c>errors</c>.</summary>
     public int? MoreErrors { get; init; }
 
-    /// <summary>PostgreSQL's five-character code, where PostgreSQL refused.</summary>
+    /// <summary>PostgreSQL's five-character error code, if PostgreSQL reported the error.</summary>
     public string? SqlState { get; init; }
 
     /// <summary>PostgreSQL's hint.</summary>
     public string? Hint { get; init; }
 
-    /// <summary>Which statement of a transaction failed, from 0.</summary>
+    /// <summary>The index of the statement that failed, from 0, in a transaction.</summary>
     public int? Statement { get; init; }
 
-    /// <summary>Where in the request's SQL the fault is, counted in characters (code points) from 1.</summary>
+    /// <summary>The position of the error in the request's SQL, in characters (code points) from 1.</summary>
     public int? Position { get; init; }
 
-    /// <summary>The schema of the table or constraint at fault.</summary>
+    /// <summary>The schema of the table or constraint of the error.</summary>
     public string? Schema { get; init; }
 
-    /// <summary>The table at fault.</summary>
+    /// <summary>The table of the error.</summary>
     public string? Table { get; init; }
 
-    /// <summary>The column at fault.</summary>
+    /// <summary>The column of the error.</summary>
     public string? Column { get; init; }
 
-    /// <summary>The data type at fault.</summary>
+    /// <summary>The data type of the error.</summary>
     public string? DataType { get; init; }
 
     /// <summary>The constraint that was violated.</summary>
@@ -56,36 +56,36 @@ public sealed record Problem
     /// <summary>Whether the same request may succeed if it is sent again.</summary>
     public required bool Retryable { get; init; }
 
-    /// <summary>Whether the request's effect was kept: <c>no</c>, <c>yes</c>, or <c>unknown</c>.</summary>
+    /// <summary>Whether the request took effect: <c>no</c>, <c>yes</c>, or <c>unknown</c>.</summary>
     public required Committed Committed { get; init; }
 
-    /// <summary>The tag that the request carried.</summary>
+    /// <summary>The activity ID of the request.</summary>
     public string? ActivityId { get; init; }
 
-    /// <summary>The W3C trace ID of the request, as in the gateway's logs.</summary>
+    /// <summary>The W3C trace ID of the request, which the gateway's logs have too.</summary>
     public string? TraceId { get; init; }
 }
 
 /// <summary>One fault of a request.</summary>
-/// <param name="Pointer">A JSON Pointer (RFC 6901) into the request's body; empty for the body itself.</param>
-/// <param name="Detail">What is wrong there, and the cure.</param>
+/// <param name="Pointer">A JSON Pointer (RFC 6901) into the request body; empty for the body itself.</param>
+/// <param name="Detail">What is wrong there, and what to do.</param>
 public sealed record RequestFault(string Pointer, string Detail);
 
-/// <summary>Whether a request's effect was kept.</summary>
+/// <summary>Whether a request took effect.</summary>
 [JsonConverter(typeof(CommittedConverter))]
 public enum Committed
 {
-    /// <summary>Nothing was kept.</summary>
+    /// <summary>It had no effect.</summary>
     No,
 
-    /// <summary>All of it was kept.</summary>
+    /// <summary>It took effect.</summary>
     Yes,
 
-    /// <summary>It could not be found out.</summary>
+    /// <summary>The gateway could not find out.</summary>
     Unknown,
 }
 
-/// <summary>Every kind of failure that the gateway answers with.</summary>
+/// <summary>The kinds of errors.</summary>
 [JsonConverter(typeof(ProblemCodeConverter))]
 public enum ProblemCode
 {

@@ -5,119 +5,119 @@ using System.Text.Json.Serialization;
 
 namespace Gateway.Contracts;
 
-/// <summary>What every request of an activity carries.</summary>
+/// <summary>The fields of every request.</summary>
 public abstract record ActivityRequest
 {
     /// <summary>
-    /// The activity's tag: 1 to 255 visible ASCII characters (0x21 to 0x7E). The header <c>Idempotency-Key</c> may
-    /// carry it instead; where both are given they must be equal.
+    /// The activity ID: 1 to 255 visible ASCII characters (0x21 to 0x7E). It may be sent in the header
+    /// <c>Idempotency-Key</c> instead; if both are sent, they must be equal.
     /// </summary>
     [StringLength(255, MinimumLength = 1)]
     [RegularExpression("^[!-~]+$")]
     public string? ActivityId { get; init; }
 
-    /// <summary>Which try of the activity this is, from 1. Logged and traced, never part of its identity.</summary>
+    /// <summary>The number of this attempt, from 1. It is logged and traced, and is not part of the activity's identity.</summary>
     [Range(1, int.MaxValue)]
     public int? Attempt { get; init; }
 
-    /// <summary>A connection named in the gateway's configuration; never a DSN.</summary>
+    /// <summary>The name of a connection in the gateway's configuration; not a DSN.</summary>
     [DefaultValue("default")]
     public string Connection { get; init; } = "default";
 
     /// <summary>
-    /// One budget, in milliseconds, for waiting, connecting, running, committing and answering. The gateway's
-    /// configuration may set another default, and a lower maximum.
+    /// The maximum time for the whole request in milliseconds: waiting, connecting, running, committing and answering.
+    /// The gateway's configuration may set another default and a lower maximum.
     /// </summary>
     [Range(1, 300_000)]
     [DefaultValue(15_000)]
     public int? TimeoutMs { get; init; }
 
     /// <summary>
-    /// What <c>bigint</c> and <c>numeric</c> values are in the answer: <c>exact</c>, JSON numbers with every digit, or
-    /// <c>string</c>, for clients whose numbers are doubles.
+    /// The form of <c>bigint</c> and <c>numeric</c> values in the answer: <c>exact</c> for JSON numbers with every digit,
+    /// <c>string</c> for strings, which suit clients whose numbers are doubles.
     /// </summary>
     [DefaultValue(Numbers.Exact)]
     public Numbers Numbers { get; init; }
 }
 
-/// <summary>One SQL statement of an activity, and how to run it.</summary>
+/// <summary>One SQL statement, and how to run it.</summary>
 public abstract record StatementRequest : ActivityRequest
 {
     /// <summary>
-    /// One statement, run with the extended protocol. No transaction control, no COPY. Its placeholders are <c>$1</c>,
-    /// <c>$2</c> and so on, or <c>:name</c>; those inside strings, quoted names, comments and <c>::casts</c> are none.
+    /// One statement, without transaction control and COPY. Placeholders are <c>$1</c>, <c>$2</c> and so on, or
+    /// <c>:name</c>. Text inside strings, quoted names, comments and <c>::casts</c> is no placeholder.
     /// </summary>
     [MinLength(1)]
     public required string Sql { get; init; }
 
     /// <summary>
-    /// An array for <c>$1…$n</c>, or an object for <c>:name</c>; as many as there are placeholders. PostgreSQL infers
-    /// each type, as for a literal: null is NULL, a string its text, a number its digits as sent, a boolean <c>true</c>
-    /// or <c>false</c>. An array or an object is what its type takes: JSON for <c>json</c> and <c>jsonb</c>, else an
-    /// array, a composite or an <c>hstore</c>. Where the type is text it is refused: for one of a list, write <c>=
-    /// ANY(:list)</c>.
+    /// An array for <c>$1…$n</c>, or an object for <c>:name</c>, with a value for each placeholder. PostgreSQL infers
+    /// the types, as for literals. Null is NULL, a string is its text, a number is its digits as sent, a boolean is
+    /// <c>true</c> or <c>false</c>. An array or an object becomes what the type needs: JSON for <c>json</c> and
+    /// <c>jsonb</c>, otherwise an array, a composite value or an <c>hstore</c>. For a text type it is refused; to compare
+    /// with a list, write <c>= ANY(:list)</c>.
     /// </summary>
     public JsonElement? Parameters { get; init; }
 
     /// <summary>
-    /// In the shape of <c>parameters</c>, the name of each one's PostgreSQL type, such as <c>text[]</c> or
-    /// <c>jsonb</c>, or null to have it inferred.
+    /// The PostgreSQL types of the parameters, in the same form as <c>parameters</c>: a name such as <c>text[]</c> or
+    /// <c>jsonb</c>, or null to let PostgreSQL infer the type.
     /// </summary>
     public JsonElement? ParameterTypes { get; init; }
 
     /// <summary>
-    /// What a row of the answer is: <c>object</c>, with a member for each column, or <c>array</c>, with an element for
-    /// each column.
+    /// The form of a row in the answer: <c>object</c> has a member for each column, <c>array</c> an element for each
+    /// column.
     /// </summary>
     [DefaultValue(RowFormat.Object)]
     public RowFormat RowFormat { get; init; }
 }
 
-/// <summary>A statement for <c>POST /v1/query</c>: run READ ONLY, so it may be run again freely.</summary>
+/// <summary>A statement for <c>POST /v1/query</c>. It runs READ ONLY, so it can run again at any time.</summary>
 public sealed record QueryRequest : StatementRequest
 {
-    /// <summary>The most rows that the answer is to have; <c>truncated</c> says whether there are more.</summary>
+    /// <summary>The maximum number of rows in the answer; <c>truncated</c> says whether there are more.</summary>
     [Range(1, int.MaxValue)]
     public int? MaxRows { get; init; }
 }
 
-/// <summary>A statement for <c>POST /v1/execute</c>: run in a transaction that is committed where it succeeds.</summary>
+/// <summary>A statement for <c>POST /v1/execute</c>. Its transaction is committed if it succeeds.</summary>
 public sealed record ExecuteRequest : StatementRequest
 {
-    /// <summary>What must be true of the outcome; anything else is rolled back.</summary>
+    /// <summary>The expected result; with any other, the transaction is rolled back.</summary>
     public Expectation? Expect { get; init; }
 
     /// <summary>
-    /// How often the statement may take effect when the activity is run again: <c>exactly-once</c>, which needs a journal
-    /// in the target database, or <c>at-least-once</c>, which takes effect each time that it is sent.
+    /// <c>exactly-once</c>: the activity takes effect once, however often it is sent; this needs the journal in the target
+    /// database. <c>at-least-once</c>: it takes effect each time that it is sent.
     /// </summary>
     [DefaultValue(Delivery.ExactlyOnce)]
     public Delivery Delivery { get; init; }
 }
 
-/// <summary>Statements for <c>POST /v1/transaction</c>: all of them take effect, or none.</summary>
+/// <summary>Statements for <c>POST /v1/transaction</c>: all take effect, or none does.</summary>
 public sealed record TransactionRequest : ActivityRequest
 {
-    /// <summary>1 to 100 statements, in their order.</summary>
+    /// <summary>1 to 100 statements, which run in this order.</summary>
     [MinLength(1)]
     [MaxLength(100)]
     public required IReadOnlyList<TransactionStatement> Statements { get; init; }
 
-    /// <summary>What the statements see of concurrent transactions.</summary>
+    /// <summary>The isolation level of the transaction.</summary>
     [DefaultValue(Isolation.ReadCommitted)]
     public Isolation Isolation { get; init; } = Isolation.ReadCommitted;
 
-    /// <summary>Whether PostgreSQL refuses writes. Such a transaction is not recorded: it may be run again freely.</summary>
+    /// <summary>Makes PostgreSQL refuse writes. Such a transaction is not recorded, and can run again at any time.</summary>
     [DefaultValue(false)]
     public bool ReadOnly { get; init; }
 
     /// <summary>
-    /// For <c>serializable</c> and <c>readOnly</c>: waits for a snapshot which no concurrent transaction can make fail.
+    /// With <c>serializable</c> and <c>readOnly</c>: waits for a snapshot that can't lead to a serialization failure.
     /// </summary>
     [DefaultValue(false)]
     public bool Deferrable { get; init; }
 
-    /// <summary>How often the transaction may take effect when the activity is run again; as for an execute.</summary>
+    /// <summary>Whether the transaction takes effect once or each time that it is sent, as in an execute.</summary>
     [DefaultValue(Delivery.ExactlyOnce)]
     public Delivery Delivery { get; init; }
 }
@@ -130,41 +130,41 @@ public sealed record TransactionStatement
     public required string Sql { get; init; }
 
     /// <summary>
-    /// As in a query or an execute. A parameter may also be <c>{"$ref": "/0/rows/0/id"}</c>, a JSON Pointer (RFC 6901) into
-    /// the results of the statements before.
+    /// The parameters, as in a query or an execute. A parameter can also be <c>{"$ref": "/0/rows/0/id"}</c>, a JSON
+    /// Pointer (RFC 6901) into the results of earlier statements.
     /// </summary>
     public JsonElement? Parameters { get; init; }
 
-    /// <summary>As in a query or an execute.</summary>
+    /// <summary>The types of the parameters, as in a query or an execute.</summary>
     public JsonElement? ParameterTypes { get; init; }
 
-    /// <summary>What a row of the answer is.</summary>
+    /// <summary>The form of a row in the answer.</summary>
     [DefaultValue(RowFormat.Object)]
     public RowFormat RowFormat { get; init; }
 
-    /// <summary>What must be true of the statement's outcome; anything else rolls all of them back.</summary>
+    /// <summary>The expected result of the statement; with any other, the whole transaction is rolled back.</summary>
     public Expectation? Expect { get; init; }
 }
 
-/// <summary>What a statement's outcome must be; anything else is rolled back with <c>expectation_failed</c>.</summary>
+/// <summary>The expected result of a statement; any other is rolled back with <c>expectation_failed</c>.</summary>
 public sealed record Expectation
 {
-    /// <summary>The number of rows that must be returned, or affected where none are returned.</summary>
+    /// <summary>The expected number of rows: returned rows, or affected rows if the statement returns none.</summary>
     public required long RowCount { get; init; }
 }
 
-/// <summary>What a row of the answer is.</summary>
+/// <summary>The form of a row in the answer.</summary>
 [JsonConverter(typeof(RowFormatConverter))]
 public enum RowFormat
 {
-    /// <summary>An object, a member a column.</summary>
+    /// <summary>An object with a member for each column.</summary>
     Object,
 
-    /// <summary>An array, an element a column.</summary>
+    /// <summary>An array with an element for each column.</summary>
     Array,
 }
 
-/// <summary>What numbers are that a double may not hold.</summary>
+/// <summary>The form of numbers that may not fit into a double.</summary>
 [JsonConverter(typeof(NumbersConverter))]
 public enum Numbers
 {
@@ -185,17 +185,17 @@ public enum Isolation
     /// <summary>All statements see what was committed before the first.</summary>
     RepeatableRead,
 
-    /// <summary>As if transactions ran one after the other; those that can't are run again by the gateway, a few times.</summary>
+    /// <summary>Transactions behave as if they ran one after the other. The gateway runs one that conflicts again, a few times.</summary>
     Serializable,
 }
 
-/// <summary>How often a statement may take effect when its activity is run again.</summary>
+/// <summary>How often an activity takes effect if it is sent several times.</summary>
 [JsonConverter(typeof(DeliveryConverter))]
 public enum Delivery
 {
     /// <summary>Once: the effect and its record commit together. Needs the journal in the target database.</summary>
     ExactlyOnce,
 
-    /// <summary>Each time that it is sent: nothing is recorded.</summary>
+    /// <summary>Each time that it is sent. Nothing is recorded.</summary>
     AtLeastOnce,
 }

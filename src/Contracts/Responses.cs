@@ -3,108 +3,108 @@ using System.Text.Json.Serialization;
 
 namespace Gateway.Contracts;
 
-/// <summary>What a statement did, and the rows that it returned.</summary>
+/// <summary>The result of a statement: its effect and its rows.</summary>
 public sealed record StatementResponse : StatementOutcome
 {
-    /// <summary>The tag that the request carried.</summary>
+    /// <summary>The activity ID of the request.</summary>
     [JsonPropertyOrder(-1)]
     public required string ActivityId { get; init; }
 
     /// <summary>
-    /// Whether it is the recorded answer of an earlier attempt: the header <c>Idempotent-Replayed</c>, and no member of the JSON.
+    /// Whether this is the recorded answer of an earlier attempt: the header <c>Idempotent-Replayed</c>; not in the JSON.
     /// </summary>
     [JsonIgnore]
     public bool Replayed { get; init; }
 }
 
-/// <summary>The rows that a query returned.</summary>
+/// <summary>The result of a query.</summary>
 public sealed record QueryResponse : StatementOutcome
 {
-    /// <summary>The tag that the request carried.</summary>
+    /// <summary>The activity ID of the request.</summary>
     [JsonPropertyOrder(-1)]
     public required string ActivityId { get; init; }
 
-    /// <summary>Whether there are more rows than its <c>maxRows</c>.</summary>
+    /// <summary>Whether there are more rows than <c>maxRows</c>.</summary>
     public required bool Truncated { get; init; }
 }
 
-/// <summary>What the statements of a transaction did; all of it is committed.</summary>
+/// <summary>The results of a transaction, which is committed.</summary>
 public sealed record TransactionResponse
 {
-    /// <summary>The tag that the request carried.</summary>
+    /// <summary>The activity ID of the request.</summary>
     public required string ActivityId { get; init; }
 
-    /// <summary>A result for each statement, in their order.</summary>
+    /// <summary>A result for each statement, in the same order.</summary>
     public required IReadOnlyList<TransactionResult> Results { get; init; }
 
-    /// <summary>As of a single statement's answer.</summary>
+    /// <summary>Whether this is the recorded answer of an earlier attempt.</summary>
     [JsonIgnore]
     public bool Replayed { get; init; }
 }
 
-/// <summary>What one statement of a transaction did.</summary>
+/// <summary>The result of one statement of a transaction.</summary>
 public sealed record TransactionResult : StatementOutcome;
 
-/// <summary>What a statement did, and the rows that it returned.</summary>
+/// <summary>The result of a statement: its effect and its rows.</summary>
 public abstract record StatementOutcome
 {
     /// <summary>The first word of PostgreSQL's command tag, such as <c>SELECT</c>.</summary>
     public required string Command { get; init; }
 
     /// <summary>
-    /// Rows returned, or affected where none are returned; null for a statement that has no count.
+    /// The number of returned rows, or of affected rows if none are returned; null for a statement without a count.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public required long? RowCount { get; init; }
 
-    /// <summary>The columns, in their order; empty where no rows are returned.</summary>
+    /// <summary>The columns, in order; empty if the statement returns no rows.</summary>
     public required IReadOnlyList<Column> Columns { get; init; }
 
     /// <summary>
-    /// The rows, in PostgreSQL's order: objects by column name, or arrays in the order of the columns.
-    /// A value looks as PostgreSQL's <c>to_json</c> prints it.
+    /// The rows, in PostgreSQL's order: objects by column name, or arrays in the order of the columns. Values are as
+    /// PostgreSQL's <c>to_json</c> prints them.
     /// </summary>
     public required IReadOnlyList<JsonElement> Rows { get; init; }
 }
 
 /// <summary>A column of an answer.</summary>
-/// <param name="Name">Its name, or its alias.</param>
-/// <param name="Type">Its type as PostgreSQL's <c>format_type(oid, NULL)</c> prints it.</param>
+/// <param name="Name">The name or the alias of the column.</param>
+/// <param name="Type">The type of the column, as PostgreSQL's <c>format_type(oid, NULL)</c> prints it.</param>
 public sealed record Column(string Name, string Type);
 
-/// <summary>What became of an activity.</summary>
+/// <summary>The status of an activity.</summary>
 public sealed record ActivityResponse
 {
-    /// <summary>The activity's ID.</summary>
+    /// <summary>The activity ID.</summary>
     public required string ActivityId { get; init; }
 
-    /// <summary>How it stands.</summary>
+    /// <summary>The status.</summary>
     public required ActivityStatus Status { get; init; }
 
-    /// <summary>The recorded answer, byte for byte, where it is completed.</summary>
+    /// <summary>The recorded answer, byte for byte, if the activity is completed.</summary>
     public JsonElement? Response { get; init; }
 
     /// <summary>When the answer was recorded.</summary>
     public DateTimeOffset? RecordedAt { get; init; }
 
-    /// <summary>Until when the record is kept at least.</summary>
+    /// <summary>The earliest time at which the record may be deleted.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
-    /// <summary>Since when its transaction has been open, where it is running.</summary>
+    /// <summary>When the transaction began, if the activity is running.</summary>
     public DateTimeOffset? RunningSince { get; init; }
 }
 
-/// <summary>How an activity stands.</summary>
+/// <summary>The status of an activity.</summary>
 [JsonConverter(typeof(ActivityStatusConverter))]
 public enum ActivityStatus
 {
-    /// <summary>Its effect is committed, and its answer recorded.</summary>
+    /// <summary>The effect is committed, and the answer is recorded.</summary>
     Completed,
 
-    /// <summary>Its transaction is open.</summary>
+    /// <summary>The transaction is open.</summary>
     Running,
 
-    /// <summary>It was running, and was cancelled: nothing of it is recorded.</summary>
+    /// <summary>The activity was running and was cancelled. Nothing is recorded.</summary>
     Cancelled,
 }
 

@@ -109,11 +109,30 @@ public sealed class StartupTests(GatewayFixture fixture)
     }
 
     [Theory]
-    [InlineData("key")]
-    [InlineData("key", "old")]
-    [InlineData("key", "new", "--name=a")]
-    public async Task OtherCommandOfKeys_IsNamed(params string[] command) =>
-        AssertRefused(await GatewayProcess.RunAsync(Nothing, command), "The command is key new.");
+    [InlineData("Required command was not provided. --help", "key")]
+    [InlineData("\"old\" is neither a command nor a setting", "key", "old")]
+    [InlineData("--name is neither an option nor a setting", "key", "new", "--name=a")]
+    [InlineData("\"jurnal\" is neither a command nor a setting", "jurnal", "install")]
+    public async Task UnknownCommandOrArgument_EndsTheStart(string said, params string[] command) =>
+        AssertRefused(await GatewayProcess.RunAsync(Nothing, command), said);
+
+    [Fact]
+    public async Task Help_ListsTheCommands()
+    {
+        var (exitCode, _, output) = await GatewayProcess.RunAsync(Nothing, "--help");
+
+        Assert.Equal(0, exitCode);
+        Assert.All(["journal", "key", "healthcheck", "openapi", "--version"], word => Assert.Contains(word, output));
+    }
+
+    [Fact]
+    public async Task Version_IsPrinted()
+    {
+        var (exitCode, _, output) = await GatewayProcess.RunAsync(Nothing, "--version");
+
+        Assert.Equal(0, exitCode);
+        Assert.Matches(@"^\d+\.\d+\.\d+", output);
+    }
 
     /// <summary>That address is nobody's, so nothing is listened on; but it is tried.</summary>
     [Fact]

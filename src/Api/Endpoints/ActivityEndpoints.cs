@@ -24,17 +24,17 @@ internal static class ActivityEndpoints
         // A caller that has all of its places taken can look what runs there still, and end it.
         var activities = routes.MapGroup(Prefix).RequireCaller(takesPlace: false).WithTags("Activities");
         activities.MapGet("/{activityId}", FindAsync).WithName("findActivity")
-            .WithSummary("What became of an activity")
+            .WithSummary("Get an activity's status")
             .WithDescription(
-                "`completed` with its recorded answer, or `running` while its transaction is open; 404 where it is neither: it has "
-                + "not come, it waits for a session, it has failed, or its record has expired.")
+                "Returns `completed` with the recorded answer, or `running` while the transaction is open. 404 means neither: the "
+                + "activity has not arrived, waits for a session, has failed, or its record has expired.")
             .Produces<ActivityResponse>();
         activities.MapPost("/{activityId}/cancel", CancelAsync).WithName("cancelActivity")
             .WithSummary("Cancel a running activity")
             .WithDescription(
-                "Ends the activity's running statement, whichever replica runs it, and waits for that: it answers `cancelled` where "
-                + "nothing of it was kept, `completed` where the cancel came too late. The request that is cancelled is answered "
-                + "with 422 `cancelled`, which engines don't retry; sent again, the activity runs anew.")
+                "Ends the activity's running statement, on whichever replica it runs, and waits for that. Returns `cancelled` if it had "
+                + "no effect, or `completed` if the cancel came too late. The cancelled request gets 422 `cancelled`, which engines "
+                + "don't retry. If it is sent again, the activity runs again.")
             .Produces<ActivityResponse>();
     }
 

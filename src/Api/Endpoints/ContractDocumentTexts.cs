@@ -21,18 +21,17 @@ internal static class ContractDocumentTexts
         Title = "The Gateway",
         Version = "1",
         Description = """
-            PostgreSQL over HTTP for the activities of workflows. An activity is run at least once, and its effect must
-            happen exactly once: so a write is recorded under its activity ID, in the transaction of its effect, and a
-            request that is sent again is answered from that record, byte for byte. A query can't write, and may be run
-            again freely.
+            Runs PostgreSQL statements for workflow activities, over HTTP. A workflow engine may run an activity several
+            times, and its write must happen exactly once. So the gateway records a write under its activity ID, in the same
+            transaction. If the request is sent again, it gets the recorded answer, byte for byte. A query can't write, and can
+            run again at any time.
 
-            A failure is an RFC 9457 problem of at most 2 KB, and never holds a parameter's value. Its `code` decides its
-            status, and its status whether workflow engines retry: 408, 409, 429 and 5xx are worth a retry, other 4xx are
-            not. A path that is not here is answered with 404 `endpoint_not_found`, another method with 405
-            `method_not_allowed`.
+            An error is an RFC 9457 problem of at most 2 KB, and never contains a parameter's value. Its `code` decides the
+            status. Workflow engines retry 408, 409, 429 and 5xx, and no other 4xx; the statuses follow that. An unknown path
+            gets 404 `endpoint_not_found`, a wrong method 405 `method_not_allowed`.
 
-            The examples run as they stand against the demo data of Development. Swagger UI shows numbers as JavaScript has
-            them, rounded past 15 digits or so: `"numbers": "string"` shows every digit.
+            The examples run against Development's demo data. Swagger UI shows numbers as JavaScript has them, rounded to about
+            15 digits; with `"numbers": "string"` it shows every digit.
             """.ReplaceLineEndings("\n"),
         Contact = new OpenApiContact { Name = "The maintainers of the Gateway" },
     };
@@ -41,24 +40,24 @@ internal static class ContractDocumentTexts
     {
         Type = SecuritySchemeType.Http,
         Scheme = "bearer",
-        Description = "The caller's key, `gw_` and 43 characters; or a token of an issuer that the gateway is told to believe, a signed "
-            + "JWT. A gateway with no caller configured serves its own machine only, and asks for none.",
+        Description = "The caller's key (`gw_` and 43 characters), or a signed JWT of a configured issuer. A gateway without callers serves "
+            + "its own machine only, and needs none.",
     };
 
     /// <summary>Relative to the document's own address, so that it holds behind a proxy's prefix too.</summary>
     public static OpenApiServer Server { get; } =
-        new() { Url = ".", Description = "The gateway that serves this document; http://localhost:8080 unless told otherwise." };
+        new() { Url = ".", Description = "The gateway that serves this document; http://localhost:8080 by default." };
 
     public static IReadOnlyList<OpenApiTag> Tags { get; } =
     [
         new()
         {
             Name = "Statements",
-            Description = "Run one SQL statement, or several as one, in a session and a transaction of their own.",
+            Description = "Run one SQL statement, or several in one transaction.",
         },
-        new() { Name = "Activities", Description = "What became of an activity, and the end of one that runs." },
-        new() { Name = "Probes", Description = "Whether the gateway lives, has started and can serve." },
-        new() { Name = "Metrics", Description = "What the gateway measures." },
+        new() { Name = "Activities", Description = "Get an activity's status, and cancel it." },
+        new() { Name = "Probes", Description = "Health checks." },
+        new() { Name = "Metrics", Description = "Metrics for Prometheus." },
     ];
 
     public static IReadOnlyDictionary<string, OpenApiParameter> Parameters { get; } =
@@ -68,15 +67,15 @@ internal static class ContractDocumentTexts
             {
                 Name = StatementEndpoints.IdempotencyKey,
                 In = ParameterLocation.Header,
-                Description = "The activity's tag, in place of `activityId` or equal to it: bare, or quoted as in the IETF "
-                    + "draft. One of the two is required.",
+                Description = "The activity ID, instead of `activityId` or equal to it; plain, or quoted as in the IETF draft. One of the two is "
+                    + "required.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1 },
             },
             [TraceParent] = new()
             {
                 Name = TraceParent,
                 In = ParameterLocation.Header,
-                Description = "The W3C trace that the request belongs to; without it the gateway begins one.",
+                Description = "The W3C trace of the request; without it the gateway starts one.",
                 Schema = TraceParentSchema(),
             },
             [ActivityId] = new()
@@ -84,7 +83,7 @@ internal static class ContractDocumentTexts
                 Name = ActivityId,
                 In = ParameterLocation.Path,
                 Required = true,
-                Description = "The activity's ID, percent-encoded, its slashes too: `wf-7f3%2Fcharge-card`.",
+                Description = "The activity ID, percent-encoded, including its slashes: `wf-7f3%2Fcharge-card`.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = 255, Pattern = "^[!-~]+$" },
                 Example = "wf-7f3/charge-card",
             },
@@ -92,7 +91,7 @@ internal static class ContractDocumentTexts
             {
                 Name = Connection,
                 In = ParameterLocation.Query,
-                Description = "The connection that the activity runs on: the same ID on another is another activity.",
+                Description = "The connection of the activity. The same ID on another connection is another activity.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, Default = GatewayOptions.DefaultConnection },
             },
         };
@@ -107,7 +106,7 @@ internal static class ContractDocumentTexts
         },
         ["Server-Timing"] = new()
         {
-            Description = "Where the time went, in milliseconds: read, queue, connect, execute, commit, answer, and total.",
+            Description = "The duration of each stage in milliseconds: read, queue, connect, execute, commit, answer, and total.",
             Schema = new OpenApiSchema { Type = JsonSchemaType.String },
             Example = "read;dur=0.21, queue;dur=0.004, connect;dur=0.02, execute;dur=0.9, commit;dur=0.1, total;dur=1.3",
         },
@@ -119,8 +118,8 @@ internal static class ContractDocumentTexts
         },
         [Challenge] = new()
         {
-            Description = "What is asked for (RFC 6750): `Bearer`, with `error=\"invalid_token\"` where a credential came that is "
-                + "no caller's.",
+            Description = "The authentication scheme (RFC 6750): `Bearer`, with `error=\"invalid_token\"` if the request has a credential that is "
+                + "not valid.",
             Required = true,
             Schema = new OpenApiSchema { Type = JsonSchemaType.String },
             Example = "Bearer error=\"invalid_token\"",

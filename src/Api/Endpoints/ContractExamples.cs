@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Gateway.Api.Callers;
 using Gateway.Api.Errors;
 using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
@@ -358,7 +359,9 @@ internal static class ContractExamples
         },
         new(ProblemCode.ReadOnly, "cannot execute UPDATE in a read-only transaction")
         { Refusal = new PostgresRefusal(Npgsql.PostgresErrorCodes.ReadOnlySqlTransaction) },
-        new(ProblemCode.DuplicateColumn, "Two columns are named \"id\": give one of them an alias, or ask for rows as arrays."),
+        new(
+            ProblemCode.DuplicateColumn,
+            "Two columns are named \"id\", and a JSON object can't hold both. Rename one with AS, or send \"rowFormat\": \"array\"."),
         new(ProblemCode.ResultTooLarge, "The result is larger than 4194304 bytes (Gateway__ResponseLimitBytes)."),
         new(ProblemCode.ExpectationFailed, "The request expects a row count of 1 and the statement has 0; it was rolled back."),
         ActivityJournal.Mismatch(),
@@ -379,8 +382,8 @@ internal static class ContractExamples
             "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same request again, "
             + "under the same activity ID: it is answered with its record, or takes effect then.")
         { Committed = Committed.Unknown },
-        new(ProblemCode.DeadlineExceeded, "The budget of 5000 ms was spent while running the statement."),
-        new(ProblemCode.Internal, "The gateway met a fault of its own; its log has it under the trace ID.")
+        new(ProblemCode.DeadlineExceeded, Deadline.Describe(TimeSpan.FromSeconds(5), "running the statement")),
+        new(ProblemCode.Internal, "The gateway has an internal error. Its log has the details under the trace ID.")
         { Committed = Committed.Unknown },
     }.ToDictionary(failure => failure.Code);
 

@@ -19,19 +19,20 @@ internal static class HealthEndpoints
         });
         health.MapGet("/live", () => TypedResults.Json(new Liveness("live"), ContractJson.Default.Liveness))
             .WithName("live")
-            .WithSummary("Whether the gateway lives")
-            .WithDescription("Never asks a database: a restart of the gateway cures none.")
+            .WithSummary("Check that the gateway runs")
+            .WithDescription("It asks no database: restarting the gateway would not help one.")
             .Produces<Liveness>();
         health.MapGet("/startup", () => TypedResults.Json(new Liveness("started"), ContractJson.Default.Liveness))
             .WithName("startup")
-            .WithSummary("Whether the gateway has started")
-            .WithDescription("It listens only once every connection has been reached, so any answer says yes.")
+            .WithSummary("Check that the gateway has started")
+            .WithDescription("The gateway listens only after it has reached every connection, so any answer means yes.")
             .Produces<Liveness>();
         health.MapGet("/ready", Ready).WithName("ready")
-            .WithSummary("Whether the gateway can serve")
+            .WithSummary("Check that the gateway can serve")
             .WithDescription(
-                "Says for each connection whether its server can be reached, from checks made beforehand. 200 while one "
-                + "can be: `degraded` where others can't. Once the gateway was told to stop it is `draining`, and serves for a while still.")
+                "Returns for each connection whether its server can be reached, from checks made in the background. The status is 200 "
+                + "while one connection can be reached; `degraded` means that others can't. `draining` means that the gateway was told "
+                + "to stop and still serves for a while.")
             .Produces<Readiness>()
             .Produces<Readiness>(StatusCodes.Status503ServiceUnavailable);
     }

@@ -10,10 +10,10 @@ internal static class MetricsEndpoint
     public static void MapMetrics(this IEndpointRouteBuilder routes) => routes.MapGet(MetricsPage.Path, Answer)
         .WithName("metrics")
         .WithTags("Metrics")
-        .WithSummary("What the gateway measures")
+        .WithSummary("Get metrics")
         .WithDescription(
-            "In Prometheus's text format, or in OpenMetrics where `Accept` asks for it; docs/operations.md lists it all. No label has "
-            + "anything that a caller sent.")
+            "Returns Prometheus's text format, or OpenMetrics if `Accept` asks for it. docs/operations.md lists the metrics. No label "
+            + "contains anything that a caller sent.")
         .Produces<string>(StatusCodes.Status200OK, "text/plain");
 
     private static Task Answer(HttpContext http, MetricsPage page)

@@ -42,7 +42,7 @@ internal sealed partial class ProblemMiddleware(
         {
             Fault(error);
             await AnswerAsync(http, new Failure(
-                ProblemCode.Internal, "The gateway met a fault of its own; its log has it under the trace ID.", error)
+                ProblemCode.Internal, "The gateway has an internal error. Its log has the details under the trace ID.", error)
             { Committed = Committed.Unknown });
         }
     }

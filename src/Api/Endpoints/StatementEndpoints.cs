@@ -20,28 +20,28 @@ internal static class StatementEndpoints
     {
         var statements = routes.MapGroup("/v1").RequireCaller().WithTags("Statements");
         statements.MapPost("/query", QueryAsync).WithName("query")
-            .WithSummary("Run a statement that reads")
+            .WithSummary("Run a query")
             .WithDescription(
-                "Runs one statement in a READ ONLY transaction, by PostgreSQL's own word: it may be sent again freely. The header "
-                + "`Accept` chooses the form of the answer: `application/json` is whole, up to the response limit; "
-                + "`application/x-ndjson` and `text/csv` are streamed, of any size. Of NDJSON the first line is `{\"columns\": …}`, then "
-                + "there is a line for each row, and last `{\"end\": {\"rowCount\": n, \"truncated\": false}}`, or `{\"error\": …}` with a "
-                + "problem: a stream without its last line is incomplete. CSV is cut off by a late error.")
+                "Runs one statement in a READ ONLY transaction, so it can be sent again at any time. The header `Accept` chooses the "
+                + "format of the answer: `application/json` is complete, up to the response limit; `application/x-ndjson` and "
+                + "`text/csv` are streamed, in any size. NDJSON begins with the line `{\"columns\": …}` and has a line for each row. Its "
+                + "last line is `{\"end\": {\"rowCount\": n, \"truncated\": false}}`, or `{\"error\": …}` with a problem; a stream "
+                + "without one of them is incomplete. A late error cuts CSV off.")
             .Produces<QueryResponse>();
         statements.MapPost("/execute", ExecuteAsync).WithName("execute")
-            .WithSummary("Run a statement that may write")
+            .WithSummary("Run a statement that may write, exactly once")
             .WithDescription(
-                "Runs one statement in a transaction, which is committed where it succeeds and its answer can be given. The "
-                + "answer is recorded under the activity's ID in the same transaction: the same request under the same ID, "
-                + "however often and however concurrently it is sent, has one effect and one answer. A request that fails "
-                + "leaves nothing, and may be sent again.")
+                "Runs one statement in a transaction, and commits it if the statement succeeds and its answer can be returned. The "
+                + "answer is recorded under the activity ID in the same transaction. The same request with the same ID has one "
+                + "effect and one answer, however often it is sent and even at the same time. A failed request has no effect and "
+                + "can be sent again.")
             .Produces<StatementResponse>();
         statements.MapPost("/transaction", TransactionAsync).WithName("transaction")
             .WithSummary("Run several statements, all or nothing")
             .WithDescription(
-                "Runs the statements in one transaction, recorded as an execute is. A parameter may be a value of an earlier "
-                + "statement's result. A transaction that loses against a concurrent one (SQLSTATE 40001, 40P01) is run again as "
-                + "a whole, a few times.")
+                "Runs the statements in one transaction, exactly once. A parameter can be a value from an earlier statement's result. "
+                + "If the transaction conflicts with a concurrent one (SQLSTATE 40001 or 40P01), the gateway runs all of it again, a "
+                + "few times.")
             .Produces<TransactionResponse>();
     }
 

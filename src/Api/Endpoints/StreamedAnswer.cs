@@ -47,7 +47,7 @@ internal sealed class StreamedAnswer : IDisposable
         {
             // Its last line may be on its way, and there is none after that.
             Rows.GiveUp();
-            throw deadline.Ended("answering", error);
+            throw deadline.Ended("sending the answer", error);
         }
     }
 

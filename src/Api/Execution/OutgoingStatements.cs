@@ -88,7 +88,7 @@ internal sealed class OutgoingStatements(
         while (!AreAllSent && TryMake(call.Statements[_sent.Count]) is { } statement)
         {
             if (deadline.Token.IsCancellationRequested)
-                throw deadline.Ended("making the statements of earlier results");
+                throw deadline.Ended("resolving $ref parameters");
             if (statement.Check is { } check)
                 commands.AddRange(check.Commands);
             if (statement.FollowsLook)

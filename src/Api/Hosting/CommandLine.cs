@@ -30,8 +30,10 @@ internal static class CommandLine
         TakeSettings(root);
         // A setting may begin with "@".
         var line = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        // Before the parser's own errors, which don't name a command that is misspelt.
+        SettingsOf(line);
         if (line.Errors.Count > 0)
-            throw new StartupException([.. line.Errors.Select(error => error.Message), "--help shows how the command is used."]);
+            throw new StartupException($"{string.Join(' ', line.Errors.Select(error => error.Message))} --help shows how the command is used.");
         // Signals are the gateway's own business: it answers what it has before it goes.
         return await line.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     }

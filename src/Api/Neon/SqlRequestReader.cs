@@ -50,7 +50,7 @@ internal sealed class SqlRequestReader
             return new SqlRequest([ReadQuery(body, "")!], IsBatch: false);
         if (!JsonText.TryGetMember(body, "queries", out var queries) || queries.ValueKind != JsonValueKind.Array)
         {
-            _fields.Fault("", "The body is {\"query\": \"SELECT 1\", \"params\": []}, or {\"queries\": […]} for a batch of such.");
+            _fields.Fault("", "The body must be {\"query\": \"SELECT 1\", \"params\": []}, or {\"queries\": […]} for a batch of such.");
             return new SqlRequest([], IsBatch: false);
         }
         if (queries.GetArrayLength() > MostQueries)
@@ -66,7 +66,7 @@ internal sealed class SqlRequestReader
     {
         if (query.ValueKind != JsonValueKind.Object || !JsonText.TryGetMember(query, "query", out var text))
         {
-            _fields.Fault(pointer, "A query is an object such as {\"query\": \"SELECT $1\", \"params\": [\"x\"]}.");
+            _fields.Fault(pointer, "A query must be an object such as {\"query\": \"SELECT $1\", \"params\": [\"x\"]}.");
             return null;
         }
         var before = _faults.Count;
@@ -79,7 +79,7 @@ internal sealed class SqlRequestReader
             if (given.ValueKind == JsonValueKind.Array)
                 parameters = given;
             else
-                _fields.Fault($"{pointer}/params", "params is an array.");
+                _fields.Fault($"{pointer}/params", "params must be an array.");
         }
         if (_fields.ReadString(text, new JsonPointer(pointer, "query")) is not { } sql || _faults.Count > before)
             return null;

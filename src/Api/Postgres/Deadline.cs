@@ -49,8 +49,15 @@ internal sealed class Deadline : IDisposable
         ? new CallerLeftException(cause)
         : new Failure(
             ProblemCode.DeadlineExceeded,
-            $"The budget of {_budget.TotalMilliseconds:0} ms was spent {doing}; a larger timeoutMs, or Gateway__DefaultTimeoutMs, allows more.",
+            Describe(_budget, doing),
             cause);
+
+    /// <summary>Says what a deadline ended.</summary>
+    /// <param name="budget">The whole budget.</param>
+    /// <param name="doing">What was going on, as in "waiting for a session".</param>
+    public static string Describe(TimeSpan budget, string doing) =>
+        $"The request did not finish within timeoutMs ({budget.TotalMilliseconds:0} ms). At its end the gateway was {doing}. "
+        + "A larger timeoutMs, or Gateway__DefaultTimeoutMs, gives it more time.";
 
     public void Dispose()
     {

@@ -65,8 +65,8 @@ internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Num
             {
                 throw new Failure(
                     ProblemCode.DuplicateColumn,
-                    $"Two columns are named \"{column.Name}\", which an object can't hold: "
-                    + "name one anew with AS, or ask for \"rowFormat\": \"array\".");
+                    $"Two columns are named \"{column.Name}\", and a JSON object can't hold both. Rename one with AS, or send "
+                    + "\"rowFormat\": \"array\".");
             }
         }
     }

@@ -25,7 +25,7 @@ internal static class DeclaredTypes
                 return ReadPositional(elements, sql, pointer, faults);
             default:
                 faults.Add(new RequestFault(
-                    pointer, "parameterTypes has the shape of parameters: an array for $1…$n or an object for :name, of types' names or null."));
+                    pointer, "parameterTypes must have the form of parameters: an array for $1…$n or an object for :name, of type names or null."));
                 return [];
         }
     }
@@ -36,8 +36,8 @@ internal static class DeclaredTypes
         {
             faults.Add(new RequestFault(
                 pointer,
-                "parameterTypes has a name for each placeholder, or null to leave it to the server: "
-                + $"{elements.GetArrayLength()} for {sql.PlaceholderCount} were given."));
+                $"parameterTypes must have an entry for each placeholder: it has {elements.GetArrayLength()}, and the statement has "
+                + $"{sql.PlaceholderCount} placeholders. An entry is a type name, or null to let PostgreSQL infer the type."));
             return [];
         }
         return [.. elements.EnumerateArray().Select((type, index) => ReadName(type, new JsonPointer(pointer, index.ToString()), faults))];
@@ -69,7 +69,7 @@ internal static class DeclaredTypes
             return null;
         if (type.ValueKind == JsonValueKind.String && JsonText.TryRead(type, out var name, out _) && name.Length > 0)
             return name;
-        faults.Add(pointer, "The name of a PostgreSQL type is wanted, such as \"bigint\" or \"jsonb[]\", or null.");
+        faults.Add(pointer, "A type must be the name of a PostgreSQL type, such as \"bigint\" or \"jsonb[]\", or null.");
         return null;
     }
 }

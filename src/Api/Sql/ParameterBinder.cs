@@ -38,7 +38,7 @@ internal static class ParameterBinder
             { ValueKind: JsonValueKind.Object } fields => BindNamed(text, fields, pointer, reading),
             { ValueKind: JsonValueKind.Array } elements => BindPositional(text, elements, pointer, reading),
             null or { ValueKind: JsonValueKind.Null } => BindNothing(text, pointer, faults),
-            _ => Fault(faults, pointer, "parameters is an array for $1…$n or an object for :name."),
+            _ => Fault(faults, pointer, "parameters must be an array for $1…$n or an object for :name."),
         };
         return new BoundStatement(text, values, references)
         {
@@ -50,7 +50,7 @@ internal static class ParameterBinder
     private static ParameterValue[] BindNothing(SqlText text, string pointer, RequestFaults faults) =>
         text.PlaceholderCount == 0
             ? []
-            : Fault(faults, pointer, CountFault(text.PlaceholderCount, 0));
+            : Fault(faults, pointer, CountFault(text, 0));
 
     private static ParameterValue[] BindPositional(
         SqlText text, JsonElement elements, string pointer, Reading reading)
@@ -60,7 +60,7 @@ internal static class ParameterBinder
         if (count > SqlText.MaxPlaceholders)
             return Fault(faults, pointer, TooMany);
         if (count != text.PlaceholderCount)
-            return Fault(faults, pointer, CountFault(text.PlaceholderCount, count));
+            return Fault(faults, pointer, CountFault(text, count));
         foreach (var unused in text.UnusedPositions)
             faults.Add(new JsonPointer(pointer, (unused - 1).ToString()), $"The statement has no placeholder ${unused}.");
 
@@ -115,8 +115,30 @@ internal static class ParameterBinder
         return values;
     }
 
-    private static string CountFault(int placeholders, int parameters) =>
-        $"The statement has {Count(placeholders, "placeholder")} and the request {Count(parameters, "parameter")}.";
+    private static string CountFault(SqlText text, int parameters)
+    {
+        var fault = $"The statement has {Count(text.PlaceholderCount, "placeholder")}, and the request has {Count(parameters, "parameter")}.";
+        return text.PlaceholderCount < parameters && FindForeignPlaceholder(text.Text) is { } foreign
+            ? $"{fault} \"{foreign}\" is not a placeholder here; write $1 or :name."
+            : fault;
+    }
+
+    /// <summary>Returns the first placeholder of another driver's in a statement: <c>%s</c>, <c>%(</c> or <c>?</c>; null if there is none.</summary>
+    private static string? FindForeignPlaceholder(string sql)
+    {
+        var lexer = new SqlLexer(sql, PlaceholderStyle.Positional);
+        for (var percentEnd = -1; lexer.Next();)
+        {
+            if (lexer.IsSymbol('?'))
+                return "?";
+            if (lexer.Start == percentEnd && lexer.IsWord("S"))
+                return "%s";
+            if (lexer.Start == percentEnd && lexer.IsSymbol('('))
+                return "%(name)s";
+            percentEnd = lexer.IsSymbol('%') ? lexer.End : -1;
+        }
+        return null;
+    }
 
     private static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 

@@ -11,7 +11,7 @@ public sealed class CommandLineTests
     [InlineData("\"instal\" is neither a command nor a setting", "journal", "install", "instal")]
     [InlineData("Required command was not provided", "journal")]
     [InlineData("Required command was not provided", "key")]
-    [InlineData("Required command was not provided", "key", "neu")]
+    [InlineData("\"neu\" is neither a command nor a setting", "key", "neu")]
     [InlineData("\"well\" is neither a command nor a setting", "healthcheck", "well")]
     [InlineData("\"ready\" is neither a command nor a setting", "healthcheck", "live", "ready")]
     [InlineData("key new takes no settings", "key", "new", "--DSN=x")]
