@@ -3,12 +3,14 @@ using System.ComponentModel;
 namespace Gateway.Api.Configuration;
 
 /// <summary>
-/// Binds a section of the configuration to options. .NET's binder ignores a setting that it does not know, and drops a whole
-/// dictionary entry when one value in it has the wrong type; here both are faults.
+/// Binds a section of the configuration to options. .NET's binder ignores a setting that it does not know, and drops a
+/// whole dictionary entry when one value in it has the wrong type; here both are faults.
 /// </summary>
 internal static class OptionsBinder
 {
-    /// <summary>Binds a section. The settings that have a fault keep their defaults, so that the others can still be checked.</summary>
+    /// <summary>
+    /// Binds a section. A setting with a fault keeps its default, so that the others can still be checked.
+    /// </summary>
     /// <param name="section">The section.</param>
     /// <param name="faults">Gets a sentence for each unknown, misplaced or mistyped setting.</param>
     public static T Bind<T>(IConfigurationSection section, List<string> faults)
@@ -16,8 +18,10 @@ internal static class OptionsBinder
     {
         var refused = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         Check(section, typeof(T), faults, refused);
-        var accepted = section.AsEnumerable().Where(setting => setting.Value is not null && !refused.Contains(setting.Key));
-        return new ConfigurationBuilder().AddInMemoryCollection(accepted).Build().GetSection(section.Path).Get<T>() ?? new T();
+        var accepted = section.AsEnumerable()
+            .Where(setting => setting.Value is not null && !refused.Contains(setting.Key));
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(accepted).Build();
+        return configuration.GetSection(section.Path).Get<T>() ?? new T();
     }
 
     private static void Check(IConfigurationSection section, Type type, List<string> faults, HashSet<string> refused)
@@ -39,18 +43,24 @@ internal static class OptionsBinder
         var known = each is null ? type.GetProperties() : [];
         foreach (var setting in section.GetChildren())
         {
-            var found = each
-                ?? known.FirstOrDefault(property => property.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase))?.PropertyType;
+            var found = each ?? known
+                .FirstOrDefault(property => property.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase))
+                ?.PropertyType;
             if (found is null)
-                faults.Add($"{NameOf(setting)} is not a setting; there are {string.Join(", ", known.Select(property => property.Name))}.");
+            {
+                var names = string.Join(", ", known.Select(property => property.Name));
+                faults.Add($"{NameOf(setting)} is not a setting; there are {names}.");
+            }
             else
                 Check(setting, found, faults, refused);
         }
     }
 
-    private static void CheckValue(IConfigurationSection section, Type type, string kind, List<string> faults, HashSet<string> refused)
+    private static void CheckValue(
+        IConfigurationSection section, Type type, string kind, List<string> faults, HashSet<string> refused)
     {
-        faults.AddRange(section.GetChildren().Select(below => $"{NameOf(below)} is not a setting; {NameOf(section)} is."));
+        foreach (var below in section.GetChildren())
+            faults.Add($"{NameOf(below)} is not a setting; {NameOf(section)} is.");
         // An empty value leaves an optional setting unset.
         if (section.Value is not { } value || (value.Length == 0 && Nullable.GetUnderlyingType(type) is not null)
             || TypeDescriptor.GetConverter(type).IsValid(value))

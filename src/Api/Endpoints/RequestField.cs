@@ -8,7 +8,7 @@ namespace Gateway.Api.Endpoints;
 /// <summary>Reads a field's value into a reader, and reports what is wrong with it as a fault.</summary>
 internal delegate void ReadField<in TReader>(TReader reader, JsonElement value, JsonPointer pointer);
 
-/// <summary>Declares a field of a request: the one place that has its name, its operations, its reader and its part in the hash.</summary>
+/// <summary>Declares a field of a request: its name, its operations, its reader and its part in the hash.</summary>
 /// <param name="Name">The name of the field in the body.</param>
 /// <param name="Hash">How the field counts in the request's hash.</param>
 /// <param name="Read">Reads the value.</param>
@@ -69,7 +69,8 @@ internal sealed class FieldChoice<T>(params (string Word, T Meaning)[] choices)
             if (JsonText.Is(value, word))
                 return meaning;
         }
-        fields.Fault(pointer, $"{pointer.Name} must be {string.Join(" or ", choices.Select(choice => $"\"{choice.Word}\""))}.");
+        var words = string.Join(" or ", choices.Select(choice => $"\"{choice.Word}\""));
+        fields.Fault(pointer, $"{pointer.Name} must be {words}.");
         return Default;
     }
 }

@@ -5,37 +5,46 @@ using Gateway.Api.Endpoints;
 namespace Gateway.Api.Hosting;
 
 /// <summary>
-/// Reads the command line: a command with its options, and settings as <c>--NAME=VALUE</c>. Without a command it serves.
+/// Reads the command line: a command with its options, and settings as <c>--NAME=VALUE</c>. Without a command the
+/// gateway serves.
 /// </summary>
 internal static class CommandLine
 {
-    /// <summary>The first parts of the names of settings. .NET's own are among them, since hosts and Kestrel read them.</summary>
+    /// <summary>The first parts of the settings' names. .NET's host and Kestrel read some of them.</summary>
     private static readonly string[] Roots =
     [
-        "DSN", "ADMIN_DSN", "Gateway", "Serilog", "Kestrel", "urls", "HTTP_PORTS", "environment", "contentRoot", "applicationName",
+        "DSN", "ADMIN_DSN", "Gateway", "Serilog", "Kestrel", "urls", "HTTP_PORTS", "environment", "contentRoot",
+        "applicationName",
     ];
 
     /// <summary>Runs a command line.</summary>
     /// <returns>The exit code.</returns>
-    /// <exception cref="StartupException">The gateway can't start, or the command can't be run; a sentence for each fault.</exception>
+    /// <exception cref="StartupException">
+    /// The gateway can't start, or the command can't be run; a sentence for each fault.
+    /// </exception>
     public static async Task<int> RunAsync(string[] args)
     {
         var root = new RootCommand(
-            "Runs PostgreSQL statements for workflow activities, over HTTP. Without a command it serves until it is stopped. "
-            + "Any setting can be given as --NAME=VALUE; the README lists them.")
+            "Runs PostgreSQL statements for workflow activities, over HTTP. Without a command it serves until it is "
+            + "stopped. Any setting can be given as --NAME=VALUE; the README lists them.")
         {
             KeyCommand.Create(), JournalCommand.Create(), HealthcheckCommand.Create(), CreateOpenApi(),
         };
         root.SetAction(line => Program.ServeAsync(SettingsOf(line)));
         TakeSettings(root);
-        // A setting may begin with "@".
-        var line = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
-        // Before the parser's own errors, which don't name a command that is misspelt.
+        // An argument that begins with "@" is not the name of a file with more arguments.
+        var line = root.Parse(
+            args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        // Checked first: the parser's own errors don't name a misspelt command.
         SettingsOf(line);
         if (line.Errors.Count > 0)
-            throw new StartupException($"{string.Join(' ', line.Errors.Select(error => error.Message))} --help shows how the command is used.");
-        // Signals are the gateway's own business: it answers what it has before it goes.
-        return await line.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        {
+            var errors = string.Join(' ', line.Errors.Select(error => error.Message));
+            throw new StartupException($"{errors} --help shows how the command is used.");
+        }
+        // The gateway handles signals itself, so that it can finish the requests that it has.
+        return await line.InvokeAsync(
+            new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     }
 
     /// <summary>Returns the settings of a command line, as .NET's configuration reads them.</summary>
@@ -50,22 +59,34 @@ internal static class CommandLine
             var end = token.IndexOf('=', StringComparison.Ordinal);
             var name = end < 0 ? token : token[..end];
             if (!name.StartsWith("--", StringComparison.Ordinal))
-                faults.Add($"{Describe(token)} is neither a command nor a setting. --help lists the commands; a setting is --NAME=VALUE.");
+            {
+                faults.Add(
+                    $"{ShowWord(token)} is neither a command nor a setting. --help lists the commands; a setting is "
+                    + "--NAME=VALUE.");
+            }
             else if (!IsSetting(name[2..]))
             {
                 faults.Add(
-                    $"{name} is neither an option nor a setting. --help lists the options, and the README the settings, as in "
-                    + "--Gateway:BodyLimitBytes=1048576.");
+                    $"{ShowName(name)} is neither an option nor a setting. --help lists the options, and the README the "
+                    + "settings, as in --Gateway:BodyLimitBytes=1048576.");
             }
             else if (end < 0 && (++i == tokens.Count || tokens[i].StartsWith("--", StringComparison.Ordinal)))
-                faults.Add($"{name} has no value; write {name}=VALUE.");
+                faults.Add($"{ShowName(name)} has no value; write {ShowName(name)}=VALUE.");
         }
         return faults.Count == 0 ? [.. tokens] : throw new StartupException(faults);
     }
 
-    /// <summary>Shows a word that was meant as a command. Anything else may be a DSN with its password.</summary>
-    private static string Describe(string token) =>
-        token.Length <= 32 && token.All(character => char.IsAsciiLetter(character) || character == '-') ? $"\"{token}\"" : "An argument";
+    /// <summary>Shows a misspelt command. Anything else may be a DSN with its password, and is not shown.</summary>
+    private static string ShowWord(string token) =>
+        token.Length <= 32 && token.All(character => char.IsAsciiLetter(character) || character == '-')
+            ? $"\"{token}\""
+            : "An argument";
+
+    /// <summary>Shows the name of an option or a setting. A name with any other character may be a DSN.</summary>
+    private static string ShowName(string name) =>
+        name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or ':' or '.')
+            ? name
+            : "An argument";
 
     private static bool IsSetting(string name) =>
         name.StartsWith("OTEL_", StringComparison.Ordinal)
@@ -81,8 +102,11 @@ internal static class CommandLine
 
     private static Command CreateOpenApi()
     {
-        var command = new Command("openapi", "Prints the OpenAPI document as YAML. It needs no settings and no database.");
-        command.SetAction(line => SettingsOf(line) is [] ? ContractDocument.PrintAsync() : throw new StartupException("openapi takes no settings."));
+        var command = new Command(
+            "openapi", "Prints the OpenAPI document as YAML. It needs no settings and no database.");
+        command.SetAction(line => SettingsOf(line) is []
+            ? ContractDocument.PrintAsync()
+            : throw new StartupException("openapi takes no settings."));
         return command;
     }
 }

@@ -12,7 +12,8 @@ internal sealed class FieldHash
     public static readonly FieldHash Included = new();
 
     /// <summary>Includes an array of objects, whose own fields are hashed by <see cref="Elements"/>.</summary>
-    public static FieldHash IncludedByElement(IReadOnlyDictionary<string, FieldHash> elements) => new() { Elements = elements };
+    public static FieldHash IncludedByElement(IReadOnlyDictionary<string, FieldHash> elements) =>
+        new() { Elements = elements };
 
     /// <summary>Includes the field unless it has its default, so that a default is hashed like an absent field.</summary>
     public static FieldHash IncludedUnless(Func<JsonElement, bool> isDefault) => new() { IsDefault = isDefault };

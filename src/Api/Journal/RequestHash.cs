@@ -8,29 +8,28 @@ using Gateway.Api.Json;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// Identifies what a request asks for. The journal stores it beside the answer; a later request with the same activity ID must
-/// have an equal hash. It does not depend on the order of an object's members, on whitespace or escapes, or on whether a default is
-/// written out. The digits of a number count, because PostgreSQL gets them.
+/// Identifies what a request asks for. The journal stores it beside the answer; a later request with the same activity ID
+/// must have an equal hash. It does not depend on the order of an object's members, on whitespace or escapes, or on
+/// whether a default is written out. The digits of a number count, because PostgreSQL gets them.
 /// </summary>
 /// <remarks>
-/// The format is fixed by docs/compatibility.md and by golden vectors in RequestHashTests, because records outlive the gateway's
-/// version. A hash is one byte for its version and the SHA-256 of the request in <see cref="Canonical"/> form.
+/// The format is fixed by docs/compatibility.md and by golden vectors in RequestHashTests, because records outlive the
+/// gateway's version. A hash is one byte for its version and the SHA-256 of the request in <see cref="Canonical"/> form.
 /// </remarks>
 internal sealed class RequestHash
 {
     /// <summary>The version of the hashes that this gateway stores.</summary>
     private const byte Version = 2;
 
-    private readonly byte[] _hash;
     private readonly byte[] _version1;
 
-    private RequestHash(byte[] hash, byte[] version1) => (_hash, _version1) = (hash, version1);
+    private RequestHash(byte[] bytes, byte[] version1) => (Bytes, _version1) = (bytes, version1);
 
     /// <summary>Gets the 33 bytes to store.</summary>
-    public byte[] Bytes => _hash;
+    public byte[] Bytes { get; }
 
     /// <summary>Returns whether a stored hash, of this version or an earlier one, is of the same request.</summary>
-    public bool Matches(ReadOnlySpan<byte> stored) => stored.SequenceEqual(_hash) || stored.SequenceEqual(_version1);
+    public bool Matches(ReadOnlySpan<byte> stored) => stored.SequenceEqual(Bytes) || stored.SequenceEqual(_version1);
 
     /// <summary>Computes the hash of a request.</summary>
     /// <param name="operation">The operation's tag. It is stored, so it never changes.</param>
@@ -51,8 +50,9 @@ internal sealed class RequestHash
     }
 
     /// <summary>
-    /// Writes values so that equal ones have equal bytes: a letter for the kind, then the content. Text has its length in bytes
-    /// (four bytes, big-endian) before it, and an object or an array has an <c>e</c> behind it, so no two values share their bytes.
+    /// Writes values so that equal ones have equal bytes: a letter for the kind, then the content. A text begins with its
+    /// length in bytes (four bytes, big-endian), and an object or an array ends with <c>e</c>, so two different values
+    /// never have equal bytes.
     /// </summary>
     private readonly struct Canonical(PooledBuffer output)
     {
@@ -133,9 +133,11 @@ internal sealed class RequestHash
             output.Write(text);
         }
 
-        /// <summary>Sorts members by name. Two members of one name, which JSON allows inside a value, keep their order.</summary>
-        private static IEnumerable<(string Name, JsonElement Value)> Sorted(JsonElement fields) =>
-            fields.EnumerateObject().Select(member => (Name: NameOf(member), member.Value)).OrderBy(member => member.Name, StringComparer.Ordinal);
+        /// <summary>Sorts members by name. Members with equal names, which a value may have, keep their order.</summary>
+        private static IEnumerable<(string Name, JsonElement Value)> Sorted(JsonElement fields) => fields
+            .EnumerateObject()
+            .Select(member => (Name: NameOf(member), member.Value))
+            .OrderBy(member => member.Name, StringComparer.Ordinal);
 
         /// <summary>Decodes a member's name; returns it as it was written when it has a lone surrogate.</summary>
         private static string NameOf(JsonProperty member) => JsonText.TryReadName(member, out var name)

@@ -189,13 +189,13 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
 
     private async Task CutShortAsync(Func<Task> read)
     {
-        // On a thread of its own: Npgsql returns only when it has to wait, and on a busy machine more rows may be there each time.
-        // Of an endless result it read on for seconds, and the deadline was not looked at.
+        // On another thread: Npgsql's method returns only when it has to wait for data. On a busy machine there may always
+        // be more rows; it then kept this thread for seconds, past the deadline.
         var reading = Task.Run(read);
         if (await Task.WhenAny(reading, Task.Delay(LeftOver, clock)) != reading)
         {
             _cancelSent = true;
-            // None of the signals may have reached the server in time; nothing else would end what runs before the deadline does.
+            // Again, if none of the signals reached the server: otherwise the statement runs until the deadline.
             while (!await watchdog.EndAsync(backend, reading) && !Abandoning.IsCancellationRequested)
             {
             }

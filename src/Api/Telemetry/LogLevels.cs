@@ -7,16 +7,18 @@ internal static class LogLevels
 {
     private const string Section = "Serilog:MinimumLevel";
 
-    /// <summary>Adds a sentence for each level that is none.</summary>
+    /// <summary>Adds a fault for each level that Serilog does not know.</summary>
     public static void Check(IConfiguration configuration, List<string> faults)
     {
+        var names = Enum.GetNames<LogEventLevel>();
         var section = configuration.GetSection(Section);
-        foreach (var level in section.GetSection("Override").GetChildren().Append(section).Append(section.GetSection("Default")))
+        foreach (var level in (IConfigurationSection[])
+            [section, section.GetSection("Default"), .. section.GetSection("Override").GetChildren()])
         {
-            if (level.Value is { } value && !Enum.GetNames<LogEventLevel>().Contains(value, StringComparer.OrdinalIgnoreCase))
+            if (level.Value is { } value && !names.Contains(value, StringComparer.OrdinalIgnoreCase))
             {
                 faults.Add(
-                    $"{level.Path.Replace(":", "__")} is \"{value}\": it must be one of {string.Join(", ", Enum.GetNames<LogEventLevel>())}.");
+                    $"{level.Path.Replace(":", "__")} is \"{value}\": it must be one of {string.Join(", ", names)}.");
             }
         }
     }

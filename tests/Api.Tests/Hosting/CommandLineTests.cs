@@ -25,6 +25,8 @@ public sealed class CommandLineTests
     [InlineData("--urls has no value", "--urls", "--DSN=x")]
     [InlineData("An argument is neither a command nor a setting", "postgresql://me:secret@db/app")]
     [InlineData("An argument is neither a command nor a setting", "@secret")]
+    [InlineData("An argument is neither an option nor a setting", "--postgresql://me:secret@db/app")]
+    [InlineData("An argument has no value", "--DSN:postgresql://me:secret@db/app")]
     [InlineData("An argument is neither a command nor a setting", "-x", "secret.txt")]
     public async Task InvalidCommandLine_EndsTheStart(string said, params string[] args)
     {
