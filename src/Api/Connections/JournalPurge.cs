@@ -1,4 +1,5 @@
 using Gateway.Api.Configuration;
+using Gateway.Api.Errors;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -39,9 +40,9 @@ internal sealed partial class JournalPurge(
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
-            // The next round comes soon enough; that the server is gone is readiness's to say.
+            // The next round comes soon. Readiness reports a server that is gone.
             metrics.PurgeFailed(connection.Name);
-            PurgeFailed(connection.Name, error.Message);
+            PurgeFailed(connection.Name, PostgresFailure.ReasonOf(error) ?? error.GetType().Name);
         }
     }
 

@@ -27,7 +27,7 @@ internal sealed class StreamedAnswer : IDisposable
         _record = record;
         _contentType = form == AnswerForm.Csv ? $"{AnswerForms.Csv}; charset=utf-8; header=present" : $"{AnswerForms.Ndjson}; charset=utf-8";
         var held = new PooledBuffer(int.MaxValue, memory: record.Memory);
-        RowWriter writer = form == AnswerForm.Csv
+        ResultWriter writer = form == AnswerForm.Csv
             ? new CsvWriter(held, call.Numbers)
             : new NdjsonWriter(held, call.Statements[0].RowFormat, call.Numbers);
         Rows = new RowStream(writer, SendAsync);

@@ -72,7 +72,7 @@ internal static class PostgresFailure
     /// <summary>The server can't be reached, or does not let the gateway in: the caller's SQL has not run.</summary>
     public static Failure Unreachable(NpgsqlException error, string connection) => new(
         ProblemCode.DatabaseUnavailable,
-        $"The server of connection \"{connection}\" can't be reached at present{Reason(error)}.",
+        $"The server of connection \"{connection}\" can't be reached at present{(ReasonOf(error) is { } reason ? $" ({reason})" : "")}.",
         error)
     { Refusal = error is PostgresException refusal ? new PostgresRefusal(refusal.SqlState) : null };
 
@@ -82,13 +82,16 @@ internal static class PostgresFailure
         $"The session on connection \"{connection}\" was lost before COMMIT; PostgreSQL rolls it back.",
         error);
 
-    /// <summary>SQLSTATE or socket error only: the rest could hold addresses that callers need not know.</summary>
-    private static string Reason(NpgsqlException error) => error switch
+    /// <summary>
+    /// Returns the SQLSTATE or the socket error, and null if there is neither. The rest of an error's text could hold values
+    /// or addresses.
+    /// </summary>
+    public static string? ReasonOf(Exception error) => error switch
     {
-        PostgresException refusal => $" (SQLSTATE {refusal.SqlState})",
-        { InnerException: System.Net.Sockets.SocketException socket } => $" ({socket.SocketErrorCode})",
-        { InnerException: TimeoutException } => " (timed out)",
-        _ => "",
+        PostgresException refusal => $"SQLSTATE {refusal.SqlState}",
+        { InnerException: System.Net.Sockets.SocketException socket } => socket.SocketErrorCode.ToString(),
+        TimeoutException or { InnerException: TimeoutException } => "timed out",
+        _ => null,
     };
 }
 

@@ -6,52 +6,57 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Execution;
 
-/// <summary>A valid request: the statements of one transaction, and how to run them. What the path takes.</summary>
+/// <summary>A valid request: the statements of one transaction, and how to run them. The input of <see cref="StatementPath"/>.</summary>
 internal sealed record ActivityCall
 {
-    /// <summary>Who asks, with what it may do.</summary>
+    /// <summary>Gets the caller, with its rights.</summary>
     public required Caller Caller { get; init; }
 
-    /// <summary>Who asks for what, where; callers take turns.</summary>
+    /// <summary>Gets the caller, the connection and the activity ID: the key of the activity's record.</summary>
     public required ActivityIdentity Activity { get; init; }
+
     public required IReadOnlyList<StatementCall> Statements { get; init; }
     public required TransactionMode Mode { get; init; }
 
-    /// <summary>Whether the answer is a list of results, or the one statement's.</summary>
+    /// <summary>Gets whether the answer is a list of results, or the result of the one statement.</summary>
     public required bool IsTransaction { get; init; }
 
-    /// <summary>Whether it is a query, which may be answered in part and by a stream.</summary>
+    /// <summary>Gets whether it is a query, whose answer may be truncated or streamed.</summary>
     public required bool IsQuery { get; init; }
 
-    /// <summary>What the numbers are in the answer that a double may not hold.</summary>
+    /// <summary>Gets how the answer has numbers that a double may not hold exactly.</summary>
     public required Numbers Numbers { get; init; }
 
-    /// <summary>What the answer looks like.</summary>
+    /// <summary>Gets the format of a held answer.</summary>
     public AnswerLayout Layout { get; init; } = ContractLayout.Instance;
 
-    /// <summary>The whole budget, from the request's arrival.</summary>
+    /// <summary>Gets the time until the deadline, from the request's arrival.</summary>
     public required TimeSpan Budget { get; init; }
 
     /// <summary>Gets the hash that the activity's record is compared by; null when the activity is not recorded.</summary>
     public RequestHash? RequestHash { get; init; }
 
-    /// <summary>Whether the request says that it has been sent before: most often there is a record then.</summary>
+    /// <summary>Gets whether the request says that it was sent before. Most often there is a record then.</summary>
     public bool IsRetry { get; init; }
 }
 
 /// <summary>One statement of a call.</summary>
 /// <param name="Statement">The statement and its parameters.</param>
-/// <param name="RowFormat">What a row of its answer is.</param>
-/// <param name="ExpectedRowCount">The rows that must be returned or affected, where the request says so.</param>
-/// <param name="MaxRows">The most rows that the answer is to have, where the request says so.</param>
+/// <param name="RowFormat">Whether a row is an object or an array.</param>
+/// <param name="ExpectedRowCount">The number of rows that must be returned or affected; null for any.</param>
+/// <param name="MaxRows">The maximum number of rows in the answer; null for all.</param>
 internal sealed record StatementCall(BoundStatement Statement, RowFormat RowFormat, long? ExpectedRowCount, long? MaxRows);
 
-/// <summary>What a transaction is begun with.</summary>
+/// <summary>The modes of a transaction.</summary>
 /// <param name="Access">Whether it may write.</param>
-/// <param name="Isolation">Null for the server's default.</param>
-/// <param name="Deferrable">Waits for a snapshot that no serialization failure can hit; PostgreSQL heeds it for serializable reads.</param>
-internal readonly record struct TransactionMode(Access Access, IsolationLevel? Isolation = null, bool Deferrable = false)
+/// <param name="Isolation">The isolation level; null for the server's default.</param>
+/// <param name="Deferrable">
+/// Whether to wait for a snapshot that no serialization failure can hit. It has an effect on serializable reads only.
+/// </param>
+internal readonly record struct TransactionMode(
+    Access Access, IsolationLevel? Isolation = null, bool Deferrable = false)
 {
+    /// <summary>Gets the statement that begins the transaction.</summary>
     public string Begin
     {
         get

@@ -5,25 +5,25 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Execution;
 
-/// <summary>What an answer that is held whole looks like: as the contract has it, or another protocol.</summary>
+/// <summary>The format of an answer that is held: the contract's, or another protocol's.</summary>
 internal abstract class AnswerLayout
 {
-    /// <summary>What writes a statement's result.</summary>
+    /// <summary>Returns the writer of a statement's result.</summary>
     /// <param name="statement">The statement.</param>
-    /// <param name="numbers">What numbers are that a double may not hold.</param>
-    /// <param name="output">Gets what is written.</param>
-    public abstract RowWriter WriterOf(StatementCall statement, Numbers numbers, PooledBuffer output);
+    /// <param name="numbers">How to write numbers that a double may not hold exactly.</param>
+    /// <param name="output">Gets the bytes.</param>
+    public abstract ResultWriter WriterOf(StatementCall statement, Numbers numbers, PooledBuffer output);
 
-    /// <summary>Writes the body, of the results that have been written.</summary>
+    /// <summary>Writes the body from the results, which are written already.</summary>
     public abstract void WriteBody(PooledBuffer body, ActivityCall call, IReadOnlyList<StatementResult> results);
 }
 
-/// <summary>The contract's: <see cref="QueryResponse"/>, <see cref="StatementResponse"/>, <see cref="TransactionResponse"/>.</summary>
+/// <summary>The contract's format: <see cref="QueryResponse"/>, <see cref="StatementResponse"/>, <see cref="TransactionResponse"/>.</summary>
 internal sealed class ContractLayout : AnswerLayout
 {
     public static readonly ContractLayout Instance = new();
 
-    public override RowWriter WriterOf(StatementCall statement, Numbers numbers, PooledBuffer output) =>
+    public override ResultWriter WriterOf(StatementCall statement, Numbers numbers, PooledBuffer output) =>
         new JsonArrayWriter(output, statement.RowFormat, numbers);
 
     public override void WriteBody(PooledBuffer body, ActivityCall call, IReadOnlyList<StatementResult> results)

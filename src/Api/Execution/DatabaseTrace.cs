@@ -11,24 +11,25 @@ using Npgsql;
 namespace Gateway.Api.Execution;
 
 /// <summary>
-/// What is asked of PostgreSQL as spans, by OpenTelemetry's conventions for databases. Never a parameter and never a message, which may
-/// quote one; the SQL only where a setting says so.
+/// Spans of the requests to PostgreSQL, by OpenTelemetry's conventions for databases. They never have a parameter, or a
+/// message, which may quote one. They have the SQL only if a setting says so.
 /// </summary>
 internal static class DatabaseTrace
 {
-    /// <summary>The SQL of a span is cut there, in characters.</summary>
+    /// <summary>Maximum length of a span's SQL, in characters; the rest is cut off.</summary>
     public const int LongestSql = 4096;
 
-    /// <summary>A statement's first word is a caller's text as well: what is none of these is not shown.</summary>
+    /// <summary>The words that a span may show. Any other first word of a statement is a caller's text.</summary>
     private static readonly FrozenSet<string> Operations = FrozenSet.Create(
         StringComparer.Ordinal,
-        "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "CALL", "DO", "EXPLAIN", "SHOW", "SET", "RESET",
-        "CREATE", "ALTER", "DROP", "TRUNCATE", "GRANT", "REVOKE", "COMMENT", "REFRESH", "LOCK", "ANALYZE", "EXECUTE", "PREPARE",
+        "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "CALL", "DO", "EXPLAIN", "SHOW", "SET",
+        "RESET", "CREATE", "ALTER", "DROP", "TRUNCATE", "GRANT", "REVOKE", "COMMENT", "REFRESH", "LOCK", "ANALYZE", "EXECUTE", "PREPARE",
         "DEALLOCATE", "DECLARE", "FETCH", "MOVE", "CLOSE", "NOTIFY", "LISTEN", "UNLISTEN");
 
-    /// <summary>One run of a call.</summary>
-    public static Task<T> RunAsync<T>(ActivityCall call, NamedConnection connection, bool withSql, int run, Func<Task<T>> work) =>
-        RunAsync(connection, OperationOf(call), work, span =>
+    /// <summary>Traces one run of a call.</summary>
+    public static Task<RunOutcome> RunAsync(
+        ActivityCall call, NamedConnection connection, bool withSql, int run, Func<Task<RunOutcome>> work) =>
+        RunAsync(connection, OperationOf(call), work, outcome => outcome.Error, span =>
         {
             span.SetTag("gateway.run", run);
             if (call.Statements.Count > 1)
@@ -37,17 +38,19 @@ internal static class DatabaseTrace
                 span.SetTag("db.query.text", SqlOf(call));
         });
 
-    /// <summary>What the gateway asks on its own account.</summary>
-    public static Task<T> RunAsync<T>(NamedConnection connection, Func<Task<T>> work) => RunAsync(connection, null, work, _ => { });
+    /// <summary>Traces a request of the gateway's own.</summary>
+    public static Task<T> RunAsync<T>(NamedConnection connection, Func<Task<T>> work) => 
+        RunAsync(connection, null, work, _ => null, _ => { });
 
-    /// <summary>Says which of several servers it came to.</summary>
+    /// <summary>Adds the server that the run came to, if the DSN names several.</summary>
     public static void Reach(NamedConnection connection, Session session)
     {
         if (connection.Server is null && RequestTrace.Recorded(Activity.Current) is { Kind: ActivityKind.Client } span)
             SetServer(span, session.Server);
     }
 
-    private static async Task<T> RunAsync<T>(NamedConnection connection, string? operation, Func<Task<T>> work, Action<Activity> describe)
+    private static async Task<T> RunAsync<T>(
+        NamedConnection connection, string? operation, Func<Task<T>> work, Func<T, Exception?> errorOf, Action<Activity> describe)
     {
         var name = operation is null ? connection.Database : $"{operation} {connection.Database}";
         using var span = RequestTrace.Source.StartActivity(name, ActivityKind.Client);
@@ -60,16 +63,24 @@ internal static class DatabaseTrace
         }
         try
         {
-            return await work();
+            var result = await work();
+            if (errorOf(result) is { } error)
+                Fail(span, error);
+            return result;
         }
         catch (Exception error)
         {
-            var sqlState = SqlStateOf(error);
-            span?.SetTag("db.response.status_code", sqlState)
-                .SetTag("error.type", sqlState ?? (error is Failure failure ? FailureForm.NameOf(failure.Code) : error.GetType().FullName))
-                .SetStatus(ActivityStatusCode.Error);
+            Fail(span, error);
             throw;
         }
+    }
+
+    private static void Fail(Activity? span, Exception error)
+    {
+        var sqlState = SqlStateOf(error);
+        span?.SetTag("db.response.status_code", sqlState)
+            .SetTag("error.type", sqlState ?? (error is Failure failure ? FailureForm.NameOf(failure.Code) : error.GetType().FullName))
+            .SetStatus(ActivityStatusCode.Error);
     }
 
     private static void SetServer(Activity span, DsnHost? server) =>
@@ -93,7 +104,7 @@ internal static class DatabaseTrace
         }
         if (sql.Length <= LongestSql)
             return sql.ToString();
-        // Never between the two halves of a surrogate pair.
+        // Not between the two halves of a surrogate pair.
         return sql.ToString(0, char.IsHighSurrogate(sql[LongestSql - 1]) ? LongestSql - 1 : LongestSql);
     }
 

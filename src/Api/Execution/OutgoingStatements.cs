@@ -7,47 +7,43 @@ using Npgsql;
 namespace Gateway.Api.Execution;
 
 /// <summary>A statement as it was sent.</summary>
-/// <param name="Call">What was asked for.</param>
-/// <param name="Statement">The statement, its values as text.</param>
-/// <param name="Command">What carries it; Npgsql leaves its command tag there.</param>
-/// <param name="Known">What was known of it.</param>
-/// <param name="IsFresh">Whether that was asked for in this transaction.</param>
+/// <param name="Call">The statement of the request.</param>
+/// <param name="Statement">The statement with its values as text.</param>
+/// <param name="Command">The command; Npgsql leaves its command tag there.</param>
+/// <param name="Known">The statement's types, as far as they are known.</param>
+/// <param name="IsFresh">Whether the types were asked for in this transaction, and do not come from the cache.</param>
 internal sealed record SentStatement(
     StatementCall Call, BoundStatement Statement, NpgsqlBatchCommand Command, StatementDescription Known, bool IsFresh)
 {
-    /// <summary>Goes before it where its values were made for types that are remembered.</summary>
+    /// <summary>Gets the check that goes before it, if its values were made for cached types.</summary>
     public TypeCheck? Check { get; init; }
 
-    /// <summary>Its columns' types, where they were asked for in this transaction.</summary>
+    /// <summary>Gets the types of its columns, if they were asked for in this transaction.</summary>
     public ResultTypes? ResultTypes { get; init; }
 
     /// <summary>
-    /// Whether an earlier statement of the transaction may have made or altered a type, which nobody else sees.
+    /// Gets whether an earlier statement of the transaction may have created or altered a type, which other sessions do
+    /// not see.
     /// </summary>
     public bool MayFollowDdl { get; init; }
 
-    /// <summary>Whether a look at the catalog goes before it, since what is known may no longer be so.</summary>
+    /// <summary>Gets whether a look at the catalog goes before it, since cached types may be out of date.</summary>
     public bool FollowsLook => !IsFresh && !Known.Watch.IsEmpty;
 
-    /// <summary>
-    /// Whether it was not the statement that failed but its check: the types are not what they were. Nothing of it has
-    /// run.
-    /// </summary>
+    /// <summary>Returns whether its check failed: the types have changed, and the statement has not run.</summary>
     public bool IsStale(PostgresException error) =>
         Check is { } check && check.Has(error.BatchCommand) && error.SqlState[..2] is "0A" or "22" or "42" or "XX";
 }
 
 /// <summary>
-/// The statements of a call on their way to the server: as many at a time as can be sent without knowing what earlier ones
-/// return, or what the server says of them.
+/// The statements of a call on their way to the server. A round trip takes as many as do not need the results of earlier
+/// ones, or types that are not known yet.
 /// </summary>
 /// <param name="call">The call.</param>
-/// <param name="results">The results so far; later ones come to it.</param>
-/// <param name="descriptions">What is remembered of statements.</param>
-/// <param name="asksAll">
-/// Whether the server is asked of all that depends on types, since what was remembered was wrong.
-/// </param>
-/// <param name="memory">Counts what references to results take.</param>
+/// <param name="results">The results so far; later results are added to it.</param>
+/// <param name="descriptions">The cache of statements' types.</param>
+/// <param name="asksAll">Whether to ask the server for all types, because cached types were wrong in the last run.</param>
+/// <param name="memory">Counts the memory of references to results.</param>
 internal sealed class OutgoingStatements(
     ActivityCall call, IReadOnlyList<StatementResult> results, StatementDescriptions descriptions, bool asksAll, MemoryReservation memory)
     : IDisposable
@@ -56,32 +52,30 @@ internal sealed class OutgoingStatements(
 
     private readonly ReferredResults _referred = new(results, memory);
 
-    // The next, with its references replaced, and what the server has said of it.
+    // The next statement with its references resolved, and its types, if the server was asked.
     private BoundStatement? _next;
     private StatementDescription? _asked;
     private ResultTypes? _resultTypes;
 
-    /// <summary>Those that were sent, in their order.</summary>
+    /// <summary>Gets the statements that were sent, in order.</summary>
     public IReadOnlyList<SentStatement> Sent => _sent;
 
     public bool AreAllSent => _sent.Count == call.Statements.Count;
 
-    /// <summary>The statement that the server is being asked about; null where it is not.</summary>
+    /// <summary>Gets the statement whose types the server is being asked for; null if it is not.</summary>
     public BoundStatement? BeingAsked { get; private set; }
 
     private string Caller => call.Activity.Caller;
 
-    /// <summary>
-    /// Whether a caller's statement has run that may have changed types: PostgreSQL lets no READ ONLY transaction.
-    /// </summary>
+    /// <summary>Whether a statement has run that may have changed types. A READ ONLY transaction can't.</summary>
     private bool MayFollowDdl => call.Mode.Access == Access.ReadWrite && _sent.Count > 0;
 
     /// <summary>
-    /// What goes with the next round trip: statements up to one that refers to a result which is not here yet, or of which the server
-    /// must be asked first.
+    /// Returns the commands of the next round trip: up to a statement that refers to a result which has not come yet, or
+    /// whose types the server must be asked for first.
     /// </summary>
-    /// <param name="deadline">Ends it between two statements, of which each may take some time to make.</param>
-    /// <exception cref="Failure">A parameter has no value, or none of its type; or the budget is spent.</exception>
+    /// <param name="deadline">Checked between two statements, since resolving references may take time.</param>
+    /// <exception cref="Failure">A parameter has no value, or not one of its type; or the deadline has passed.</exception>
     public List<NpgsqlBatchCommand> Take(Deadline deadline)
     {
         var commands = new List<NpgsqlBatchCommand>();
@@ -101,10 +95,11 @@ internal sealed class OutgoingStatements(
     }
 
     /// <summary>
-    /// Asks the server of the next statement. Whatever runs before it has run, and may have made what it is about.
+    /// Asks the server for the types of the next statement. All statements before it have run, and may have created its
+    /// objects.
     /// </summary>
     /// <exception cref="PostgresException">The statement is wrong.</exception>
-    /// <exception cref="Failure">A declared type is none of the database's.</exception>
+    /// <exception cref="Failure">The database does not have a declared type.</exception>
     public async Task AskAsync(Session session)
     {
         BeingAsked = _next;
@@ -114,9 +109,10 @@ internal sealed class OutgoingStatements(
         BeingAsked = null;
     }
 
+    /// <summary>Removes the statement's types from the cache.</summary>
     public void Forget(SentStatement statement) => descriptions.Forget(Caller, statement.Statement);
 
-    /// <summary>Remembers which columns of a result were of types that DDL can change.</summary>
+    /// <summary>Adds to the cache which columns of a result have types that DDL can change.</summary>
     public void Remember(SentStatement statement, StatementResult result)
     {
         if (statement.ResultTypes is { AreLocal: true })
@@ -149,7 +145,7 @@ internal sealed class OutgoingStatements(
         }
         catch (Failure) when (_asked is null)
         {
-            // What is remembered of the types may no longer be so.
+            // The cached types may be out of date.
             return null;
         }
         return new SentStatement(statement, bound, bound.ToCommand(), known, IsFresh: _asked is not null)

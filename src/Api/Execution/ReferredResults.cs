@@ -9,35 +9,36 @@ using Gateway.Contracts;
 namespace Gateway.Api.Execution;
 
 /// <summary>
-/// The results that parameters of a transaction refer to. Each is parsed once, and each reference costs no more than its own steps,
-/// however many there are and however large the results.
+/// The results that parameters of a transaction refer to. Each result is parsed once. A reference costs only its own steps,
+/// whatever the number of references and the size of the results.
 /// </summary>
-/// <param name="results">The results so far; later ones come to it.</param>
-/// <param name="memory">Counts what the parsed results take, until this is disposed of, and the values that were found.</param>
+/// <param name="results">The results so far; later results are added to it.</param>
+/// <param name="memory">Counts the parsed results until this is disposed, and the values that were found.</param>
 internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, MemoryReservation memory) : IDisposable
 {
     /// <summary>
-    /// A value may be referred to many times, and is sent as often: what that comes to, where the results are smaller.
+    /// Maximum total size of the values in bytes, if the results are smaller: a value that has many references is sent as
+    /// many times.
     /// </summary>
     private const long LeastRoom = 16 * 1024 * 1024;
 
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
-    /// <summary>A value is text of two bytes a character, as JSON and as its type has it, and as it is sent.</summary>
+    /// <summary>Bytes of memory for each byte of a value: it is held three times, in two bytes a character.</summary>
     private const int TextCopies = 6;
 
     private readonly Dictionary<int, ReferredResult> _parsed = [];
     private readonly Counted _counted = new(memory);
 
-    // The size of all values that were found, as JSON.
+    // The total size of the values that were found, as JSON.
     private long _bytes;
 
     public StatementResult this[int statement] => results[statement];
 
     /// <summary>Follows a pointer.</summary>
-    /// <param name="statement">Whose result.</param>
-    /// <param name="tokens">The way from the rows on; none for the rows themselves.</param>
-    /// <returns>Null where nothing is there. It is valid until this is disposed of.</returns>
+    /// <param name="statement">The index of the statement.</param>
+    /// <param name="tokens">The steps from the rows; none for the rows themselves.</param>
+    /// <returns>The value, valid until this is disposed; null if there is none.</returns>
     /// <exception cref="Failure"><c>result_too_large</c></exception>
     public JsonElement? Find(int statement, ReadOnlySpan<string> tokens)
     {
@@ -62,7 +63,7 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
         return part.Value;
     }
 
-    /// <summary>Replaces a statement's references by what they refer to.</summary>
+    /// <summary>Replaces a statement's references by the values that they refer to.</summary>
     /// <exception cref="Failure">
     /// <c>expectation_failed</c>: the results have no such value, or one that no parameter can have.
     /// <c>result_too_large</c>: the values are too large together.
@@ -118,8 +119,8 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
                 $"The result of statement {reference.Statement} has nothing at \"{reference.Pointer}\", which a parameter refers to");
         }
 
-        // What is json or jsonb to PostgreSQL is passed on as it is, a string of JSON with its quotes. But null is
-        // NULL: the two look the same in a result, and a column's NULL is far the more frequent.
+        // A value of type json or jsonb is passed on as it is; a JSON string keeps its quotes. But null becomes NULL: the two
+        // look the same in a result, and a column's NULL is far more frequent.
         var isJson = results[reference.Statement].IsJson([.. tokens.Skip(4)], out var isWithin);
         if (value.ValueKind != JsonValueKind.Null && isJson)
             return new ParameterValue(value.GetRawText());
@@ -136,7 +137,7 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
     private sealed record ReferredResult(JsonDocument Document, JsonTables Tables, ReferredPart Rows);
 }
 
-/// <summary>Memory that is given back all at once.</summary>
+/// <summary>Counts memory that is given back all at once.</summary>
 internal sealed class Counted(MemoryReservation memory) : IDisposable
 {
     private long _taken;
@@ -151,19 +152,20 @@ internal sealed class Counted(MemoryReservation memory) : IDisposable
     public void Dispose() => memory.GiveBack(_taken);
 }
 
-/// <summary>A value in a result, and the parts of it that were asked for.</summary>
+/// <summary>A value in a result, and those of its parts that a reference has asked for.</summary>
 /// <param name="value">The value.</param>
-/// <param name="memory">Counts what is kept to find its parts.</param>
+/// <param name="memory">Counts the index that finds its parts.</param>
 internal sealed class ReferredPart(JsonElement value, Counted memory)
 {
-    /// <summary>An element in an array.</summary>
+    /// <summary>Memory of an element in the index.</summary>
     private const int BytesOfElement = 16;
 
-    /// <summary>A member in a dictionary, without its name.</summary>
+    /// <summary>Memory of a member in the index, without its name.</summary>
     private const int BytesOfMember = 96;
 
     /// <summary>
-    /// A step goes past all that comes before what it finds: from so many on, it is cheaper to keep them all.
+    /// Number of steps that search the value. With more, an index of all its parts is cheaper: a search passes everything
+    /// before the part that it finds.
     /// </summary>
     private const int FewSteps = 8;
 
@@ -174,7 +176,7 @@ internal sealed class ReferredPart(JsonElement value, Counted memory)
 
     public JsonElement Value => value;
 
-    /// <summary>The member of that name, or the element of that index; null where there is none.</summary>
+    /// <summary>Returns the member with that name, or the element with that index; null if there is none.</summary>
     public ReferredPart? Step(string token)
     {
         if (_asked?.TryGetValue(token, out var known) is true)
@@ -210,7 +212,7 @@ internal sealed class ReferredPart(JsonElement value, Counted memory)
         return (_members ??= Members()).TryGetValue(name, out var kept) ? kept : null;
     }
 
-    /// <summary>Of several with one name, the last.</summary>
+    /// <summary>Returns all members; the last one of a name, if there are several.</summary>
     private Dictionary<string, JsonElement> Members()
     {
         var names = JsonMarshal.GetRawUtf8Value(value).Length;

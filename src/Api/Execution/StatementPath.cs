@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Gateway.Api.Callers;
 using Gateway.Api.Configuration;
 using Gateway.Api.Connections;
@@ -13,31 +14,34 @@ using Npgsql;
 namespace Gateway.Api.Execution;
 
 /// <summary>
-/// THE path of statements, from a valid request to an answer that may be sent:
+/// The path of every statement, from a valid request to an answer that may be sent:
 /// <list type="number">
-/// <item>Refuse what the caller may not do, and what the gateway does not run at all: nothing has been asked of the server yet.</item>
-/// <item>Admit: wait for the right to hold a session, or be refused.</item>
+/// <item>Refuse a statement that the caller may not run, or that the gateway never runs. The server is not asked yet.</item>
+/// <item>Wait in the queue for a place, or be refused.</item>
 /// <item>Take a clean session: an idle one or a new one.</item>
 /// <item>
-/// BEGIN, claim the activity (or get its record, and run nothing) and run its statements, in one round trip; in more where
-/// a parameter refers to an earlier statement's result.
+/// BEGIN, claim the activity (or find its record, and run nothing) and run the statements, in one round trip. It takes more
+/// if a parameter refers to an earlier statement's result.
 /// </item>
-/// <item>Read the results, and check what the request expects of them. What can't be answered must not be committed.</item>
+/// <item>Read the results, and check the request's expectations. A result that can't be answered must not be committed.</item>
 /// <item>Write the answer as it will be sent.</item>
 /// <item>
-/// Record it in the journal, COMMIT (or ROLLBACK what only reads), and clean the session, in one round trip; where nothing is to
-/// be decided any more, that went along with step 4.
+/// Record the answer in the journal, COMMIT and clean the session, in one round trip. A transaction that only reads is
+/// rolled back instead, in the round trip of step 4.
 /// </item>
-/// <item>Give the session back; on any doubt about it, close it.</item>
+/// <item>Return the session to the pool; if it may not be clean, close it.</item>
 /// </list>
-/// Steps 3 to 8 are one attempt: <see cref="Attempts"/> says after which failures there is another.
+/// Steps 3 to 8 are one run. <see cref="RetryPolicy"/> decides whether there is another.
 /// </summary>
 internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptions options, TimeProvider clock)
 {
+    /// <summary>Runs the call, again if the retry policy says so.</summary>
     /// <param name="call">The request.</param>
-    /// <param name="deadline">Its budget.</param>
-    /// <param name="record">Gets what becomes of it.</param>
-    /// <param name="stream">Takes a query's rows to the caller in steps 4 and 5; null where they are held.</param>
+    /// <param name="deadline">Its deadline.</param>
+    /// <param name="record">Gets the stages, the number of runs and the outcome, for the log.</param>
+    /// <param name="stream">Sends a query's rows to the caller in steps 4 and 5; null if they are held.</param>
+    /// <exception cref="Failure">The request failed.</exception>
+    /// <exception cref="CallerLeftException">The caller has disconnected.</exception>
     public async Task<ActivityAnswer> RunAsync(
         ActivityCall call, Deadline deadline, RequestRecord record, RowStream? stream = null)
     {
@@ -54,91 +58,102 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         record.Enter(Stage.Queue);
         using var place = await connection.Queue.EnterAsync(call.Activity.Caller, deadline);
 
-        var attempts = new Attempts(deadline, clock);
-        while (true)
+        for (var history = default(RunHistory); ;)
         {
             record.Runs++;
-            try
+            var outcome = await (RequestTrace.IsOn
+                ? DatabaseTrace.RunAsync(
+                    call, connection, options.Tracing.SqlText, record.Runs,
+                    () => RunOnceAsync(call, connection, history, place, deadline, record, stream))
+                : RunOnceAsync(call, connection, history, place, deadline, record, stream));
+            record.WasInDoubt |= outcome is RunOutcome.InDoubt { CanBeSettled: true };
+            switch (RetryPolicy.Decide(outcome, history))
             {
-                if (record.Runs > 1)
-                    await connection.Queue.RenewAsync(place, call.Activity.Caller, deadline);
-                return await (RequestTrace.IsOn
-                    ? RunTracedAsync(call, connection, attempts, deadline, record, stream)
-                    : RunOnceAsync(call, connection, attempts, deadline, record, stream));
-            }
-            catch (Exception error) when (
-                error is Failure or StaleSessionException or StaleDescriptionException or CommitInDoubtException
-                && stream is not { HasBegun: true })
-            {
-                record.WasInDoubt |= error is CommitInDoubtException;
-                if (await attempts.GoOnAsync(error))
-                    continue;
-                if (attempts.IsInDoubtAfter(error))
-                    throw Attempts.OutcomeUnknown(call, error);
-                if (error is StaleDescriptionException stale)
-                    throw stale.Failure;
-                if (error is StaleSessionException)
-                    throw error.InnerException as Failure ?? PostgresFailure.Lost(error, connection.Name);
-                throw;
+                case RetryDecision.Answer answer:
+                    return answer.Body;
+                case RetryDecision.Retry retry:
+                    // After the first row the answer can't become another.
+                    if (stream is { HasBegun: true } || !await WaitAsync(retry, deadline))
+                        ExceptionDispatchInfo.Throw(retry.Otherwise);
+                    history = retry.History;
+                    break;
+                case RetryDecision.Fail fail:
+                    ExceptionDispatchInfo.Throw(fail.Failure);
+                    break;
             }
         }
     }
 
-    private Task<ActivityAnswer> RunTracedAsync(
-        ActivityCall call, NamedConnection connection, Attempts attempts, Deadline deadline, RequestRecord record,
-        RowStream? stream) =>
-        DatabaseTrace.RunAsync(
-            call, connection, options.Tracing.SqlText, record.Runs,
-            () => RunOnceAsync(call, connection, attempts, deadline, record, stream));
-
-    private async Task<ActivityAnswer> RunOnceAsync(
-        ActivityCall call, NamedConnection connection, Attempts attempts, Deadline deadline, RequestRecord record,
-        RowStream? stream)
+    /// <summary>Waits for the next run. Returns false if the deadline comes first, or the caller leaves.</summary>
+    private async Task<bool> WaitAsync(RetryDecision.Retry retry, Deadline deadline)
     {
-        stream?.Restart();
-        // 3.
-        record.Enter(Stage.Connect);
-        var (session, key) = await OpenAsync(call, connection, attempts.NeedsNewSession, deadline);
-        DatabaseTrace.Reach(connection, session);
-        var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), record.Memory, clock, stream);
-        using var run = new ActivityRun(call, connection, session, key, answer, deadline, attempts.AsksAll, attempts.Refusal);
+        var delay = retry.HasJitter ? retry.Delay * (0.5 + Random.Shared.NextDouble()) : retry.Delay;
         try
         {
-            // 4. and 5.
-            record.Enter(Stage.Execute);
-            if (await run.RunStatementsAsync() is { } recorded)
-            {
-                record.IsReplay = true;
-                return recorded;
-            }
-            // 6.
-            run.Answer.Complete(call);
-
-            // 7.
-            record.Enter(Stage.Commit);
-            await run.EndAsync();
-            record.Rows = run.Answer.RowCount;
-            return run.Answer;
+            await Task.Delay(delay, clock, deadline.Token);
+            return true;
         }
-        catch
+        catch (OperationCanceledException)
         {
-            attempts.KnowsOutcome = run.KnowsOutcome;
-            // What is abandoned may still write to it, so its memory is not given back then.
-            if (session.Abandoned)
-            {
-                stream?.GiveUp();
-                record.Memory.KeepUntil(session.Work);
-            }
-            else
-                run.Answer.Dispose();
-            await session.RollBackAsync();
-            throw;
+            return false;
+        }
+    }
+
+    /// <exception cref="CallerLeftException">The caller has disconnected.</exception>
+    private async Task<RunOutcome> RunOnceAsync(
+        ActivityCall call, NamedConnection connection, RunHistory history, ConnectionQueue.Place place, Deadline deadline,
+        RequestRecord record, RowStream? stream)
+    {
+        Session session;
+        CodeKey? key;
+        try
+        {
+            if (record.Runs > 1)
+                await connection.Queue.RenewAsync(place, call.Activity.Caller, deadline);
+            stream?.Restart();
+
+            // 3.
+            record.Enter(Stage.Connect);
+            (session, key) = await OpenAsync(call, connection, history.NeedsNewSession, deadline);
+        }
+        catch (Failure failure)
+        {
+            return new RunOutcome.Failed(failure, IsSettled: false);
+        }
+        DatabaseTrace.Reach(connection, session);
+        var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), record.Memory, clock, stream);
+        using var run = new ActivityRun(call, connection, session, key, answer, deadline, history);
+        RunOutcome? outcome = null;
+        try
+        {
+            // 4. to 7.
+            outcome = await run.RunAsync(record);
+            record.IsReplay = outcome is RunOutcome.Replayed;
+            if (outcome is RunOutcome.Answered)
+                record.Rows = answer.RowCount;
+            return outcome;
         }
         finally
         {
+            if (outcome is not (RunOutcome.Answered or RunOutcome.Replayed))
+                await DiscardAsync(session, answer, record, stream);
             // 8.
             await connection.Sessions.ReturnAsync(session);
         }
+    }
+
+    /// <summary>Discards the results of a run that failed, and rolls it back.</summary>
+    private static Task DiscardAsync(Session session, ActivityAnswer answer, RequestRecord record, RowStream? stream)
+    {
+        // Abandoned work may still write to the answer's memory.
+        if (session.Abandoned)
+        {
+            stream?.GiveUp();
+            record.Memory.KeepUntil(session.Work);
+        }
+        else
+            answer.Dispose();
+        return session.RollBackAsync();
     }
 
     private static void RefuseStatement(ActivityCall call, int index, SqlText sql)
@@ -164,7 +179,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
     }
 
-    /// <summary>Takes a session, and the key of the journal's codes, which the activity must have where it is to be recorded.</summary>
+    /// <summary>Rents a session, and gets the key of the journal's codes. An activity that is recorded must have the key.</summary>
     private static async ValueTask<(Session Session, CodeKey? Key)> OpenAsync(
         ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline)
     {

@@ -7,51 +7,46 @@ using Npgsql;
 
 namespace Gateway.Api.Execution;
 
-/// <summary>One statement's outcome; <see cref="StatementOutcome"/> is its shape on the wire.</summary>
-/// <param name="call">What was asked for.</param>
+/// <summary>One statement's result; <see cref="StatementOutcome"/> is its shape on the wire.</summary>
+/// <param name="call">The statement.</param>
 /// <param name="writer">Writes its rows.</param>
 /// <param name="reader">Reads its rows.</param>
-/// <param name="isHeld">Whether the rows are held: what is sent as it comes must not end before the transaction has.</param>
-internal sealed class StatementResult(StatementCall call, RowWriter writer, RowReader reader, bool isHeld) : IDisposable
+/// <param name="isHeld">Whether the rows are held. A stream's end is written later, when the transaction has ended.</param>
+internal sealed class StatementResult(StatementCall call, ResultWriter writer, RowReader reader, bool isHeld) : IDisposable
 {
     private string _command = "";
     private long? _tagCount;
 
-    /// <summary>Rows returned, or affected where none are; null for a statement that has no count.</summary>
+    /// <summary>Gets the number of rows returned, or affected if it returns none; null for a statement without a count.</summary>
     public long? RowCount { get; private set; }
 
-    /// <summary>Rows returned.</summary>
+    /// <summary>Gets the number of rows returned.</summary>
     public long Returned => reader.Count;
 
-    /// <summary>Whether there were more rows than were asked for.</summary>
+    /// <summary>Gets whether there were more rows than the maximum.</summary>
     public bool Truncated => reader.Truncated;
 
-    /// <summary>What was written of it, where it is held: for the contract, the rows as a JSON array.</summary>
+    /// <summary>Gets the bytes of a held result: in the contract's format, the rows as a JSON array.</summary>
     public ReadOnlyMemory<byte> Written => writer.Output.Written;
 
-    /// <summary>The types of the columns that DDL can change.</summary>
+    /// <summary>Gets the types of columns that DDL can change.</summary>
     public IReadOnlyList<DataType> AlterableTypes => Array.Exists(reader.Types, type => type.IsAlterable)
         ? [.. reader.Types.Where(type => type.IsAlterable).DistinctBy(type => type.Oid)]
         : [];
 
-    /// <summary>Reads the statement's result to its end, and moves on to the next.</summary>
+    /// <summary>Reads the statement's result to its end, and moves the reader to the next.</summary>
     /// <param name="rows">The reader.</param>
     /// <param name="command">The statement as it was sent: Npgsql leaves its command tag there.</param>
-    /// <param name="isCurrent">Whether the reader is at the statement's result: past it where it returns none.</param>
-    /// <param name="findTypes">Finds the columns' types.</param>
-    /// <param name="waits">What ends the waits.</param>
-    public async Task ReadAsync(
-        NpgsqlDataReader rows,
-        NpgsqlBatchCommand command,
-        bool isCurrent,
-        Func<IReadOnlyList<uint>, ValueTask<DataType[]>> findTypes,
-        ReadingWaits waits)
+    /// <param name="types">The columns' types; null if the statement returned no result, and the reader is past it.</param>
+    /// <param name="waits">The tokens that end the waits.</param>
+    public async Task ReadAsync(NpgsqlDataReader rows, NpgsqlBatchCommand command, DataType[]? types, ReadingWaits waits)
     {
-        if (isCurrent)
-            await reader.ReadAsync(rows, call.MaxRows, findTypes, waits);
+        var isCurrent = types is not null;
+        if (types is not null)
+            await reader.ReadAsync(rows, types, call.MaxRows, waits);
         else
-            writer.Begin([]);
-        // The tag comes behind the rows; nobody waits for it where there are more than were asked for.
+            writer.Begin([], []);
+        // The tag comes after all rows. A truncated result does not wait for them.
         if (isCurrent && !reader.Truncated)
             await rows.NextResultAsync(waits.Server);
         _command = CommandWord(command.StatementType, call.Statement.Sql);
@@ -61,12 +56,12 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
             End();
     }
 
-    /// <summary>Writes what its rows end with.</summary>
+    /// <summary>Writes the end of the result.</summary>
     public void End() => writer.End(new ResultEnd(_command, RowCount, _tagCount, Truncated));
 
-    /// <summary>Whether a value in its rows is JSON to PostgreSQL too.</summary>
-    /// <param name="path">Where it is in a row: the column, as the row has it, and the way on from there.</param>
-    /// <param name="isWithin">Whether it is a part of what is.</param>
+    /// <summary>Returns whether a value in the rows has a JSON type in PostgreSQL too.</summary>
+    /// <param name="path">The value's path in a row: the column's name or index, and the steps below it.</param>
+    /// <param name="isWithin">Set if the value is inside of a value with a JSON type.</param>
     public bool IsJson(IReadOnlyList<string> path, out bool isWithin)
     {
         isWithin = false;
@@ -81,7 +76,7 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
             isWithin |= type?.Form == JsonForm.Json;
             type = type?.Form switch
             {
-                // An array's elements are of one type in each of its dimensions; an array of theirs is not looked into.
+                // All elements of an array have one type, in each dimension.
                 JsonForm.Array => type.Element,
                 JsonForm.Composite => type.Attributes.FirstOrDefault(attribute => attribute.Name == step)?.Type,
                 _ => null,
@@ -90,9 +85,9 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
         return type?.Form == JsonForm.Json;
     }
 
-    /// <summary>Writes its members, the rows last.</summary>
-    /// <param name="json">Gets them.</param>
-    /// <param name="saysTruncated">Whether to say if there were more rows.</param>
+    /// <summary>Writes the members of the result, the rows last.</summary>
+    /// <param name="json">Gets the members.</param>
+    /// <param name="saysTruncated">Whether to write the member <c>truncated</c>.</param>
     public void WriteTo(Utf8JsonWriter json, bool saysTruncated)
     {
         json.WriteString("command"u8, _command);
@@ -111,7 +106,10 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
             writer.Dispose();
     }
 
-    /// <summary>Npgsql keeps the tags that have a count; all others begin with the statement's own first word.</summary>
+    /// <summary>
+    /// Returns the command tag's first word. Npgsql knows the tags that have a count; any other tag begins with the
+    /// statement's first word.
+    /// </summary>
     private static string CommandWord(StatementType type, SqlText sql) => type switch
     {
         _ when sql.Kind == StatementKind.Empty => "",
@@ -124,7 +122,7 @@ internal sealed class StatementResult(StatementCall call, RowWriter writer, RowR
         StatementType.Move => "MOVE",
         StatementType.Call => "CALL",
         StatementType.CreateTableAs => "CREATE",
-        // No tag came: the rest of the rows was not waited for.
+        // No tag came: the result was truncated.
         StatementType.Unknown when sql.FirstWord() is "WITH" or "VALUES" or "TABLE" or "" => "SELECT",
         _ => sql.FirstWord(),
     };

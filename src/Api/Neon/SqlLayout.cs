@@ -9,7 +9,7 @@ namespace Gateway.Api.Neon;
 /// <param name="rawText">Whether every value is PostgreSQL's text.</param>
 internal sealed class SqlLayout(bool rawText) : AnswerLayout
 {
-    public override RowWriter WriterOf(StatementCall statement, Numbers numbers, PooledBuffer output) =>
+    public override ResultWriter WriterOf(StatementCall statement, Numbers numbers, PooledBuffer output) =>
         new SqlResultWriter(output, statement.RowFormat, rawText);
 
     public override void WriteBody(PooledBuffer body, ActivityCall call, IReadOnlyList<StatementResult> results)

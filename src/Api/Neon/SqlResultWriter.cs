@@ -1,12 +1,10 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Gateway.Api.Json;
 using Gateway.Api.Results;
+using Gateway.Api.Postgres;
 using Gateway.Api.Types;
 using Gateway.Contracts;
-using Npgsql;
-using Npgsql.BackendMessages;
 
 namespace Gateway.Api.Neon;
 
@@ -19,12 +17,9 @@ internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, boo
 {
     // Of each column: how a value of it is written, known when there is one.
     private DataType?[] _types = [];
-    private NpgsqlDataReader? _reader;
     private int _column;
 
-    public override void Describe(NpgsqlDataReader reader) => _reader = reader;
-
-    public override void Begin(IReadOnlyList<Column> columns)
+    public override void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions)
     {
         _types = new DataType?[columns.Count];
         using (var json = new Utf8JsonWriter(Output, JsonString.WriterOptions))
@@ -33,11 +28,11 @@ internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, boo
             json.WriteStartObject();
             json.WriteStartArray("fields"u8);
             for (var i = 0; i < columns.Count; i++)
-                WriteField(json, columns[i].Name, FieldOf(_reader!, i));
+                WriteField(json, columns[i].Name, descriptions[i]);
             json.WriteEndArray();
             json.WritePropertyName("rows"u8);
         }
-        base.Begin(columns);
+        base.Begin(columns, descriptions);
     }
 
     public override void BeginValue(int column)
@@ -77,29 +72,16 @@ internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, boo
         _ => type with { Form = JsonForm.Text },
     };
 
-    private static void WriteField(Utf8JsonWriter json, string name, FieldDescription field)
+    private static void WriteField(Utf8JsonWriter json, string name, ColumnDescription column)
     {
         json.WriteStartObject();
         json.WriteString("name"u8, name);
-        json.WriteNumber("dataTypeID"u8, TypeOidOf(field));
-        json.WriteNumber("tableID"u8, TableOidOf(field));
-        json.WriteNumber("columnID"u8, ColumnNumberOf(field));
-        json.WriteNumber("dataTypeSize"u8, field.TypeSize);
-        json.WriteNumber("dataTypeModifier"u8, field.TypeModifier);
+        json.WriteNumber("dataTypeID"u8, column.TypeOid);
+        json.WriteNumber("tableID"u8, column.TableOid);
+        json.WriteNumber("columnID"u8, column.ColumnNumber);
+        json.WriteNumber("dataTypeSize"u8, column.TypeSize);
+        json.WriteNumber("dataTypeModifier"u8, column.TypeModifier);
         json.WriteString("format"u8, "text"u8);
         json.WriteEndObject();
     }
-
-    /// <summary>What the server said of a column; Npgsql's public methods look up in the catalog what they tell.</summary>
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "GetField")]
-    private static extern FieldDescription FieldOf(NpgsqlDataReader reader, int ordinal);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_TypeOID")]
-    private static extern uint TypeOidOf(FieldDescription field);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_TableOID")]
-    private static extern uint TableOidOf(FieldDescription field);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_ColumnAttributeNumber")]
-    private static extern short ColumnNumberOf(FieldDescription field);
 }

@@ -120,7 +120,7 @@ internal sealed class SessionPool(
     /// <summary>Takes a session back; one that is not clean, or may not be so, is closed.</summary>
     public async ValueTask ReturnAsync(Session session)
     {
-        session.Rest();
+        session.MarkIdle();
         if (session.IsClean && Reuses && !_closed)
         {
             lock (_lock)

@@ -76,7 +76,7 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
     public async Task<StatementDescription> AskAsync(Session session, string caller, BoundStatement statement)
     {
         var declared = await FindDeclaredAsync(session, statement.DeclaredTypes);
-        var oids = await session.DescribeAsync(statement.Sql.Text, [.. Enumerable.Range(0, statement.Values.Count)
+        var oids = await session.Transaction.DescribeParametersAsync(statement.Sql.Text, [.. Enumerable.Range(0, statement.Values.Count)
             .Select(index => declared.ElementAtOrDefault(index))]);
 
         var description = new StatementDescription(
@@ -89,7 +89,7 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
     /// <exception cref="PostgresException">The statement is wrong.</exception>
     public async Task<ResultTypes> AskResultsAsync(Session session, NpgsqlBatchCommand statement)
     {
-        var oids = await session.DescribeResultAsync(statement);
+        var oids = await session.Transaction.DescribeResultAsync(statement);
         var found = (await FindTypesAsync(session, oids)).ToArray();
         // Where the transaction has not changed them, they are called what they are called elsewhere, whatever settings
         // it has.
@@ -113,7 +113,7 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
         var found = oids.Select(types.Known).ToArray();
         if (!found.Contains(null))
             return found!;
-        await using var reader = await session.ExecuteAsync(TypeCatalog.Query(oids.Where((_, index) => found[index] is null)));
+        await using var reader = await session.Transaction.ExecuteAsync([TypeCatalog.Query(oids.Where((_, index) => found[index] is null))]);
         var read = await TypeCatalog.ReadAsync(reader, session.Abandoning);
         return [.. oids.Select((oid, index) => found[index] ?? read.GetValueOrDefault(oid, TypeCatalog.Unknown))];
     }
@@ -129,7 +129,7 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
         var oids = new List<uint>();
         try
         {
-            await using var reader = await session.ExecuteAsync(command);
+            await using var reader = await session.Transaction.ExecuteAsync([command]);
             while (await reader.ReadAsync(session.Abandoning))
                 oids.Add(Oids.Parse(reader.GetString(0)));
         }

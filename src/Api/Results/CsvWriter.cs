@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Api.Types;
 using Gateway.Contracts;
 
@@ -10,13 +11,13 @@ namespace Gateway.Api.Results;
 /// <c>text/csv</c> (RFC 4180): a header of the columns' names, and a record for each row. A field is what the value is in
 /// JSON, a string without its JSON quotes; NULL is an empty field, and an empty string a quoted one.
 /// </summary>
-internal sealed class CsvWriter(PooledBuffer output, Numbers numbers) : RowWriter(output)
+internal sealed class CsvWriter(PooledBuffer output, Numbers numbers) : ResultWriter(output)
 {
     private static readonly SearchValues<byte> Special = SearchValues.Create(",\"\r\n"u8);
 
     private readonly PooledBuffer _json = new(int.MaxValue);
 
-    public override void Begin(IReadOnlyList<Column> columns)
+    public override void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions)
     {
         if (columns.Count == 0)
             return;

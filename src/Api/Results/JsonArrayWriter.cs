@@ -1,4 +1,5 @@
 using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Results;
@@ -9,9 +10,9 @@ internal class JsonArrayWriter(PooledBuffer output, RowFormat format, Numbers nu
 {
     private bool _hasRow;
 
-    public override void Begin(IReadOnlyList<Column> columns)
+    public override void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions)
     {
-        base.Begin(columns);
+        base.Begin(columns, descriptions);
         Output.Write((byte)'[');
     }
 

@@ -1,12 +1,13 @@
 using Gateway.Api.Errors;
 using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Api.Types;
 using Gateway.Contracts;
 
 namespace Gateway.Api.Results;
 
 /// <summary>A row as a JSON object or array. What is between two rows, and around all of them, is the derived form's.</summary>
-internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Numbers numbers) : RowWriter(output)
+internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Numbers numbers) : ResultWriter(output)
 {
     /// <summary>What a row is.</summary>
     protected RowFormat Format => format;
@@ -14,7 +15,7 @@ internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Num
     // What stands before each value: its member's name, for an object.
     private byte[][] _names = [];
 
-    public override void Begin(IReadOnlyList<Column> columns)
+    public override void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions)
     {
         if (format == RowFormat.Object)
         {

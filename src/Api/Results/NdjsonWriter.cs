@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Api.Types;
 using Gateway.Contracts;
 
@@ -12,9 +13,9 @@ namespace Gateway.Api.Results;
 internal sealed class NdjsonWriter(PooledBuffer output, RowFormat format, Numbers numbers)
     : JsonRowWriter(output, format, numbers)
 {
-    public override void Begin(IReadOnlyList<Column> columns)
+    public override void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions)
     {
-        base.Begin(columns);
+        base.Begin(columns, descriptions);
         WriteLine(json => json.WriteColumns(columns));
     }
 

@@ -1,9 +1,9 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Text.Unicode;
 using Gateway.Api.Callers;
 using Gateway.Api.Errors;
 using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Api.Types;
 using Gateway.Contracts;
 using Npgsql;
@@ -18,7 +18,7 @@ namespace Gateway.Api.Results;
 /// <param name="memory">Counts the memory that a value takes.</param>
 /// <param name="clock">The clock that a row's wait for company runs by.</param>
 internal sealed class RowReader(
-    RowWriter writer, RowStream? stream, AnswerLimits limits, long rowsBefore, MemoryReservation memory, TimeProvider clock)
+    ResultWriter writer, RowStream? stream, AnswerLimits limits, long rowsBefore, MemoryReservation memory, TimeProvider clock)
     : IDisposable
 {
     /// <summary>A larger string or JSON value is sent on in parts of about that.</summary>
@@ -43,25 +43,33 @@ internal sealed class RowReader(
     /// <summary>Whether there are more rows than were asked for.</summary>
     public bool Truncated { get; private set; }
 
-    /// <summary>Reads the current result to its end, or to the most rows that are asked for.</summary>
-    /// <param name="reader">The reader, at the result.</param>
-    /// <param name="maxRows">The most rows; null for all.</param>
-    /// <param name="findTypes">Finds the columns' types.</param>
-    /// <param name="waits">What ends the waits.</param>
-    /// <exception cref="Failure"><c>duplicate_column</c>, <c>result_too_large</c></exception>
-    public async Task ReadAsync(
-        NpgsqlDataReader reader, long? maxRows, Func<IReadOnlyList<uint>, ValueTask<DataType[]>> findTypes, ReadingWaits waits)
+    /// <summary>Returns the OID of each column's type.</summary>
+    public static uint[] TypeOidsOf(NpgsqlDataReader reader)
     {
         var oids = new uint[reader.FieldCount];
         for (var i = 0; i < oids.Length; i++)
             oids[i] = reader.GetDataTypeOID(i);
-        Types = await findTypes(oids);
-        var columns = new Column[Types.Length];
+        return oids;
+    }
+
+    /// <summary>Reads the current result to its end, or to the maximum number of rows.</summary>
+    /// <param name="reader">The reader, at the result.</param>
+    /// <param name="types">The columns' types.</param>
+    /// <param name="maxRows">The maximum number of rows; null for all.</param>
+    /// <param name="waits">The tokens that end the waits.</param>
+    /// <exception cref="Failure"><c>duplicate_column</c>, <c>result_too_large</c></exception>
+    public async Task ReadAsync(NpgsqlDataReader reader, DataType[] types, long? maxRows, ReadingWaits waits)
+    {
+        Types = types;
+        var columns = new Column[types.Length];
+        var descriptions = new ColumnDescription[types.Length];
         for (var i = 0; i < columns.Length; i++)
-            columns[i] = new Column(reader.GetName(i), Types[i].Name);
+        {
+            columns[i] = new Column(reader.GetName(i), types[i].Name);
+            descriptions[i] = NpgsqlInternals.DescribeColumn(reader, i);
+        }
         Columns = columns;
-        writer.Describe(reader);
-        writer.Begin(Columns);
+        writer.Begin(columns, descriptions);
 
         while (await NextAsync(reader, waits))
         {
@@ -128,7 +136,7 @@ internal sealed class RowReader(
 
     private ValueTask WriteRowAsync(NpgsqlDataReader reader, ReadingWaits waits)
     {
-        if (!IsBuffered(reader))
+        if (!NpgsqlInternals.IsRowBuffered(reader))
             return WriteLargeRowAsync(reader, waits);
         try
         {
@@ -296,13 +304,6 @@ internal sealed class RowReader(
                 + "statement changed client_encoding.");
         }
     }
-
-    /// <summary>
-    /// Whether the row has come as a whole, so that no read of it waits: Npgsql's public methods tell only by waiting, and a
-    /// wait for each value costs more than the value.
-    /// </summary>
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_isRowBuffered")]
-    private static extern ref bool IsBuffered(NpgsqlDataReader reader);
 }
 
 /// <summary>What ends a wait while rows are read.</summary>

@@ -6,7 +6,7 @@ namespace Gateway.Api.Results;
 /// </summary>
 /// <param name="writer">Writes them in the form that the caller asks for.</param>
 /// <param name="send">Sends bytes to the caller; done when it can take more.</param>
-internal sealed class RowStream(RowWriter writer, Func<ReadOnlyMemory<byte>, ValueTask> send)
+internal sealed class RowStream(ResultWriter writer, Func<ReadOnlyMemory<byte>, ValueTask> send)
 {
     /// <summary>So much is worth a write to the socket.</summary>
     public const int WorthSending = 32 * 1024;
@@ -17,7 +17,7 @@ internal sealed class RowStream(RowWriter writer, Func<ReadOnlyMemory<byte>, Val
     private State _state = State.BetweenRows;
     private Task _sending = Task.CompletedTask;
 
-    public RowWriter Writer => writer;
+    public ResultWriter Writer => writer;
 
     /// <summary>Whether anything was sent: from then on the answer can't become another.</summary>
     public bool HasBegun { get; private set; }

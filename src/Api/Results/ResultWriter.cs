@@ -1,45 +1,44 @@
 using Gateway.Api.Errors;
 using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Api.Types;
 using Gateway.Contracts;
-using Npgsql;
 
 namespace Gateway.Api.Results;
 
-/// <summary>Writes a result's rows in the form of one media type. A value comes as PostgreSQL's text of it.</summary>
-/// <param name="output">Gets what is written; the writer's own.</param>
-internal abstract class RowWriter(PooledBuffer output) : IDisposable
+/// <summary>
+/// The interface of all writers of a statement's result: JSON that is held (<see cref="JsonArrayWriter"/>), NDJSON, CSV and
+/// Neon's format. A value comes as PostgreSQL's text.
+/// </summary>
+/// <param name="output">Gets the bytes; the writer owns it.</param>
+internal abstract class ResultWriter(PooledBuffer output) : IDisposable
 {
     public PooledBuffer Output => output;
 
-    /// <summary>For a form that tells more of a column than its name and type: called before <see cref="Begin"/>.</summary>
-    /// <param name="reader">The reader, at the result.</param>
-    public virtual void Describe(NpgsqlDataReader reader)
-    {
-    }
-
-    /// <summary>What the rows begin with.</summary>
+    /// <summary>Begins a result.</summary>
+    /// <param name="columns">Its columns; none for a statement that returns no rows.</param>
+    /// <param name="descriptions">The server's descriptions of the columns.</param>
     /// <exception cref="Failure"><c>duplicate_column</c></exception>
-    public abstract void Begin(IReadOnlyList<Column> columns);
+    public abstract void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions);
 
     public abstract void BeginRow();
 
-    /// <summary>What stands before a value.</summary>
+    /// <summary>Begins a value: writes the separator, or the member's name.</summary>
     public abstract void BeginValue(int column);
 
     public abstract void WriteNull();
 
     public abstract void Write(DataType type, ReadOnlySpan<byte> text);
 
-    /// <summary>A part of a value that is too large to be held: of a string or of JSON, cut between characters.</summary>
+    /// <summary>Writes a part of a large string or JSON value, cut between characters.</summary>
     public abstract void WritePart(DataType type, ReadOnlySpan<byte> text, bool isFirst, bool isLast);
 
     public abstract void EndRow();
 
-    /// <summary>What the rows end with.</summary>
+    /// <summary>Ends a result.</summary>
     public abstract void End(ResultEnd end);
 
-    /// <summary>Ends with a failure, after rows; false where the form has no place for one.</summary>
+    /// <summary>Ends a result with a failure, after rows. Returns false if the format has no place for a failure.</summary>
     /// <param name="problem">The problem as JSON.</param>
     public abstract bool Fail(ReadOnlySpan<byte> problem);
 

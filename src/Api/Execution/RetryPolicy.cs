@@ -1,0 +1,154 @@
+using Gateway.Api.Errors;
+using Gateway.Contracts;
+using Npgsql;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>What the runs of a request so far mean for the next one.</summary>
+internal readonly record struct RunHistory
+{
+    /// <summary>Gets the number of retries after a conflict with another transaction.</summary>
+    public int Conflicts { get; init; }
+
+    /// <summary>Gets whether a run had a stale session.</summary>
+    public bool HadStaleSession { get; init; }
+
+    /// <summary>
+    /// Gets whether a run used stale types. The next run then asks the server for all types, and uses none from the cache.
+    /// </summary>
+    public bool HadStaleTypes { get; init; }
+
+    /// <summary>Gets whether an earlier run may have committed.</summary>
+    public bool IsInDoubt { get; init; }
+
+    /// <summary>
+    /// Gets the final failure that the server reported as it ended a session at COMMIT. The next run only claims the
+    /// activity: with the claim, the run in doubt kept nothing, and this is the answer.
+    /// </summary>
+    public Failure? Refusal { get; init; }
+
+    /// <summary>Gets whether the next run needs a new session: idle sessions may be as stale as the last one.</summary>
+    public bool NeedsNewSession => HadStaleSession || IsInDoubt;
+
+    /// <summary>Returns the history with one more run.</summary>
+    public RunHistory With(RunOutcome outcome) => outcome switch
+    {
+        RunOutcome.StaleSession => this with { HadStaleSession = true },
+        RunOutcome.StaleTypes => this with { HadStaleTypes = true },
+        RunOutcome.InDoubt { CanBeSettled: true } doubt => this with { IsInDoubt = true, Refusal = Refusal ?? doubt.Refusal },
+        _ => this,
+    };
+}
+
+/// <summary>Represents the decision after a run: one of the nested types.</summary>
+internal abstract record RetryDecision
+{
+    private RetryDecision()
+    {
+    }
+
+    /// <summary>Answer the request.</summary>
+    public sealed record Answer(ActivityAnswer Body) : RetryDecision;
+
+    /// <summary>Fail the request.</summary>
+    public sealed record Fail(Failure Failure) : RetryDecision;
+
+    /// <summary>Run the call again.</summary>
+    /// <param name="Delay">How long to wait first.</param>
+    /// <param name="HasJitter">Whether the delay is multiplied by a random factor from 0.5 to 1.5.</param>
+    /// <param name="History">The history for the next run.</param>
+    /// <param name="Otherwise">The failure to answer if the deadline comes first.</param>
+    public sealed record Retry(TimeSpan Delay, bool HasJitter, RunHistory History, Failure Otherwise) : RetryDecision;
+}
+
+/// <summary>
+/// Decides whether a call runs again. It does only if nothing of the last run was kept, or if the next run's claim finds
+/// out whether something was.
+/// </summary>
+internal static class RetryPolicy
+{
+    /// <summary>Maximum number of retries after a conflict with another transaction.</summary>
+    public const int MaxConflicts = 4;
+
+    /// <summary>The delay after the first conflict. It doubles after each: exponential backoff with jitter.</summary>
+    public static readonly TimeSpan FirstConflictDelay = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>The delay while a COMMIT whose answer was lost may still be running.</summary>
+    public static readonly TimeSpan DoubtDelay = TimeSpan.FromMilliseconds(50);
+
+    /// <param name="outcome">The outcome of the last run.</param>
+    /// <param name="history">The history of the runs before it.</param>
+    public static RetryDecision Decide(RunOutcome outcome, RunHistory history)
+    {
+        var next = history.With(outcome);
+        switch (outcome)
+        {
+            case RunOutcome.Answered answered:
+                return new RetryDecision.Answer(answered.Answer);
+            case RunOutcome.Replayed replayed:
+                return new RetryDecision.Answer(replayed.Answer);
+            case RunOutcome.StaleSession when !history.HadStaleSession:
+            case RunOutcome.StaleTypes when !history.HadStaleTypes:
+                return Retry(TimeSpan.Zero);
+            case RunOutcome.InDoubt { CanBeSettled: true }:
+            case RunOutcome.Failed { Failure.Code: ProblemCode.ActivityInFlight or ProblemCode.DatabaseUnavailable }
+                when history.IsInDoubt:
+                return Retry(DoubtDelay);
+            case RunOutcome.Failed { Failure: var conflict } when IsOver(conflict) && history.Conflicts < MaxConflicts:
+                next = next with { Conflicts = history.Conflicts + 1 };
+                return Retry(FirstConflictDelay * (1 << history.Conflicts), hasJitter: true);
+            // The run did not come as far as the claim: the server that took over may have no journal yet, or may take no
+            // writes.
+            case RunOutcome.Failed { IsSettled: false } when history.IsInDoubt:
+                return Retry(DoubtDelay);
+            default:
+                return new RetryDecision.Fail(FailureOf(outcome, next));
+        }
+
+        RetryDecision.Retry Retry(TimeSpan delay, bool hasJitter = false) =>
+            new(delay, hasJitter, next, FailureOf(outcome, next));
+    }
+
+    /// <summary>Returns the failure to answer if there is no other run.</summary>
+    /// <param name="outcome">The outcome of the last run.</param>
+    /// <param name="history">The history, with the last run.</param>
+    private static Failure FailureOf(RunOutcome outcome, RunHistory history) => outcome switch
+    {
+        RunOutcome.InDoubt { CanBeSettled: false } doubt => OutcomeUnknown(isExactlyOnce: false, doubt.Cause),
+        _ when history.IsInDoubt && !Settles(outcome) => OutcomeUnknown(isExactlyOnce: true, outcome.Error!),
+        RunOutcome.StaleSession stale => stale.Failure,
+        RunOutcome.StaleTypes stale => stale.Failure,
+        RunOutcome.Failed failed => failed.Failure,
+        _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
+    };
+
+    /// <summary>
+    /// Returns whether the failure is an answer though an earlier run was in doubt. A run that had the claim shows that no
+    /// earlier run committed; but a failure that asks the caller to send the request again settles nothing for good.
+    /// </summary>
+    private static bool Settles(RunOutcome outcome) => outcome is RunOutcome.Failed
+    {
+        IsSettled: true,
+        Failure.Code: not (ProblemCode.ActivityInFlight or ProblemCode.Conflict or ProblemCode.DatabaseUnavailable
+            or ProblemCode.DeadlineExceeded or ProblemCode.Saturated),
+    };
+
+    /// <summary>
+    /// Returns whether the conflict is over, so that a run may succeed at once. A lock that is held may be held for long.
+    /// </summary>
+    private static bool IsOver(Failure failure) => failure is
+    {
+        Code: ProblemCode.Conflict,
+        Refusal.SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected,
+    };
+
+    private static Failure OutcomeUnknown(bool isExactlyOnce, Exception cause) => new(
+        ProblemCode.OutcomeUnknown,
+        isExactlyOnce
+            ? "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same request "
+                + "again, under the same activity ID: it is answered with its record, or takes effect then."
+            : "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again may do it twice: look "
+                + "at the data first.",
+        cause)
+    { Committed = Committed.Unknown };
+}

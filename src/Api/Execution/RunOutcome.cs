@@ -1,0 +1,61 @@
+using Gateway.Api.Errors;
+
+namespace Gateway.Api.Execution;
+
+/// <summary>Represents the outcome of one run of a call in a session: one of the nested types.</summary>
+internal abstract record RunOutcome
+{
+    private RunOutcome()
+    {
+    }
+
+    /// <summary>Gets the exception that ended the run; null if the run was answered.</summary>
+    public virtual Exception? Error => null;
+
+    /// <summary>The statements ran, and their effect is committed.</summary>
+    public sealed record Answered(ActivityAnswer Answer) : RunOutcome;
+
+    /// <summary>The activity has a record: nothing ran, and the record is the answer.</summary>
+    public sealed record Replayed(ActivityAnswer Answer) : RunOutcome;
+
+    /// <summary>
+    /// The session could not be used: its server had closed it while it was idle, or the journal's key was replaced. No
+    /// statement ran.
+    /// </summary>
+    /// <param name="Failure">The answer if there is no other run.</param>
+    public sealed record StaleSession(Failure Failure) : RunOutcome
+    {
+        public override Exception Error => Failure;
+    }
+
+    /// <summary>
+    /// A statement was sent with types from the cache that are no longer right. The transaction was rolled back, and the
+    /// types are no longer in the cache.
+    /// </summary>
+    /// <param name="Failure">The answer if there is no other run.</param>
+    public sealed record StaleTypes(Failure Failure) : RunOutcome
+    {
+        public override Exception Error => Failure;
+    }
+
+    /// <summary>The answer to COMMIT was lost: the effect was kept or not.</summary>
+    /// <param name="Cause">The exception that ended the wait for the answer.</param>
+    /// <param name="CanBeSettled">Whether a claim of the activity can find it out: the delivery is exactly-once.</param>
+    /// <param name="Refusal">
+    /// The failure that the server reported as it ended the session, if it is final. It is the answer if nothing was kept.
+    /// </param>
+    public sealed record InDoubt(Exception Cause, bool CanBeSettled, Failure? Refusal) : RunOutcome
+    {
+        public override Exception Error => Cause;
+    }
+
+    /// <summary>The run failed before COMMIT, and was rolled back; or PostgreSQL refused COMMIT.</summary>
+    /// <param name="Failure">The failure.</param>
+    /// <param name="IsSettled">
+    /// Whether the effects of earlier runs are known: this run had the claim, so they kept nothing, or it found a record.
+    /// </param>
+    public sealed record Failed(Failure Failure, bool IsSettled) : RunOutcome
+    {
+        public override Exception Error => Failure;
+    }
+}

@@ -1,0 +1,22 @@
+using Npgsql;
+
+namespace Gateway.Api.Postgres;
+
+/// <summary>Represents the outcome of a COMMIT: one of the three nested types.</summary>
+internal abstract record CommitOutcome
+{
+    private CommitOutcome()
+    {
+    }
+
+    /// <summary>PostgreSQL has confirmed COMMIT.</summary>
+    public sealed record Committed : CommitOutcome;
+
+    /// <summary>PostgreSQL refused the journal's record or COMMIT, and rolled back.</summary>
+    /// <param name="Error">The error, with the command that it refused.</param>
+    public sealed record Refused(PostgresException Error) : CommitOutcome;
+
+    /// <summary>COMMIT was sent and no answer came: the effect was kept or not.</summary>
+    /// <param name="Cause">The exception that ended the wait for the answer.</param>
+    public sealed record InDoubt(Exception Cause) : CommitOutcome;
+}

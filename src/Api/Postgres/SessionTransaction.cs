@@ -1,0 +1,172 @@
+using System.Data;
+using Gateway.Api.Errors;
+using Gateway.Api.Types;
+using Gateway.Contracts;
+using Npgsql;
+
+namespace Gateway.Api.Postgres;
+
+/// <summary>The round trips of a session's transaction, from BEGIN to the cleaning behind its end, and its state.</summary>
+/// <remarks>
+/// A batch fails at its first command that fails. Npgsql leaves the tag of each command that has run with the command,
+/// and so tells how far the server got.
+/// </remarks>
+/// <param name="connection">The session's connection.</param>
+/// <param name="cleaning">Chooses the statement that cleans the session.</param>
+/// <param name="abandoning">Ends each wait for the server when the session is abandoned.</param>
+internal sealed class SessionTransaction(
+    NpgsqlConnection connection, SessionCleaning cleaning, CancellationToken abandoning)
+{
+    /// <summary>
+    /// Finds the statement with that text that was prepared by the protocol; a caller's PREPARE may have the same text.
+    /// </summary>
+    private const string ParameterTypes =
+        """
+        SELECT pg_catalog.array_to_string(parameter_types::pg_catalog.oid[], ',')
+          FROM pg_catalog.pg_prepared_statements
+         WHERE NOT from_sql AND statement OPERATOR(pg_catalog.=) $1
+        """;
+
+    private NpgsqlBatchCommand? _begin;
+    private NpgsqlBatchCommand? _end;
+    private NpgsqlBatchCommand? _cleaning;
+    private NpgsqlBatch? _roundTrip;
+
+    /// <summary>Gets the state of the transaction, by the command tags that have arrived.</summary>
+    public TransactionState State => TransactionStates.Of(StepOf(_begin), StepOf(_end), StepOf(_cleaning));
+
+    /// <summary>Begins the transaction, and runs the commands in the same round trip.</summary>
+    /// <param name="begin">BEGIN, with the transaction's modes.</param>
+    /// <param name="commands">The commands, in order.</param>
+    /// <param name="rollsBack">
+    /// Whether ROLLBACK and the cleaning follow in the same round trip. They do not run if a command fails.
+    /// </param>
+    public Task<NpgsqlDataReader> BeginAsync(string begin, IEnumerable<NpgsqlBatchCommand> commands, bool rollsBack)
+    {
+        _begin = new NpgsqlBatchCommand(begin);
+        return SendAsync([_begin, .. commands], rollsBack);
+    }
+
+    /// <summary>Runs the commands in one round trip.</summary>
+    /// <param name="commands">The commands, in order.</param>
+    /// <param name="rollsBack">As in <see cref="BeginAsync"/>.</param>
+    public Task<NpgsqlDataReader> ExecuteAsync(IEnumerable<NpgsqlBatchCommand> commands, bool rollsBack = false) =>
+        SendAsync(commands, rollsBack);
+
+    /// <summary>Returns whether the reader is at the result of a command of the last round trip.</summary>
+    /// <remarks>
+    /// Npgsql moves past a command that returns no result. A tag alone does not tell: Npgsql reads the tag of a result
+    /// without rows early, and stays at the result.
+    /// </remarks>
+    public bool IsAt(NpgsqlDataReader reader, NpgsqlBatchCommand command)
+    {
+        var index = NpgsqlInternals.StatementIndexOf(reader);
+        return _roundTrip is { } batch && index >= 0 && index < batch.BatchCommands.Count
+            && batch.BatchCommands[index] == command;
+    }
+
+    /// <summary>Has the server parse a statement and infer the types of its parameters; the statement does not run.</summary>
+    /// <param name="sql">The statement.</param>
+    /// <param name="types">The OID of each parameter's type; 0 where the server is to infer it.</param>
+    /// <returns>The OID of each parameter's type.</returns>
+    public async Task<IReadOnlyList<uint>> DescribeParametersAsync(string sql, IReadOnlyList<uint> types)
+    {
+        await using var statement = new NpgsqlCommand(sql, connection);
+        foreach (var type in types)
+            statement.Parameters.Add(StatementCommand.Parameter(null, type));
+        await statement.PrepareAsync(abandoning);
+
+        var described = new NpgsqlBatchCommand(ParameterTypes)
+        {
+            Parameters = { new NpgsqlParameter<string> { TypedValue = sql } },
+        };
+        await using (var reader = await ExecuteAsync([described]))
+        {
+            await reader.ReadAsync(abandoning);
+            var oids = reader.GetString(0);
+            types = oids.Length == 0 ? [] : Array.ConvertAll(oids.Split(','), Oids.Parse);
+        }
+        await statement.UnprepareAsync(abandoning);
+        return types;
+    }
+
+    /// <summary>Has the server parse a statement and infer the types of its columns; the statement does not run.</summary>
+    /// <returns>The OID of each column's type; none if the statement returns no rows.</returns>
+    public async Task<IReadOnlyList<uint>> DescribeResultAsync(NpgsqlBatchCommand statement)
+    {
+        await using var batch = Batch([statement]);
+        await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SchemaOnly, abandoning);
+        return [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetDataTypeOID)];
+    }
+
+    /// <summary>Commits, and cleans the session, in one round trip.</summary>
+    /// <param name="record">Writes the journal's record before COMMIT; null if the activity has none.</param>
+    public async Task<CommitOutcome> CommitAsync(NpgsqlBatchCommand? record)
+    {
+        var end = _end = new NpgsqlBatchCommand("COMMIT");
+        _cleaning = new NpgsqlBatchCommand(cleaning.Sql);
+        try
+        {
+            await using var batch = Batch(record is null ? [end, _cleaning] : [record, end, _cleaning]);
+            await batch.ExecuteNonQueryAsync(abandoning);
+            return new CommitOutcome.Committed();
+        }
+        catch (PostgresException error) when (IsRefused(error))
+        {
+            return new CommitOutcome.Refused(error);
+        }
+        catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
+        {
+            // If COMMIT is confirmed, only the cleaning failed, and the session is closed.
+            return StepOf(end) == CommandStep.Confirmed ? new CommitOutcome.Committed() : new CommitOutcome.InDoubt(error);
+        }
+
+        // An error that ended the session at COMMIT does not tell whether the effect was kept. At the record it does,
+        // since COMMIT comes after it. But if the server is at fault, another run in a new session may still succeed.
+        bool IsRefused(PostgresException error) => record is not null && error.BatchCommand == record
+            ? !PostgresFailure.EndsSession(error) || PostgresFailure.Classify(error) != ProblemCode.DatabaseUnavailable
+            : error.BatchCommand == end && !PostgresFailure.EndsSession(error);
+    }
+
+    /// <summary>Rolls back, and cleans the session, in one round trip.</summary>
+    public async Task RollBackAsync()
+    {
+        await using var batch = Batch(RollBackCommands());
+        await batch.ExecuteNonQueryAsync(abandoning);
+    }
+
+    /// <summary>Returns whether the transaction had ended, and the cleaning behind its end failed.</summary>
+    public bool HasFailedToClean(PostgresException error) => _cleaning is { } sent && error.BatchCommand == sent;
+
+    private static CommandStep StepOf(NpgsqlBatchCommand? command) =>
+        command is null ? CommandStep.NotSent
+        : command.StatementType == Npgsql.StatementType.Unknown ? CommandStep.Sent
+        : CommandStep.Confirmed;
+
+    /// <summary>
+    /// Results come as text, which PostgreSQL has for every type, those created after the gateway connected included.
+    /// </summary>
+    private Task<NpgsqlDataReader> SendAsync(IEnumerable<NpgsqlBatchCommand> commands, bool rollsBack)
+    {
+        (_end, _cleaning) = (null, null);
+        var batch = _roundTrip = Batch(rollsBack ? [.. commands, .. RollBackCommands()] : commands);
+        NpgsqlInternals.AskForText(batch);
+        // Sequential: a row need not fit into memory.
+        return batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, abandoning);
+    }
+
+    /// <summary>
+    /// A transaction that only reads is rolled back, so that it can't have written: READ ONLY has gaps (large objects
+    /// before version 16, EXPLAIN ANALYZE of CREATE TABLE AS).
+    /// </summary>
+    private NpgsqlBatchCommand[] RollBackCommands() =>
+        [_end = new NpgsqlBatchCommand("ROLLBACK"), _cleaning = new NpgsqlBatchCommand(cleaning.Sql)];
+
+    private NpgsqlBatch Batch(IEnumerable<NpgsqlBatchCommand> commands)
+    {
+        var batch = new NpgsqlBatch(connection);
+        foreach (var command in commands)
+            batch.BatchCommands.Add(command);
+        return batch;
+    }
+}
