@@ -59,6 +59,12 @@ BEGIN
         version      int PRIMARY KEY,
         installed_at timestamptz NOT NULL DEFAULT now()
     );
+    -- Otherwise the functions below would replace those of the later version.
+    IF EXISTS (SELECT FROM gateway_journal_records.version installed WHERE installed.version > 4) THEN
+        RAISE EXCEPTION 'the journal has version %, and this gateway installs version 4',
+            (SELECT max(installed.version) FROM gateway_journal_records.version installed)
+            USING HINT = 'A later gateway installed it. Its CHANGELOG says whether gateways of this version can use it as it is.';
+    END IF;
 
     -- The keys of the codes. The newest one is in use; the one before it is still valid.
     CREATE TABLE IF NOT EXISTS gateway_journal_records.key (

@@ -201,6 +201,25 @@ public sealed class JournalInstallTests(GatewayFixture server)
         Assert.Equal("GJ003", failure.SqlState);
     }
 
+    /// <summary>A gateway that is rolled back must not put its own functions over those of the later version.</summary>
+    [Fact]
+    public async Task JournalOfALaterVersion_IsNotInstalledOver()
+    {
+        var dsn = await server.CreateDatabaseWithoutJournalAsync();
+        await InstallAsync(0, dsn);
+        await GatewayFixture.ExecuteAsync(
+            dsn,
+            "INSERT INTO gateway_journal_records.version (version) VALUES (5);"
+            + "CREATE OR REPLACE FUNCTION gateway_journal.clean() RETURNS void LANGUAGE sql AS 'SELECT /* later */'");
+
+        var (_, errors) = await InstallAsync(1, dsn);
+
+        Assert.Contains("the journal has version 5, and this gateway installs version 4", errors);
+        await using var session = await GatewayFixture.OpenAsync(dsn);
+        await using var body = new NpgsqlCommand("SELECT prosrc FROM pg_proc WHERE proname = 'clean'", session);
+        Assert.Equal("SELECT /* later */", await body.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task ControlRoleThatIsWrong_EndsTheStartWithTheCure()
     {
