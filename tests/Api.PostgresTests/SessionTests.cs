@@ -430,11 +430,13 @@ public sealed class SessionsOfOthersTests(OneSessionGateway gateway) : IClassFix
     }
 }
 
-/// <summary>Nothing is held once the answer is out, though nobody uses the session next.</summary>
-[Collection(TimingCollection.Name)]
+/// <summary>
+/// The locks of a request end with it, and not with the session's next use: no request uses the session after it.
+/// </summary>
 public sealed class SessionLockTests(OneSessionGateway gateway) : IClassFixture<OneSessionGateway>
 {
-    private static readonly TimeSpan Promised = TimeSpan.FromMilliseconds(100);
+    /// <summary>Long for a busy machine. A lock that is left would be held until the gateway stops.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     [Theory]
     [InlineData("SELECT pg_advisory_lock(4711)", 200)]
@@ -461,8 +463,7 @@ public sealed class SessionLockTests(OneSessionGateway gateway) : IClassFixture<
 
                 Assert.True((int)answer.Status == status, answer.Text);
                 while ((long)(await held.ExecuteScalarAsync())! > 0)
-                    Assert.True(answered.Elapsed < TimeSpan.FromSeconds(5), "The locks are held on.");
-                Assert.True(answered.Elapsed < Promised, $"Locks were held for {answered.ElapsedMilliseconds} ms after the answer.");
+                    Assert.True(answered.Elapsed < Patience, "The locks are held on.");
             }
         }
         finally
