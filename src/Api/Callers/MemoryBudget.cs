@@ -92,8 +92,8 @@ internal sealed class MemoryBudget
 
     internal Failure Exhausted(string caller) => new(
         ProblemCode.Saturated,
-        $"The requests of caller \"{caller}\" hold their share of the {_bytes} bytes that all may hold of this replica's "
-        + "memory (Gateway__MemoryBudgetBytes).");
+        $"The requests of caller \"{caller}\" hold their share of the {_bytes} bytes that all may hold "
+        + "of this replica's memory (Gateway__MemoryBudgetBytes).");
 
     internal Failure NeverFits(ProblemCode code) => new(
         code,
