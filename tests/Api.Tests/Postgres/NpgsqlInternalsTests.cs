@@ -4,7 +4,9 @@ using Npgsql;
 
 namespace Gateway.Api.Tests.Postgres;
 
-/// <summary>That Npgsql still has what it keeps to itself, before a session is opened by it.</summary>
+/// <summary>
+/// Tests that Npgsql still has the internal members that the gateway uses, before a session is opened with them.
+/// </summary>
 public sealed class NpgsqlInternalsTests
 {
     private const BindingFlags Any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
@@ -21,7 +23,7 @@ public sealed class NpgsqlInternalsTests
     public void Field_IsThere() => Assert.Equal(
         typeof(Stream), typeof(NpgsqlConnection).Assembly.GetType("Npgsql.Internal.NpgsqlConnector")!.GetField("_stream", Any)!.FieldType);
 
-    /// <summary>Each accessor has its line above.</summary>
+    /// <summary>The list above contains each accessor.</summary>
     [Fact]
     public void Accessors_AreAllNamed() => Assert.Equal(
         ["BytesLeftIn", "ConnectorOf", "ReadBufferOf", "SetUnderlying", "StreamOf"],
