@@ -10,8 +10,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Gateway.Tests;
 
 /// <summary>
-/// A server in a gateway's place, which fails as it is told: a gateway does not fail on demand. It answers the first request as
-/// the first reply says, and so on; one more than that is a fault.
+/// Replaces a gateway with a server that fails on demand, which a gateway does not. It answers the first request with
+/// the first reply, and so on; more requests than replies are a test failure.
 /// </summary>
 internal sealed class FailingServer : IAsyncDisposable
 {
@@ -21,18 +21,18 @@ internal sealed class FailingServer : IAsyncDisposable
 
     public Uri Address => new(_application.Urls.Single());
 
-    /// <summary>The bodies that came, in their order; an undefined value where there was none.</summary>
+    /// <summary>Gets the bodies of the requests, in their order; undefined if a request had none.</summary>
     public List<JsonElement> Requests { get; } = [];
 
     public List<string> Paths { get; } = [];
 
-    /// <summary>The requests' <c>attempt</c>, in their order.</summary>
+    /// <summary>Gets the <c>attempt</c> of each request, in their order.</summary>
     public IEnumerable<int> Attempts => Requests.Select(request => request.GetProperty("attempt").GetInt32());
 
-    /// <summary>When each request came, by a clock that never goes back.</summary>
+    /// <summary>Gets the arrival time of each request, by a monotonic clock.</summary>
     public List<TimeSpan> Arrivals { get; } = [];
 
-    /// <summary>The Authorization headers that came, each empty where there was none.</summary>
+    /// <summary>Gets the Authorization headers, in order; empty if a request had none.</summary>
     public List<string> Credentials { get; } = [];
 
     public static async Task<FailingServer> StartAsync(params RequestDelegate[] replies)
@@ -45,14 +45,14 @@ internal sealed class FailingServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>A reply with all that an answer has, whatever was asked.</summary>
+    /// <summary>A reply with all members of an answer, for any request.</summary>
     public static Task Succeeds(HttpContext http) => http.Response.WriteAsync(
         """
         {"activityId": "run/step", "command": "SELECT", "rowCount": 0, "truncated": false,
          "columns": [], "rows": [], "results": []}
         """);
 
-    /// <summary>A reply of that text.</summary>
+    /// <summary>Returns a reply with a given text.</summary>
     public static RequestDelegate Answers(string text) => http => http.Response.WriteAsync(text);
 
     /// <summary>No reply, for as long as the caller waits.</summary>
@@ -63,7 +63,7 @@ internal sealed class FailingServer : IAsyncDisposable
         await left.Task;
     }
 
-    /// <summary>A reply with a problem.</summary>
+    /// <summary>Returns a reply with a problem.</summary>
     public static RequestDelegate Fails(int status, string code, string shouldRetry, string retryAfter) => http =>
     {
         http.Response.StatusCode = status;
@@ -85,7 +85,7 @@ internal sealed class FailingServer : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>A reply that is cut before it is whole.</summary>
+    /// <summary>A reply that is cut off before its end.</summary>
     public static async Task CutsOffInTheBody(HttpContext http)
     {
         http.Response.ContentLength = 100;

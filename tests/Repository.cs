@@ -3,10 +3,10 @@ namespace Gateway.Tests;
 /// <summary>The repository that the tests were built from.</summary>
 internal static class Repository
 {
-    /// <summary>Its root.</summary>
+    /// <summary>Gets the repository's root folder.</summary>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>A file or folder of it, by its path from the root.</summary>
+    /// <summary>Returns the path of a file or folder, given relative to the root.</summary>
     public static string PathOf(string path) => Path.Combine(Root, path);
 
     private static string FindRoot()

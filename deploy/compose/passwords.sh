@@ -1,11 +1,12 @@
 #!/bin/sh
-# passwords.sh FOLDER: makes the passwords and a caller's key for compose.yaml, once; each container gets a folder with what it needs,
-# and nobody else can read it. Nothing of it is in the repository, so nobody's database has a password that everybody knows.
+# passwords.sh FOLDER: creates the passwords and a caller's key for compose.yaml, once. Each container gets a folder
+# with the files it needs, which others can't read. No password is in the repository, so no database has a publicly
+# known one.
 set -eu
 umask 077
 cd "$1"
 
-# 256 bits that stand in a URI as they are.
+# 256 bits, in characters that a URI needs no escapes for.
 random() {
   head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
 }
@@ -22,11 +23,11 @@ if [ ! -f caller/key ]; then
   cp gateway/* journal
   printf 'postgresql://postgres:%s@postgres:5432/app' "$(cat postgres/postgres.password)" >journal/ADMIN_DSN
   if [ "$(id -u)" -eq 0 ]; then
-    # The users that the images run as: the gateway's, and PostgreSQL's.
+    # The users of the images: the gateway's, and PostgreSQL's.
     chown -R 1654:1654 gateway journal
     chown -R 999:999 postgres
   fi
-  # The last: whoever finds it finds the others.
+  # Created last: if it exists, the others exist too.
   mv caller/key.new caller/key
 fi
 

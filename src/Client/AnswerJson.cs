@@ -3,10 +3,13 @@ using Gateway.Contracts;
 
 namespace Gateway.Client;
 
-/// <summary>How answers are read.</summary>
+/// <summary>The settings for reading answers.</summary>
 internal static class AnswerJson
 {
-    /// <summary>PostgreSQL's json is some 6,000 levels deep at most; what is not read into a type is not descended into.</summary>
+    /// <summary>
+    /// The maximum nesting depth. PostgreSQL's json has at most about 6,000 levels. Reading does not recurse into
+    /// values that are not read into a type.
+    /// </summary>
     public const int MaxDepth = 8192;
 
     public static ContractJson Contract { get; } =

@@ -2,15 +2,15 @@ using Gateway.Contracts;
 
 namespace Gateway.Client;
 
-/// <summary>Sends a request until it is answered, or has failed for good, or as often as it may.</summary>
+/// <summary>Sends a request until it is answered, fails permanently, or has used all tries.</summary>
 internal sealed class Attempts(int tries, TimeProvider time)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
 
     /// <param name="first">The number of the first attempt.</param>
-    /// <param name="send">One attempt, of that number.</param>
-    /// <param name="leaving">Ends a pause as well.</param>
-    /// <exception cref="GatewayException">The last attempt's.</exception>
+    /// <param name="send">Sends the attempt of a given number.</param>
+    /// <param name="leaving">Also ends a pause.</param>
+    /// <exception cref="GatewayException">The failure of the last attempt.</exception>
     public async Task<T> RunAsync<T>(int first, Func<int, Task<T>> send, CancellationToken leaving)
     {
         var kept = Committed.No;
@@ -33,7 +33,10 @@ internal sealed class Attempts(int tries, TimeProvider time)
         }
     }
 
-    /// <summary>A try that was refused says nothing of an earlier one, whose answer was lost.</summary>
+    /// <summary>
+    /// Combines the outcomes of two attempts: a refused attempt tells nothing about an earlier one whose answer was
+    /// lost.
+    /// </summary>
     private static Committed Combine(Committed earlier, Committed now) => (earlier, now) switch
     {
         (Committed.Yes, _) or (_, Committed.Yes) => Committed.Yes,
@@ -41,12 +44,12 @@ internal sealed class Attempts(int tries, TimeProvider time)
         _ => Committed.No,
     };
 
-    /// <summary>What the gateway asks for, else doubling; never all callers at the same moment.</summary>
+    /// <summary>Returns the pause that the gateway asks for, or exponential backoff; both with jitter.</summary>
     private static TimeSpan Pause(TimeSpan? asked, int failed)
     {
         if (asked is { } wait)
             return Shorter(wait) + TimeSpan.FromSeconds(0.5 * Random.Shared.NextDouble());
-        // Past 2^7 it is the longest in any case, and 2^1000 would be no time any more.
+        // From 2^7 on the pause has its maximum anyway, and the limit avoids an overflow.
         var doubled = TimeSpan.FromSeconds(0.5 * (1 << Math.Min(failed, 7)));
         return Shorter(doubled) * (0.5 + (0.5 * Random.Shared.NextDouble()));
     }

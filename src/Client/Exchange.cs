@@ -5,19 +5,23 @@ using Gateway.Contracts;
 
 namespace Gateway.Client;
 
-/// <summary>One attempt: sends the request, and makes of what comes an answer or a <see cref="GatewayException"/>.</summary>
-/// <param name="connect">The way to the gateway.</param>
-/// <param name="options">Where it is.</param>
-/// <param name="call">What is sent.</param>
+/// <summary>
+/// Represents one attempt: sends the request, and returns its answer or throws a <see cref="GatewayException"/>.
+/// </summary>
+/// <param name="connect">Returns an HTTP client.</param>
+/// <param name="options">The client's options.</param>
+/// <param name="call">The request.</param>
 /// <param name="attempt">The attempt's number.</param>
 internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions options, Call call, int attempt)
 {
-    /// <summary>A problem has 2 KB at most. What is larger is a proxy's page.</summary>
+    /// <summary>
+    /// The maximum size of a problem that is read. A problem has at most 2 KB; a larger body is a proxy's page.
+    /// </summary>
     private const int LargestProblem = 64 * 1024;
 
     private readonly Uri _address = new($"{options.Address!.AbsoluteUri.TrimEnd('/')}/{call.Path}");
 
-    /// <summary>The answer, read whole.</summary>
+    /// <summary>Sends the request, and reads the whole answer.</summary>
     public Task<T> AnswerAsync<T>(
         Func<HttpResponseMessage, Stream, CancellationToken, Task<T>> read, CancellationToken leaving) => ListenAsync(
         async ending =>
@@ -29,11 +33,11 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
         },
         leaving);
 
-    /// <summary>The answer, of which no more than its head has come.</summary>
+    /// <summary>Sends the request, and returns when the headers of the answer have arrived.</summary>
     public Task<HttpResponseMessage> BeginAsync(string accept, CancellationToken leaving) =>
         ListenAsync(ending => SendAsync(accept, ending), leaving);
 
-    /// <summary>Waits for something of the gateway's, for as long as a request may take.</summary>
+    /// <summary>Waits for the gateway, at most for the request's timeout and the margin for its answer.</summary>
     public async Task<T> ListenAsync<T>(Func<CancellationToken, Task<T>> listen, CancellationToken leaving)
     {
         var patience = TimeSpan.FromMilliseconds(call.TimeoutMs + options.AnswerMarginMs);
@@ -43,8 +47,8 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
         {
             return await listen(ending.Token).ConfigureAwait(false);
         }
-        // Refused, reset, timed out, cut off: whether the gateway ran it is not known. The activity ID makes sending it again safe:
-        // what has been committed is recorded under it.
+        // Refused, reset, timed out or cut off: it is not known whether the gateway ran the request. The activity ID
+        // makes it safe to send it again, because a committed answer is recorded under the ID.
         catch (OperationCanceledException late)
         {
             leaving.ThrowIfCancellationRequested();
@@ -61,14 +65,14 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
         }
     }
 
-    /// <summary>No answer, or not all of it.</summary>
+    /// <summary>Returns the failure for a missing or incomplete answer.</summary>
     public GatewayException Unreachable(string reason, Exception? cause = null) =>
         new(GatewayException.Unreachable, $"{_address}: {reason}", retryable: true, attempt, cause)
         {
             Committed = Kept(null),
         };
 
-    /// <summary>An answer that no gateway gives.</summary>
+    /// <summary>Returns the failure for an answer that is not a gateway's.</summary>
     public GatewayException Invalid(string reason, Exception? cause = null) =>
         new(GatewayException.InvalidResponse, $"{_address} answers, but {reason}", retryable: false, attempt, cause)
         {
@@ -76,8 +80,9 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
             Committed = Kept(null),
         };
 
-    /// <summary>A problem, as an answer or at the end of a stream.</summary>
-    public GatewayException Failed(JsonElement problem, HttpStatusCode status, string reason, bool? shouldRetry, TimeSpan? retryAfter)
+    /// <summary>Returns the failure for a problem, in an answer or at the end of a stream.</summary>
+    public GatewayException Failed(
+        JsonElement problem, HttpStatusCode status, string reason, bool? shouldRetry, TimeSpan? retryAfter)
     {
         Problem? known = null;
         try
@@ -86,12 +91,13 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
         }
         catch (JsonException)
         {
-            // A later gateway's, with a code that is not among ours; what matters of it is read below.
+            // A later gateway's problem, with a code that this client does not know. The important members are read
+            // below.
         }
         return new GatewayException(
             Text(problem, "code") ?? $"http_{(int)status}",
             Text(problem, "detail") ?? $"{_address}: {reason}",
-            // Only something between us and the gateway leaves the header out.
+            // Only a proxy's answer lacks the header.
             shouldRetry ?? Flag(problem, "retryable") ?? IsWorthARetry(status),
             attempt)
         {
@@ -102,7 +108,7 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
         };
     }
 
-    /// <summary>What can't write has kept nothing, whatever became of it.</summary>
+    /// <summary>A request that can't write has committed nothing, whatever happened to it.</summary>
     private Committed Kept(string? said) => said switch
     {
         _ when !call.Writes => Committed.No,
@@ -124,7 +130,8 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
         }
 
         var http = connect();
-        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ending).ConfigureAwait(false);
+        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ending)
+            .ConfigureAwait(false);
         if (response.IsSuccessStatusCode)
             return response;
         using (response)
@@ -141,14 +148,17 @@ internal sealed class Exchange(Func<HttpClient> connect, GatewayClientOptions op
         }
         catch (Exception error) when (error is HttpRequestException or IOException or JsonException)
         {
-            // The status and the headers have come, and say enough.
+            // The status and the headers have arrived, and are enough.
         }
         return Failed(
-            problem, response.StatusCode, response.ReasonPhrase ?? "", ShouldRetry(response), response.Headers.RetryAfter?.Delta);
+            problem, response.StatusCode, response.ReasonPhrase ?? "",
+            ShouldRetry(response), response.Headers.RetryAfter?.Delta);
     }
 
     private static bool? ShouldRetry(HttpResponseMessage response) =>
-        response.Headers.TryGetValues("X-Should-Retry", out var values) && bool.TryParse(values.First(), out var value) ? value : null;
+        response.Headers.TryGetValues("X-Should-Retry", out var values) && bool.TryParse(values.First(), out var value)
+            ? value
+            : null;
 
     private static bool IsWorthARetry(HttpStatusCode status) => (int)status is 408 or 409 or 429 or >= 500;
 

@@ -6,12 +6,13 @@ using Gateway.Contracts;
 namespace Gateway.Client;
 
 /// <summary>
-/// SQL from a workflow's activity, by the gateway. A request is sent until it is answered: always the same one under the same
-/// activity ID, with its <c>Attempt</c> counted up, so that a write takes effect once. One client serves all, at the same time.
+/// Runs SQL of a workflow's activities through the gateway. It sends a request until it is answered: the same request
+/// under the same activity ID, with increasing <c>Attempt</c>, so that a write takes effect once. A client is
+/// thread-safe, and one is enough for a program.
 /// </summary>
 /// <remarks>
-/// Each method throws a <see cref="GatewayException"/> for what failed for good, or as often as it may be tried, and an
-/// <see cref="OperationCanceledException"/> where its token ends it.
+/// Each method throws a <see cref="GatewayException"/> if the request fails permanently or has used all tries, and an
+/// <see cref="OperationCanceledException"/> if its token ends it.
 /// </remarks>
 public sealed class GatewayClient : IDisposable
 {
@@ -20,9 +21,9 @@ public sealed class GatewayClient : IDisposable
     private readonly Attempts _attempts;
     private readonly HttpClient? _own;
 
-    /// <summary>A client with connections of its own, for programs without <c>AddGatewayClient</c>.</summary>
-    /// <param name="options">Not changed from here on.</param>
-    /// <param name="time">The clock of its pauses.</param>
+    /// <summary>Creates a client with its own connections, for programs without <c>AddGatewayClient</c>.</summary>
+    /// <param name="options">The options. Do not change them after this.</param>
+    /// <param name="time">The clock for pauses.</param>
     public GatewayClient(GatewayClientOptions options, TimeProvider? time = null)
         : this(new HttpClient(CreateHandler()), options, time ?? TimeProvider.System)
     {
@@ -42,31 +43,36 @@ public sealed class GatewayClient : IDisposable
         _own = own;
     }
 
-    /// <summary>Runs a statement that reads. It may be run again freely.</summary>
+    /// <summary>Runs a statement that reads. It can be run again at any time.</summary>
     public Task<QueryResponse> QueryAsync(QueryRequest request, CancellationToken cancellationToken = default) =>
         AnswerAsync(CallOf(request), Read(AnswerJson.Contract.QueryResponse), cancellationToken);
 
-    /// <summary>Runs a statement that reads. It may be run again freely.</summary>
-    /// <returns>Its rows, as <see cref="StatementRows.RowsAs"/> gives them.</returns>
-    public async Task<IReadOnlyList<T>> QueryAsync<T>(QueryRequest request, CancellationToken cancellationToken = default) =>
+    /// <summary>Runs a statement that reads. It can be run again at any time.</summary>
+    /// <returns>The rows, as <see cref="StatementRows.RowsAs"/> returns them.</returns>
+    public async Task<IReadOnlyList<T>> QueryAsync<T>(
+        QueryRequest request, CancellationToken cancellationToken = default) =>
         (await QueryAsync(request, cancellationToken).ConfigureAwait(false)).RowsAs<T>(_options.Json);
 
-    /// <summary>Runs a statement that reads. It may be run again freely.</summary>
-    /// <param name="activityId">The activity's tag, which the workflow makes: the same whenever it runs the activity again.</param>
+    /// <summary>Runs a statement that reads. It can be run again at any time.</summary>
+    /// <param name="activityId">
+    /// The activity ID, chosen by the workflow: the same whenever it runs the activity again.
+    /// </param>
     /// <param name="sql">One statement.</param>
     /// <param name="parameters">
     /// An array for <c>$1…$n</c> or an object for <c>:name</c>, as <see cref="StatementParameters.From"/> takes it.
     /// </param>
-    /// <param name="attempt">Which try of the activity this is, as the engine counts.</param>
-    /// <param name="cancellationToken">Ends it, on the server too.</param>
-    /// <returns>Its rows, as <see cref="StatementRows.RowsAs"/> gives them.</returns>
+    /// <param name="attempt">The number of the engine's attempt.</param>
+    /// <param name="cancellationToken">Cancels the request, on the server too.</param>
+    /// <returns>The rows, as <see cref="StatementRows.RowsAs"/> returns them.</returns>
     public Task<IReadOnlyList<T>> QueryAsync<T>(
-        string activityId, string sql, object? parameters = null, int attempt = 1, CancellationToken cancellationToken = default) =>
+        string activityId, string sql, object? parameters = null, int attempt = 1,
+        CancellationToken cancellationToken = default) =>
         QueryAsync<T>(QueryOf(activityId, sql, parameters, attempt), cancellationToken);
 
     /// <summary>
-    /// Runs a statement that reads, and gives its rows as they come, any number of them. It is sent again until there is a row;
-    /// from then on it fails where the answer does, or ends without saying how. The request's budget is for all of it.
+    /// Runs a statement that reads, and streams its rows, any number of them. The request is retried until the first
+    /// row arrives. After that, it fails if the stream fails, or ends without its last line. The request's timeout
+    /// includes the whole stream.
     /// </summary>
     public IAsyncEnumerable<T> StreamAsync<T>(QueryRequest request, CancellationToken cancellationToken = default) =>
         StreamAsync<T>(CallOf(request), cancellationToken);
@@ -74,55 +80,63 @@ public sealed class GatewayClient : IDisposable
     /// <inheritdoc cref="StreamAsync{T}(QueryRequest, CancellationToken)"/>
     /// <inheritdoc cref="QueryAsync{T}(string, string, object?, int, CancellationToken)" path="/param"/>
     public IAsyncEnumerable<T> StreamAsync<T>(
-        string activityId, string sql, object? parameters = null, int attempt = 1, CancellationToken cancellationToken = default) =>
+        string activityId, string sql, object? parameters = null, int attempt = 1,
+        CancellationToken cancellationToken = default) =>
         StreamAsync<T>(QueryOf(activityId, sql, parameters, attempt), cancellationToken);
 
     /// <summary>Runs a statement that may write. It takes effect once, however often it is sent.</summary>
-    public Task<StatementResponse> ExecuteAsync(ExecuteRequest request, CancellationToken cancellationToken = default) =>
+    public Task<StatementResponse> ExecuteAsync(
+        ExecuteRequest request, CancellationToken cancellationToken = default) =>
         AnswerAsync(CallOf(request), Read(AnswerJson.Contract.StatementResponse, MarkReplay), cancellationToken);
 
-    /// <summary>Runs a statement that may write and that returns rows. It takes effect once, however often it is sent.</summary>
-    /// <returns>Its rows, as <see cref="StatementRows.RowsAs"/> gives them.</returns>
-    public async Task<IReadOnlyList<T>> ExecuteAsync<T>(ExecuteRequest request, CancellationToken cancellationToken = default) =>
+    /// <summary>
+    /// Runs a statement that may write and returns rows. It takes effect once, however often it is sent.
+    /// </summary>
+    /// <returns>The rows, as <see cref="StatementRows.RowsAs"/> returns them.</returns>
+    public async Task<IReadOnlyList<T>> ExecuteAsync<T>(
+        ExecuteRequest request, CancellationToken cancellationToken = default) =>
         (await ExecuteAsync(request, cancellationToken).ConfigureAwait(false)).RowsAs<T>(_options.Json);
 
     /// <inheritdoc cref="ExecuteAsync(ExecuteRequest, CancellationToken)"/>
     /// <inheritdoc cref="QueryAsync{T}(string, string, object?, int, CancellationToken)" path="/param"/>
     public Task<StatementResponse> ExecuteAsync(
-        string activityId, string sql, object? parameters = null, int attempt = 1, CancellationToken cancellationToken = default) =>
+        string activityId, string sql, object? parameters = null, int attempt = 1,
+        CancellationToken cancellationToken = default) =>
         ExecuteAsync(ExecuteOf(activityId, sql, parameters, attempt), cancellationToken);
 
     /// <inheritdoc cref="ExecuteAsync{T}(ExecuteRequest, CancellationToken)"/>
     /// <inheritdoc cref="QueryAsync{T}(string, string, object?, int, CancellationToken)" path="/param"/>
     public Task<IReadOnlyList<T>> ExecuteAsync<T>(
-        string activityId, string sql, object? parameters = null, int attempt = 1, CancellationToken cancellationToken = default) =>
+        string activityId, string sql, object? parameters = null, int attempt = 1,
+        CancellationToken cancellationToken = default) =>
         ExecuteAsync<T>(ExecuteOf(activityId, sql, parameters, attempt), cancellationToken);
 
     /// <summary>
-    /// Runs statements in one transaction: all of them take effect, or none, and once. <see cref="StatementRows.RowsAs"/> reads the
-    /// rows of a result.
+    /// Runs statements in one transaction: either all of them take effect, once, or none does.
+    /// <see cref="StatementRows.RowsAs"/> reads the rows of a result.
     /// </summary>
-    public Task<TransactionResponse> TransactionAsync(TransactionRequest request, CancellationToken cancellationToken = default) =>
+    public Task<TransactionResponse> TransactionAsync(
+        TransactionRequest request, CancellationToken cancellationToken = default) =>
         AnswerAsync(CallOf(request), Read(AnswerJson.Contract.TransactionResponse, MarkReplay), cancellationToken);
 
-    /// <summary>What became of an activity: completed with its recorded answer, or running.</summary>
-    /// <returns>Null where it is neither.</returns>
+    /// <summary>Gets an activity's status: completed with its recorded answer, or running.</summary>
+    /// <returns>Null if it is neither.</returns>
     public Task<ActivityResponse?> FindActivityAsync(
         string activityId, string connection = "default", CancellationToken cancellationToken = default) =>
         AskAsync(HttpMethod.Get, activityId, "", connection, cancellationToken);
 
     /// <summary>Cancels a running activity, whichever replica runs it.</summary>
-    /// <returns>How it stands then; null where it is neither running nor recorded.</returns>
+    /// <returns>The activity's status after that; null if it is neither running nor recorded.</returns>
     public Task<ActivityResponse?> CancelActivityAsync(
         string activityId, string connection = "default", CancellationToken cancellationToken = default) =>
         AskAsync(HttpMethod.Post, activityId, "/cancel", connection, cancellationToken);
 
-    /// <summary>Closes the connections, where they are the client's own.</summary>
+    /// <summary>Closes the connections, if they are the client's own.</summary>
     public void Dispose() => _own?.Dispose();
 
     /// <summary>
-    /// No redirect is followed: it would be with a GET, without the statement, and with the key to whoever it names. Connections are
-    /// opened anew now and then, so that a change in the network is seen.
+    /// Creates the HTTP handler. It follows no redirect, which would send a GET without the statement, and the key to
+    /// another server. Connections are replaced regularly, so that changes in the network are noticed.
     /// </summary>
     internal static SocketsHttpHandler CreateHandler() => new()
     {
@@ -137,7 +151,8 @@ public sealed class GatewayClient : IDisposable
     {
         var reader = new RowReader<T>(_options.Json);
         var rows = await _attempts.RunAsync(
-            call.FirstAttempt, attempt => RowLines.OpenAsync(Begin(call, attempt), leaving), leaving).ConfigureAwait(false);
+            call.FirstAttempt, attempt => RowLines.OpenAsync(Begin(call, attempt), leaving), leaving)
+            .ConfigureAwait(false);
         await using (rows.ConfigureAwait(false))
         {
             while (rows.HasRow)
@@ -152,7 +167,8 @@ public sealed class GatewayClient : IDisposable
         HttpMethod method, string activityId, string action, string connection, CancellationToken leaving)
     {
         ArgumentException.ThrowIfNullOrEmpty(activityId);
-        var path = $"v1/activities/{Uri.EscapeDataString(activityId)}{action}?connection={Uri.EscapeDataString(connection)}";
+        var path = $"v1/activities/{Uri.EscapeDataString(activityId)}{action}"
+            + $"?connection={Uri.EscapeDataString(connection)}";
         var call = new Call(method, path, _options.DefaultTimeoutMs, FirstAttempt: 1, Writes: false, Body: null);
         try
         {
@@ -178,7 +194,8 @@ public sealed class GatewayClient : IDisposable
 
     private Call CallOf(TransactionRequest request) =>
         CallOf(request, "transaction", writes: !request.ReadOnly, (again, attempt) =>
-            JsonSerializer.SerializeToUtf8Bytes(again with { Attempt = attempt }, AnswerJson.Contract.TransactionRequest));
+            JsonSerializer.SerializeToUtf8Bytes(
+                again with { Attempt = attempt }, AnswerJson.Contract.TransactionRequest));
 
     private Call CallOf<T>(T request, string endpoint, bool writes, Func<T, int, byte[]> write)
         where T : ActivityRequest
@@ -186,11 +203,12 @@ public sealed class GatewayClient : IDisposable
         if (string.IsNullOrEmpty(request.ActivityId))
         {
             throw new ArgumentException(
-                "ActivityId is required: the workflow makes it, so that every try of an activity has the same.", nameof(request));
+                "ActivityId is required: the workflow makes it, so that every try of an activity has the same.",
+                nameof(request));
         }
         return new Call(
-            HttpMethod.Post, $"v1/{endpoint}", request.TimeoutMs ?? _options.DefaultTimeoutMs, request.Attempt ?? 1, writes,
-            attempt => write(request, attempt));
+            HttpMethod.Post, $"v1/{endpoint}", request.TimeoutMs ?? _options.DefaultTimeoutMs,
+            request.Attempt ?? 1, writes, attempt => write(request, attempt));
     }
 
     private QueryRequest QueryOf(string activityId, string sql, object? parameters, int attempt) => new()
@@ -221,7 +239,9 @@ public sealed class GatewayClient : IDisposable
         return mark is null ? answer : mark(answer, isReplay);
     };
 
-    private static StatementResponse MarkReplay(StatementResponse answer, bool isReplay) => answer with { Replayed = isReplay };
+    private static StatementResponse MarkReplay(StatementResponse answer, bool isReplay) =>
+        answer with { Replayed = isReplay };
 
-    private static TransactionResponse MarkReplay(TransactionResponse answer, bool isReplay) => answer with { Replayed = isReplay };
+    private static TransactionResponse MarkReplay(TransactionResponse answer, bool isReplay) =>
+        answer with { Replayed = isReplay };
 }

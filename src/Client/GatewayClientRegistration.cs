@@ -10,14 +10,18 @@ public static class GatewayClientRegistration
     public const string HttpClientName = "Gateway";
 
     /// <summary>
-    /// Adds one <see cref="GatewayClient"/> for all, whose connections are <see cref="IHttpClientFactory"/>'s. A
-    /// <see cref="TimeProvider"/> among the services is the clock of its pauses.
+    /// Adds a singleton <see cref="GatewayClient"/>, whose connections come from <see cref="IHttpClientFactory"/>. A
+    /// registered <see cref="TimeProvider"/> is the clock for its pauses.
     /// </summary>
-    /// <returns>What its <see cref="HttpClient"/> is made by, to put in what a company's network asks for.</returns>
-    public static IHttpClientBuilder AddGatewayClient(this IServiceCollection services, Action<GatewayClientOptions> configure)
+    /// <returns>
+    /// The builder of its <see cref="HttpClient"/>, for a proxy or other handlers that a network requires.
+    /// </returns>
+    public static IHttpClientBuilder AddGatewayClient(
+        this IServiceCollection services, Action<GatewayClientOptions> configure)
     {
         services.AddOptions<GatewayClientOptions>().Configure(configure).ValidateOnStart();
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<GatewayClientOptions>, GatewayClientOptionsValidator>());
+        services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IValidateOptions<GatewayClientOptions>, GatewayClientOptionsValidator>());
         services.TryAddSingleton(provider =>
         {
             var connections = provider.GetRequiredService<IHttpClientFactory>();

@@ -3,13 +3,13 @@ using Gateway.Contracts;
 
 namespace Gateway.Client;
 
-/// <summary>A request that failed for good, or as often as it may be tried.</summary>
+/// <summary>Thrown when a request fails permanently, or has used all tries.</summary>
 public sealed class GatewayException : Exception
 {
-    /// <summary>The <see cref="Code"/> where no answer came, or not all of it.</summary>
+    /// <summary>The <see cref="Code"/> if no answer arrived, or not all of it.</summary>
     public const string Unreachable = "unreachable";
 
-    /// <summary>The <see cref="Code"/> where what answered with success is no gateway.</summary>
+    /// <summary>The <see cref="Code"/> if a server that is not a gateway answered with success.</summary>
     public const string InvalidResponse = "invalid_response";
 
     internal GatewayException(string code, string detail, bool retryable, int attempt, Exception? cause = null)
@@ -21,32 +21,38 @@ public sealed class GatewayException : Exception
     }
 
     /// <summary>
-    /// The problem's code, such as <c>sql_error</c>; <c>http_502</c> where something before the gateway answered, else
-    /// <see cref="Unreachable"/> or <see cref="InvalidResponse"/>.
+    /// Gets the problem's code, such as <c>sql_error</c>. If a proxy answered, it is <c>http_502</c> for example;
+    /// without a valid answer it is <see cref="Unreachable"/> or <see cref="InvalidResponse"/>.
     /// </summary>
     public string Code { get; }
 
-    /// <summary>The HTTP status; null where no answer came.</summary>
+    /// <summary>Gets the HTTP status; null if no answer arrived.</summary>
     public HttpStatusCode? Status { get; internal init; }
 
-    /// <summary>Whether the same request, under the same activity ID, may yet succeed. An engine's retry policy can go by it.</summary>
+    /// <summary>
+    /// Gets whether the same request, under the same activity ID, may still succeed. An engine's retry policy can use
+    /// it.
+    /// </summary>
     public bool Retryable { get; }
 
     /// <summary>
-    /// Whether the request's effect was kept, by this or an earlier try: <see cref="Committed.Unknown"/> as soon as it is of one
-    /// of them. Always <see cref="Committed.No"/> for what can't write.
+    /// Gets whether the request's effect was committed, by any try. It is <see cref="Committed.Unknown"/> if that is
+    /// unknown for one try and no other committed, and always <see cref="Committed.No"/> for a request that can't
+    /// write.
     /// </summary>
     public Committed Committed { get; internal set; } = Committed.Unknown;
 
-    /// <summary>The number of the last try.</summary>
+    /// <summary>Gets the number of the last try.</summary>
     public int Attempt { get; }
 
-    /// <summary>What the gateway said of the last try; null where it said nothing, or nothing that this client can read.</summary>
+    /// <summary>
+    /// Gets the problem of the last try; null if the gateway sent none, or none that this client can read.
+    /// </summary>
     public Problem? Problem { get; internal init; }
 
-    /// <summary>PostgreSQL's five-character code, where PostgreSQL refused.</summary>
+    /// <summary>Gets PostgreSQL's five-character error code, if PostgreSQL reported the error.</summary>
     public string? SqlState => Problem?.SqlState;
 
-    /// <summary>How long the gateway asks to wait.</summary>
+    /// <summary>Gets the time that the gateway asks to wait.</summary>
     internal TimeSpan? RetryAfter { get; init; }
 }

@@ -8,12 +8,15 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Gateway.Client;
 
-/// <summary>How .NET's values are written for PostgreSQL, and read from what its <c>to_json</c> prints.</summary>
+/// <summary>
+/// Converts .NET values to PostgreSQL's text, and reads the values that PostgreSQL's <c>to_json</c> prints.
+/// </summary>
 public static class RowJson
 {
     /// <summary>
-    /// Options to change: <c>snake_case</c> names in any case, every digit of a number, a member that is no column of a row is an
-    /// error where it is required, and so is a NULL where the type has none.
+    /// Returns new options, which may be changed. Names are <c>snake_case</c> and case-insensitive, and every digit of
+    /// a number is kept. A required member without a column is an error, and so is a NULL for a type that is not
+    /// nullable.
     /// </summary>
     public static JsonSerializerOptions CreateOptions() => new(JsonSerializerDefaults.Web)
     {
@@ -26,15 +29,17 @@ public static class RowJson
         TypeInfoResolver = Reflection(),
     };
 
-    /// <summary>What applies where no client says otherwise.</summary>
+    /// <summary>Gets the options that apply without a client's own.</summary>
     internal static JsonSerializerOptions Shared { get; } = CreateOptions();
 
-    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Only where a program has reflection for its JSON.")]
-    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Only where a program has reflection for its JSON.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Used only if reflection is on for JSON.")]
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Used only if reflection is on for JSON.")]
     private static DefaultJsonTypeInfoResolver? Reflection() =>
         JsonSerializer.IsReflectionEnabledByDefault ? new DefaultJsonTypeInfoResolver() : null;
 
-    /// <summary>A <c>bytea</c>, as <c>\x00ff</c>: PostgreSQL would take Base64 for the bytes themselves.</summary>
+    /// <summary>
+    /// Converts a <c>bytea</c> in the form <c>\x00ff</c>. PostgreSQL would store Base64 text as the bytes themselves.
+    /// </summary>
     private sealed class BytesConverter : JsonConverter<byte[]>
     {
         private const string Prefix = @"\x";
@@ -49,7 +54,7 @@ public static class RowJson
             }
             catch (FormatException)
             {
-                // It is no bytea either.
+                // Not a bytea: throws below.
             }
             throw new JsonException("Bytes are read from a bytea, as \\x00ff.");
         }
@@ -58,10 +63,13 @@ public static class RowJson
             writer.WriteStringValue(Prefix + Convert.ToHexStringLower(value));
     }
 
-    /// <summary>A <c>numeric</c> has up to 131,072 digits, a decimal 28: what would be rounded is refused.</summary>
+    /// <summary>
+    /// Converts a <c>numeric</c>, and refuses values that would be rounded: a numeric has up to 131,072 digits, and a
+    /// decimal 28.
+    /// </summary>
     private sealed class DecimalConverter : JsonConverter<decimal>
     {
-        /// <summary>Of what is no longer than this nothing is lost.</summary>
+        /// <summary>A text up to this length loses no digits.</summary>
         private const int Digits = 28;
 
         public override decimal Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
@@ -79,10 +87,13 @@ public static class RowJson
             return value;
         }
 
-        public override void Write(Utf8JsonWriter writer, decimal value, JsonSerializerOptions options) => writer.WriteNumberValue(value);
+        public override void Write(Utf8JsonWriter writer, decimal value, JsonSerializerOptions options) =>
+            writer.WriteNumberValue(value);
     }
 
-    /// <summary>An <c>interval</c> of days and time, or a <c>time</c>: PostgreSQL has another form than .NET.</summary>
+    /// <summary>
+    /// Converts an <c>interval</c> of days and time, or a <c>time</c>: PostgreSQL's form differs from .NET's.
+    /// </summary>
     private sealed class IntervalConverter : JsonConverter<TimeSpan>
     {
         private const string Time = @"hh\:mm\:ss\.FFFFFFF";
@@ -92,12 +103,13 @@ public static class RowJson
             var text = reader.GetString()!;
             return TryParse(text.Split(' '), out var interval)
                 ? interval
-                : throw new JsonException($"A TimeSpan can't hold \"{text}\": it has days and a time, not months or years.");
+                : throw new JsonException(
+                    $"A TimeSpan can't hold \"{text}\": it has days and a time, not months or years.");
         }
 
         public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options)
         {
-            // Hours past a day would not be days to PostgreSQL, where a day can be shorter than 24 hours.
+            // PostgreSQL would not read hours above 24 as days, because a day can be shorter than 24 hours.
             var time = value - TimeSpan.FromDays(value.Days);
             var days = value.Days == 0 ? "" : $"{value.Days} days ";
             var sign = time < TimeSpan.Zero ? "-" : "";
@@ -110,7 +122,8 @@ public static class RowJson
             var hasTime = words.Length % 2 == 1;
             for (var at = 0; at + 1 < words.Length; at += 2)
             {
-                if (words[at + 1] is not ("day" or "days") || !int.TryParse(words[at], CultureInfo.InvariantCulture, out var days))
+                if (words[at + 1] is not ("day" or "days")
+                    || !int.TryParse(words[at], CultureInfo.InvariantCulture, out var days))
                     return false;
                 interval += TimeSpan.FromDays(days);
             }
@@ -122,7 +135,8 @@ public static class RowJson
             if (parts.Length != 3
                 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var hours)
                 || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var minutes)
-                || !decimal.TryParse(parts[2], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds))
+                || !decimal.TryParse(
+                    parts[2], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds))
             {
                 return false;
             }

@@ -6,13 +6,14 @@ using System.Text.Json;
 namespace Gateway.Client;
 
 /// <summary>
-/// An answer of <c>application/x-ndjson</c>: a line of columns, a line for each row, and a line that says how it ended.
+/// Reads an answer of <c>application/x-ndjson</c>: a line of columns, a line for each row, and a last line that tells
+/// how the stream ended.
 /// </summary>
 internal sealed class RowLines : IAsyncDisposable
 {
     public const string MediaType = "application/x-ndjson";
 
-    /// <summary>The gateway sends so much at once.</summary>
+    /// <summary>The size of the gateway's own writes.</summary>
     private const int BufferBytes = 32 * 1024;
 
     private readonly Exchange _exchange;
@@ -28,10 +29,10 @@ internal sealed class RowLines : IAsyncDisposable
         _lines = PipeReader.Create(body, new StreamPipeReaderOptions(bufferSize: BufferBytes));
     }
 
-    /// <summary>The row that was read last, until the next is.</summary>
+    /// <summary>Gets the row that was read last. It is valid until the next read.</summary>
     public ReadOnlySequence<byte> Row { get; private set; }
 
-    /// <summary>Whether there is a row.</summary>
+    /// <summary>Gets whether there is a row.</summary>
     public bool HasRow { get; private set; }
 
     /// <summary>Sends the request, and reads up to the first row.</summary>
@@ -41,7 +42,7 @@ internal sealed class RowLines : IAsyncDisposable
         RowLines? rows = null;
         try
         {
-            // It is there already, and no more than a view of the connection.
+            // The stream is available at once: it is only a view of the connection.
             var body = await response.Content.ReadAsStreamAsync(leaving).ConfigureAwait(false);
             rows = new RowLines(exchange, response, body);
             if (await rows.ReadLineAsync(leaving).ConfigureAwait(false) is not { } columns)
@@ -61,11 +62,11 @@ internal sealed class RowLines : IAsyncDisposable
     }
 
     /// <summary>Reads the next row, or the end.</summary>
-    /// <exception cref="GatewayException">It ended with a problem, or without saying how.</exception>
+    /// <exception cref="GatewayException">The stream ended with a problem, or without its last line.</exception>
     public async Task ReadAsync(CancellationToken leaving)
     {
         var line = await ReadLineAsync(leaving).ConfigureAwait(false) ?? throw Cut();
-        // A row may have a column of that name. The last line is the one behind which there is none.
+        // A row may have a column of that name. Only the last line of the stream is its end.
         if (StartsWith(line, "{\"end\":"u8) || StartsWith(line, "{\"error\":"u8))
         {
             var held = new ReadOnlySequence<byte>(line.ToArray());
@@ -98,13 +99,17 @@ internal sealed class RowLines : IAsyncDisposable
         {
             throw _exchange.Invalid("its last line is no JSON", error);
         }
-        if (Member(last, "error", JsonValueKind.Object) is { } problem && Member(problem, "code", JsonValueKind.String) is not null)
+        if (Member(last, "error", JsonValueKind.Object) is { } problem
+            && Member(problem, "code", JsonValueKind.String) is not null)
         {
-            var status = Member(problem, "status", JsonValueKind.Number)?.TryGetInt32(out var told) == true ? told : 500;
-            throw _exchange.Failed(problem, (HttpStatusCode)status, "the stream ended so", shouldRetry: null, retryAfter: null);
+            var status =
+                Member(problem, "status", JsonValueKind.Number)?.TryGetInt32(out var told) == true ? told : 500;
+            throw _exchange.Failed(
+                problem, (HttpStatusCode)status, "the stream ended so", shouldRetry: null, retryAfter: null);
         }
-        // What is not so is a row that looks like an end, in a stream that was cut behind it where that can't be told.
-        if (Member(last, "end", JsonValueKind.Object) is not { } end || Member(end, "rowCount", JsonValueKind.Number) is not { } count
+        // Otherwise the line is a row that looks like an end, in a stream that was cut off after it.
+        if (Member(last, "end", JsonValueKind.Object) is not { } end
+            || Member(end, "rowCount", JsonValueKind.Number) is not { } count
             || !count.TryGetInt64(out var rows) || rows != _rows)
         {
             throw Cut();
@@ -115,9 +120,11 @@ internal sealed class RowLines : IAsyncDisposable
     private static JsonElement? Member(JsonElement json, string name, JsonValueKind kind) =>
         json.TryGetProperty(name, out var member) && member.ValueKind == kind ? member : null;
 
-    private GatewayException Cut() => _exchange.Unreachable($"the stream ended behind {_rows} rows, without its last line");
+    private GatewayException Cut() =>
+        _exchange.Unreachable($"the stream ended behind {_rows} rows, without its last line");
 
-    /// <returns>A line without its end; null where there is none any more.</returns>
+    /// <summary>Reads a line.</summary>
+    /// <returns>The line without its line break; null if there are no more lines.</returns>
     private async ValueTask<ReadOnlySequence<byte>?> ReadLineAsync(CancellationToken leaving)
     {
         var scanned = 0L;
@@ -136,7 +143,7 @@ internal sealed class RowLines : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether anything comes behind the line that was read.</summary>
+    /// <summary>Returns whether anything follows the line that was read.</summary>
     private async ValueTask<bool> HasMoreAsync(CancellationToken leaving)
     {
         while (true)

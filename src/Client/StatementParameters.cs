@@ -5,17 +5,22 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Gateway.Client;
 
-/// <summary>Parameters of a statement as a request has them.</summary>
+/// <summary>Converts parameters to the form that a request needs.</summary>
 public static class StatementParameters
 {
-    /// <summary>An array or a list becomes <c>$1…$n</c>; a dictionary's keys and an object's members become <c>:name</c>.</summary>
+    /// <summary>
+    /// Returns the parameters as JSON. An array or a list becomes <c>$1…$n</c>; a dictionary's keys and an object's
+    /// members become <c>:name</c>.
+    /// </summary>
     /// <param name="parameters">
-    /// <c>new object?[] { id, email }</c> or <c>new { id, email }</c>. The members' own names count, as they are written in C#; of a
-    /// member's value they are as in rows. A list or an object for a parameter of text is refused by the gateway: write
+    /// <c>new object?[] { id, email }</c> or <c>new { id, email }</c>. The names of the members are as in C#; their
+    /// values are written as in rows. The gateway refuses a list or an object for a parameter of type text: write
     /// <c>email = ANY(:list)</c>, not <c>email IN (:list)</c>.
     /// </param>
-    /// <param name="json">How values are written: the client's <see cref="GatewayClientOptions.Json"/>, or what it is by default.</param>
-    /// <exception cref="ArgumentException">It is none of these.</exception>
+    /// <param name="json">
+    /// The options for values: the client's <see cref="GatewayClientOptions.Json"/>, or their default.
+    /// </param>
+    /// <exception cref="ArgumentException">The parameters have another form.</exception>
     public static JsonElement From(object parameters, JsonSerializerOptions? json = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -24,7 +29,7 @@ public static class StatementParameters
         var element = type.Kind == JsonTypeInfoKind.Object
             ? WriteMembers(parameters, type, options)
             : JsonSerializer.SerializeToElement(parameters, type);
-        // A string would be a list of characters to some.
+        // A string must not be read as a list of characters.
         return element.ValueKind is JsonValueKind.Array or JsonValueKind.Object
             ? element
             : throw new ArgumentException(
@@ -49,5 +54,7 @@ public static class StatementParameters
     }
 
     private static string NameOf(JsonPropertyInfo member) =>
-        member.AttributeProvider is MemberInfo own && !own.IsDefined(typeof(JsonPropertyNameAttribute)) ? own.Name : member.Name;
+        member.AttributeProvider is MemberInfo own && !own.IsDefined(typeof(JsonPropertyNameAttribute))
+            ? own.Name
+            : member.Name;
 }

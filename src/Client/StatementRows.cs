@@ -8,11 +8,13 @@ namespace Gateway.Client;
 public static class StatementRows
 {
     /// <summary>
-    /// The rows as <typeparamref name="T"/>: a type with a member for each column that is wanted, or, where there is one column,
-    /// the type of its values.
+    /// Returns the rows as <typeparamref name="T"/>: a type with a member for each needed column or, if there is one
+    /// column, the type of its values.
     /// </summary>
-    /// <param name="outcome">What a statement did.</param>
-    /// <param name="json">How rows are read: the client's <see cref="GatewayClientOptions.Json"/>, or what it is by default.</param>
+    /// <param name="outcome">The result of a statement.</param>
+    /// <param name="json">
+    /// The options for reading rows: the client's <see cref="GatewayClientOptions.Json"/>, or their default.
+    /// </param>
     /// <exception cref="JsonException">A row does not fit the type.</exception>
     public static IReadOnlyList<T> RowsAs<T>(this StatementOutcome outcome, JsonSerializerOptions? json = null)
     {
@@ -25,7 +27,8 @@ public static class StatementRows
 /// <summary>Reads rows as a type.</summary>
 internal sealed class RowReader<T>(JsonSerializerOptions json)
 {
-    private readonly JsonTypeInfo<T>? _type = typeof(T) == typeof(JsonElement) ? null : (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
+    private readonly JsonTypeInfo<T>? _type =
+        typeof(T) == typeof(JsonElement) ? null : (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
     private readonly bool _isValue = IsValue(Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T));
 
     public T Read(JsonElement row)
@@ -45,8 +48,8 @@ internal sealed class RowReader<T>(JsonSerializerOptions json)
 
     private static bool IsValue(Type type) =>
         type.IsPrimitive || type.IsEnum || type == typeof(string) || type == typeof(decimal) || type == typeof(Guid)
-        || type == typeof(DateTime) || type == typeof(DateTimeOffset) || type == typeof(DateOnly) || type == typeof(TimeOnly)
-        || type == typeof(TimeSpan) || type == typeof(byte[]);
+        || type == typeof(DateTime) || type == typeof(DateTimeOffset) || type == typeof(DateOnly)
+        || type == typeof(TimeOnly) || type == typeof(TimeSpan) || type == typeof(byte[]);
 
     private static JsonElement OnlyValue(JsonElement row)
     {

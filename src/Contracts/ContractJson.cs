@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace Gateway.Contracts;
 
 /// <summary>
-/// How the contract's types are written as JSON: camelCase members, nulls left out,
-/// <c>snake_case</c> codes and <c>kebab-case</c> choices.
+/// Reads and writes the contract's types as JSON: camelCase members, nulls left out, <c>snake_case</c> codes and
+/// <c>kebab-case</c> choices.
 /// </summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
@@ -22,28 +22,31 @@ namespace Gateway.Contracts;
 [JsonSerializable(typeof(Liveness))]
 public sealed partial class ContractJson : JsonSerializerContext;
 
-/// <summary>Writes a <see cref="ProblemCode"/> as <c>sql_error</c>.</summary>
+/// <summary>Reads and writes a <see cref="ProblemCode"/>, such as <c>sql_error</c>.</summary>
 public sealed class ProblemCodeConverter()
     : JsonStringEnumConverter<ProblemCode>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
 
-/// <summary>Writes a <see cref="Committed"/> as <c>unknown</c>.</summary>
+/// <summary>Reads and writes a <see cref="Committed"/>, such as <c>unknown</c>.</summary>
 public sealed class CommittedConverter()
     : JsonStringEnumConverter<Committed>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
 
-/// <summary>Writes a <see cref="RowFormat"/> as <c>object</c>.</summary>
+/// <summary>Reads and writes a <see cref="RowFormat"/>, such as <c>object</c>.</summary>
 public sealed class RowFormatConverter()
     : JsonStringEnumConverter<RowFormat>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
 
-/// <summary>Writes a <see cref="Numbers"/> as <c>exact</c>.</summary>
+/// <summary>Reads and writes a <see cref="Numbers"/>, such as <c>exact</c>.</summary>
 public sealed class NumbersConverter()
     : JsonStringEnumConverter<Numbers>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
 
-/// <summary>Writes a <see cref="Delivery"/> as <c>exactly-once</c>.</summary>
+/// <summary>Reads and writes a <see cref="Delivery"/>, such as <c>exactly-once</c>.</summary>
 public sealed class DeliveryConverter()
     : JsonStringEnumConverter<Delivery>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
 
-/// <summary>Writes an <see cref="Isolation"/> as <c>repeatable read</c>, which is PostgreSQL's word.</summary>
-public sealed class IsolationConverter() : JsonStringEnumConverter<Isolation>(new SpacedPolicy(), allowIntegerValues: false)
+/// <summary>
+/// Reads and writes an <see cref="Isolation"/> in PostgreSQL's spelling, such as <c>repeatable read</c>.
+/// </summary>
+public sealed class IsolationConverter()
+    : JsonStringEnumConverter<Isolation>(new SpacedPolicy(), allowIntegerValues: false)
 {
     private sealed class SpacedPolicy : JsonNamingPolicy
     {
@@ -51,6 +54,6 @@ public sealed class IsolationConverter() : JsonStringEnumConverter<Isolation>(ne
     }
 }
 
-/// <summary>Writes an <see cref="ActivityStatus"/> as <c>running</c>.</summary>
+/// <summary>Reads and writes an <see cref="ActivityStatus"/>, such as <c>running</c>.</summary>
 public sealed class ActivityStatusConverter()
     : JsonStringEnumConverter<ActivityStatus>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);

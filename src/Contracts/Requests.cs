@@ -16,7 +16,9 @@ public abstract record ActivityRequest
     [RegularExpression("^[!-~]+$")]
     public string? ActivityId { get; init; }
 
-    /// <summary>The number of this attempt, from 1. It is logged and traced, and is not part of the activity's identity.</summary>
+    /// <summary>
+    /// The number of this attempt, from 1. It is logged and traced, and is not part of the activity's identity.
+    /// </summary>
     [Range(1, int.MaxValue)]
     public int? Attempt { get; init; }
 
@@ -33,8 +35,8 @@ public abstract record ActivityRequest
     public int? TimeoutMs { get; init; }
 
     /// <summary>
-    /// The form of <c>bigint</c> and <c>numeric</c> values in the answer: <c>exact</c> for JSON numbers with every digit,
-    /// <c>string</c> for strings, which suit clients whose numbers are doubles.
+    /// The form of <c>bigint</c> and <c>numeric</c> values in the answer: <c>exact</c> for JSON numbers with every
+    /// digit, <c>string</c> for strings, which suit clients whose numbers are doubles.
     /// </summary>
     [DefaultValue(Numbers.Exact)]
     public Numbers Numbers { get; init; }
@@ -54,8 +56,8 @@ public abstract record StatementRequest : ActivityRequest
     /// An array for <c>$1…$n</c>, or an object for <c>:name</c>, with a value for each placeholder. PostgreSQL infers
     /// the types, as for literals. Null is NULL, a string is its text, a number is its digits as sent, a boolean is
     /// <c>true</c> or <c>false</c>. An array or an object becomes what the type needs: JSON for <c>json</c> and
-    /// <c>jsonb</c>, otherwise an array, a composite value or an <c>hstore</c>. For a text type it is refused; to compare
-    /// with a list, write <c>= ANY(:list)</c>.
+    /// <c>jsonb</c>, otherwise an array, a composite value or an <c>hstore</c>. For a text type it is refused; to
+    /// compare with a list, write <c>= ANY(:list)</c>.
     /// </summary>
     public JsonElement? Parameters { get; init; }
 
@@ -88,8 +90,8 @@ public sealed record ExecuteRequest : StatementRequest
     public Expectation? Expect { get; init; }
 
     /// <summary>
-    /// <c>exactly-once</c>: the activity takes effect once, however often it is sent; this needs the journal in the target
-    /// database. <c>at-least-once</c>: it takes effect each time that it is sent.
+    /// How often the activity takes effect. <c>exactly-once</c>: once, however often it is sent; this needs the journal
+    /// in the target database. <c>at-least-once</c>: each time that it is sent.
     /// </summary>
     [DefaultValue(Delivery.ExactlyOnce)]
     public Delivery Delivery { get; init; }
@@ -107,7 +109,9 @@ public sealed record TransactionRequest : ActivityRequest
     [DefaultValue(Isolation.ReadCommitted)]
     public Isolation Isolation { get; init; } = Isolation.ReadCommitted;
 
-    /// <summary>Makes PostgreSQL refuse writes. Such a transaction is not recorded, and can run again at any time.</summary>
+    /// <summary>
+    /// Makes PostgreSQL refuse writes. Such a transaction is not recorded, and can run again at any time.
+    /// </summary>
     [DefaultValue(false)]
     public bool ReadOnly { get; init; }
 
@@ -185,7 +189,9 @@ public enum Isolation
     /// <summary>All statements see what was committed before the first.</summary>
     RepeatableRead,
 
-    /// <summary>Transactions behave as if they ran one after the other. The gateway runs one that conflicts again, a few times.</summary>
+    /// <summary>
+    /// Transactions behave as if they ran one after the other. The gateway runs a conflicting one again, a few times.
+    /// </summary>
     Serializable,
 }
 

@@ -11,7 +11,8 @@ public sealed record StatementResponse : StatementOutcome
     public required string ActivityId { get; init; }
 
     /// <summary>
-    /// Whether this is the recorded answer of an earlier attempt: the header <c>Idempotent-Replayed</c>; not in the JSON.
+    /// Whether this is the recorded answer of an earlier attempt: the header <c>Idempotent-Replayed</c>; not in the
+    /// JSON.
     /// </summary>
     [JsonIgnore]
     public bool Replayed { get; init; }
@@ -108,17 +109,20 @@ public enum ActivityStatus
     Cancelled,
 }
 
-/// <summary>What the readiness probe says.</summary>
-/// <param name="Status"><c>ready</c>, <c>degraded</c> (some connections can't be reached), <c>unavailable</c> or <c>draining</c> (the gateway is stopping).</param>
+/// <summary>The answer of the readiness probe.</summary>
+/// <param name="Status">
+/// The status: <c>ready</c>, <c>degraded</c> (some connections can't be reached), <c>unavailable</c> or <c>draining</c>
+/// (the gateway is stopping).
+/// </param>
 /// <param name="Connections">An entry for each named connection.</param>
 public sealed record Readiness(string Status, IReadOnlyDictionary<string, ConnectionReadiness> Connections);
 
 /// <summary>Whether a connection's server can be reached.</summary>
-/// <param name="Reachable">False after several failed checks in a row, true again after one that succeeds.</param>
-/// <param name="FailedChecks">The checks that have failed since the last that succeeded.</param>
-/// <param name="Detail">What the last check met, where it failed.</param>
+/// <param name="Reachable">False after several failed checks in a row, true again after a successful one.</param>
+/// <param name="FailedChecks">The number of failed checks since the last successful one.</param>
+/// <param name="Detail">The error of the last check, if it failed.</param>
 public sealed record ConnectionReadiness(bool Reachable, int FailedChecks, string? Detail);
 
-/// <summary>What the liveness and startup probes say.</summary>
+/// <summary>The answer of the liveness and startup probes.</summary>
 /// <param name="Status"><c>live</c> or <c>started</c>.</param>
 public sealed record Liveness(string Status);

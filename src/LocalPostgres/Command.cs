@@ -2,18 +2,18 @@ using System.Diagnostics;
 
 namespace Gateway.LocalPostgres;
 
-/// <summary>A program run to its end.</summary>
-/// <param name="ExitCode">-1 where it could not be started, 124 where it ran out of time.</param>
-/// <param name="Output">What it wrote to standard output, then what it wrote to standard error.</param>
+/// <summary>Represents the result of a program that has ended.</summary>
+/// <param name="ExitCode">-1 if it could not be started, 124 if its time was up.</param>
+/// <param name="Output">Its standard output, then its standard error.</param>
 internal sealed record Command(int ExitCode, string Output)
 {
     public bool Succeeded => ExitCode == 0;
 
-    /// <summary>The last line that says something: programs put their reason there.</summary>
+    /// <summary>Gets the last line that is not empty: programs put their reason there.</summary>
     public string LastLine => Output.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
         .LastOrDefault($"exit code {ExitCode}");
 
-    /// <summary>Runs a program; it and its children are killed at cancellation and when the time is up.</summary>
+    /// <summary>Runs a program. On cancellation, and when the time is up, it is killed with its children.</summary>
     public static async Task<Command> RunAsync(
         IReadOnlyList<string> command, TimeSpan limit, CancellationToken ct, string input = "", string folder = "/")
     {
@@ -52,8 +52,9 @@ internal sealed record Command(int ExitCode, string Output)
     }
 
     /// <summary>
-    /// From <c>/</c>, since initdb fails where its user can't read the current folder; in the C locale, so that
-    /// messages can be recognised; without the PG* variables, which would become the server's defaults.
+    /// Returns how to start a program. It runs in <c>/</c>, since initdb fails if its user can't read the current
+    /// folder; in the C locale, so that messages can be recognised; and without the PG* variables, which would become
+    /// the server's defaults.
     /// </summary>
     public static ProcessStartInfo StartInfo(IReadOnlyList<string> command)
     {
@@ -68,7 +69,7 @@ internal sealed record Command(int ExitCode, string Output)
         return start;
     }
 
-    /// <summary>The file that a shell would run for this name, or null.</summary>
+    /// <summary>Returns the file that a shell would run for a name; null if there is none.</summary>
     public static string? Find(string name, string path) => path
         .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
         .Select(folder => Path.Combine(folder, name))
@@ -83,7 +84,7 @@ internal sealed record Command(int ExitCode, string Output)
         }
         catch (IOException)
         {
-            // It ended without reading: its exit code says why.
+            // The program ended without reading; its exit code is the reason.
         }
     }
 }

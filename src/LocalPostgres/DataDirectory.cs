@@ -2,13 +2,15 @@ using System.Globalization;
 
 namespace Gateway.LocalPostgres;
 
-/// <summary>The data directory: made whole or not at all, with a superuser that has a random password.</summary>
+/// <summary>
+/// Creates the data directory, completely or not at all, with a superuser that has a random password.
+/// </summary>
 internal static class DataDirectory
 {
     public static async Task PrepareAsync(
         ServerFolder folder, ServerBinaries binaries, bool durable, CancellationToken ct)
     {
-        // What a killed run left half done.
+        // The incomplete data of a killed run.
         await folder.DeleteNewDataAsync();
 
         if (!Directory.Exists(folder.Data))
@@ -24,7 +26,7 @@ internal static class DataDirectory
                 $"The data in {folder.Path} was made by PostgreSQL {version.Trim()}, and {binaries.Way} is "
                 + $"{binaries.ServerVersion}: delete that folder to start anew, install {version.Trim()}, or set DSN.");
         }
-        // An earlier run may have been another user's.
+        // An earlier run may have used another account.
         await binaries.Account.OwnAsync(folder.Data, ct);
     }
 
@@ -35,14 +37,14 @@ internal static class DataDirectory
         Directory.CreateDirectory(made);
         await binaries.Account.OwnAsync(made, ct);
 
-        // The password goes through a pipe that the account itself opens: it may open neither ours nor a file of ours.
+        // The password goes through a pipe that the account itself opens: it may open neither our pipes nor our files.
         string[] initdb =
         [
             Path.Combine(binaries.Folder, "initdb"), "-D", made, "-U", LocalPostgresServer.Superuser,
             "-A", "scram-sha-256", "--pwfile=/dev/stdin", "--no-locale", "-E", "UTF8",
             .. durable ? (string[])[] : ["--no-sync"],
         ];
-        // Not cancelled: it takes a second, and a child that is just being forked would escape the killing.
+        // Not cancelled: it takes one second, and a child that is just being forked would survive the kill.
         var run = await Command.RunAsync(
             binaries.Account.Wrap(["sh", "-c", "cat | \"$@\"", "sh", .. initdb]),
             TimeSpan.FromMinutes(1), CancellationToken.None, await File.ReadAllTextAsync(folder.Password, ct) + "\n");

@@ -5,8 +5,8 @@ using System.Text;
 namespace Gateway.LocalPostgres;
 
 /// <summary>
-/// A container of the official image, with its data in a volume, both named after the folder. Written by the manuals of
-/// Docker and of the image: it has not been run on a real engine.
+/// Runs a container of the official image, with its data in a volume, both named after the folder. Written from the
+/// manuals of Docker and of the image; not tested on a real engine.
 /// </summary>
 internal sealed class DockerServer : IServerSource
 {
@@ -29,7 +29,7 @@ internal sealed class DockerServer : IServerSource
 
     public int ServerVersion => 17;
 
-    /// <summary>Docker's command needs our own rights; the image itself drops root.</summary>
+    /// <summary>Gets our own account, which the docker command needs. The image drops root itself.</summary>
     public ServerAccount Account => ServerAccount.Ourselves;
 
     public static async Task<Found> FindAsync(string path, Action<string> say, CancellationToken ct)
@@ -69,27 +69,30 @@ internal sealed class DockerServer : IServerSource
         ServerFolder folder, int port, IReadOnlyDictionary<string, string> settings, CancellationToken ct) =>
         new([_docker, .. RunArguments(NameFor(folder), port, settings)], NameFor(folder))
         {
-            // By the environment: everybody can list a process's arguments.
+            // In the environment: anyone can list a process's arguments.
             Environment = new Dictionary<string, string>
             {
                 ["POSTGRES_PASSWORD"] = await File.ReadAllTextAsync(folder.Password, ct),
             },
         };
 
-    /// <summary>Whether the folder's data is in Docker, and whole.</summary>
+    /// <summary>Returns whether the folder's data is in Docker, and complete.</summary>
     public static bool HoldsDataOf(ServerFolder folder) =>
         File.Exists(folder.Docker) && File.ReadAllText(folder.Docker) == Whole;
 
     public void Accepted(ServerFolder folder) => File.WriteAllText(folder.Docker, Whole);
 
-    /// <summary>While the image makes its data, its server takes no TCP connections, so an answer is enough.</summary>
+    /// <summary>
+    /// Returns true: while the image creates its data, its server accepts no TCP connections, so any answer means
+    /// ready.
+    /// </summary>
     public bool SaysReady(ServerFolder folder) => true;
 
     public Task RemoveLeftoversAsync(ServerFolder folder, CancellationToken ct) =>
-        // Fails where there is none, which is the usual case.
+        // Fails if there is none, which is the usual case.
         Command.RunAsync([_docker, "rm", "--force", NameFor(folder)], Limit, ct);
 
-    /// <summary>Takes away what a folder's container left in Docker, if it was ever one's.</summary>
+    /// <summary>Deletes what a folder's container left in Docker, if there was one.</summary>
     public static async Task DeleteDataAsync(ServerFolder folder, CancellationToken ct)
     {
         if (!File.Exists(folder.Docker))

@@ -1,4 +1,4 @@
 namespace Gateway.LocalPostgres;
 
-/// <summary>A private PostgreSQL can't be had; the message says why and what to do.</summary>
+/// <summary>Thrown when a private PostgreSQL can't be started. The message contains the reason and the fix.</summary>
 public sealed class LocalPostgresException(string message, Exception? inner = null) : Exception(message, inner);

@@ -5,8 +5,8 @@ using System.Security.Cryptography;
 namespace Gateway.LocalPostgres;
 
 /// <summary>
-/// A PostgreSQL server of our own, on loopback only: for Development and for tests. It ends with the process that
-/// started it, however that ends.
+/// Represents a private PostgreSQL server, on loopback only, for Development and for tests. It ends with the process
+/// that started it, even if that is killed.
 /// </summary>
 public sealed class LocalPostgresServer : IAsyncDisposable
 {
@@ -32,41 +32,41 @@ public sealed class LocalPostgresServer : IAsyncDisposable
 
     public string Host { get; } = Loopback;
 
-    /// <summary>A free port, chosen at the first start and kept by later ones of this object.</summary>
+    /// <summary>Gets the port: a free one, chosen at the first start and kept by later starts of this object.</summary>
     public int Port { get; private set; }
 
-    /// <summary>The superuser.</summary>
+    /// <summary>Gets the superuser's name.</summary>
     public string Username { get; } = Superuser;
 
-    /// <summary>Random; letters and digits only.</summary>
+    /// <summary>Gets the superuser's password: random letters and digits.</summary>
     public string Password { get; private set; } = "";
 
     public string Database { get; } = Superuser;
 
-    /// <summary>A <c>postgresql://</c> URI for the superuser.</summary>
+    /// <summary>Gets a <c>postgresql://</c> URI for the superuser.</summary>
     public string Dsn => string.Create(
         CultureInfo.InvariantCulture, $"postgresql://{Username}:{Password}@{Host}:{Port}/{Database}");
 
-    /// <summary>The major version, such as 17.</summary>
+    /// <summary>Gets the major version, such as 17.</summary>
     public int ServerVersion => _source!.ServerVersion;
 
-    /// <summary>Where the server comes from, as a phrase for people.</summary>
+    /// <summary>Gets the server's source, as a phrase for people.</summary>
     public string Way => _source!.Way;
 
-    /// <summary>The folder in use, which as root may be another than the one asked for.</summary>
+    /// <summary>Gets the folder in use. As root it may be another one than the requested one.</summary>
     public string Folder => _folder.Path;
 
-    /// <summary>The file that the server logs to.</summary>
+    /// <summary>Gets the path of the server's log file.</summary>
     public string LogFile => _folder.Log;
 
-    /// <summary>What the server is run from.</summary>
+    /// <summary>Gets the server's source.</summary>
     internal IServerSource Source => _source!;
 
-    /// <summary>The watchdog's process.</summary>
+    /// <summary>Gets the process ID of the watchdog.</summary>
     internal int WatchdogId => _process!.Id;
 
-    /// <summary>Starts a server and returns when it takes connections.</summary>
-    /// <exception cref="LocalPostgresException">It can't be started; the message says what to do.</exception>
+    /// <summary>Starts a server, and returns when it accepts connections.</summary>
+    /// <exception cref="LocalPostgresException">The server can't be started; the message contains the fix.</exception>
     public static async Task<LocalPostgresServer> StartAsync(
         LocalPostgresOptions options, CancellationToken ct = default)
     {
@@ -78,14 +78,14 @@ public sealed class LocalPostgresServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Starts an empty server in a folder of its own, for tests. It does without fsync, so it is fast and keeps what
-    /// is committed through <see cref="ShutdownMode.Immediate"/>, but not through a power cut. Folders that killed
-    /// test runs left are deleted.
+    /// Starts an empty server in its own folder, for tests. It runs without fsync, so it is fast, and keeps committed
+    /// data through <see cref="ShutdownMode.Immediate"/>, but not through a power failure. Folders of killed test runs
+    /// are deleted.
     /// </summary>
-    /// <param name="settings">Settings for <c>postgresql.conf</c>; they win over these of tests.</param>
-    /// <param name="progress">As <see cref="LocalPostgresOptions.Progress"/>.</param>
-    /// <param name="ct">Ends the start; nothing is left running.</param>
-    /// <exception cref="LocalPostgresException">It can't be started; the message says what to do.</exception>
+    /// <param name="settings">Settings for <c>postgresql.conf</c>; they override those for tests.</param>
+    /// <param name="progress">See <see cref="LocalPostgresOptions.Progress"/>.</param>
+    /// <param name="ct">Cancels the start; nothing keeps running.</param>
+    /// <exception cref="LocalPostgresException">The server can't be started; the message contains the fix.</exception>
     public static Task<LocalPostgresServer> StartTemporaryAsync(
         IReadOnlyDictionary<string, string>? settings = null,
         Action<string>? progress = null,
@@ -114,7 +114,7 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         return await StartOwnedAsync(options, folder, ownerLock, account, ct);
     }
 
-    /// <summary>Stops the server. Its port, data and password stay for <see cref="StartAgainAsync"/>.</summary>
+    /// <summary>Stops the server. Its port, data and password are kept for <see cref="StartAgainAsync"/>.</summary>
     public async Task StopAsync(ShutdownMode mode = ShutdownMode.Fast)
     {
         await _turn.WaitAsync();
@@ -128,8 +128,8 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a stopped server on the same port and data; does nothing where it runs.</summary>
-    /// <exception cref="LocalPostgresException">It does not start.</exception>
+    /// <summary>Starts a stopped server on the same port and data; does nothing if it runs.</summary>
+    /// <exception cref="LocalPostgresException">The server does not start.</exception>
     public async Task StartAgainAsync(CancellationToken ct = default)
     {
         await _turn.WaitAsync(ct);
@@ -152,7 +152,7 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         await StartAgainAsync(ct);
     }
 
-    /// <summary>Stops the server, and deletes its folder unless the data is to be kept.</summary>
+    /// <summary>Stops the server, and deletes its folder unless the data is kept.</summary>
     public async ValueTask DisposeAsync()
     {
         await _turn.WaitAsync();
@@ -202,7 +202,7 @@ public sealed class LocalPostgresServer : IAsyncDisposable
 
     private async Task StartFirstAsync(ServerAccount account, CancellationToken ct)
     {
-        // 1. Nothing of an earlier owner's runs on, and nothing stays that is not to be kept. The lock is ours.
+        // 1. Stop servers of earlier owners, and delete their data unless it is kept. We have the lock.
         await StaleServer.StopAsync(_folder.Data, ct);
         if (!_options.KeepData)
         {
@@ -210,10 +210,10 @@ public sealed class LocalPostgresServer : IAsyncDisposable
             await _folder.ClearAsync();
         }
 
-        // 2. A way to a server.
+        // 2. Find a source.
         _source = await _options.Search.FindAsync(account, _options.Say, ct);
 
-        // 3. Its password, before the data that is made with it.
+        // 3. Read or create the password, which is needed to create the data.
         if (File.Exists(_folder.Password))
             Password = (await File.ReadAllTextAsync(_folder.Password, ct)).Trim();
         if (Password.Length == 0)
@@ -228,26 +228,26 @@ public sealed class LocalPostgresServer : IAsyncDisposable
             await ServerFolder.WritePrivateAsync(_folder.Password, Password, ct);
         }
 
-        // 4. Its data, and an empty log that its account can write.
+        // 4. Prepare the data, and an empty log that the server's account can write.
         var durable = _options.Settings.GetValueOrDefault("fsync") != "off";
         await _source.PrepareAsync(_folder, durable, ct);
         await ServerFolder.WritePrivateAsync(_folder.Log, "", ct);
         await _source.Account.OwnAsync(_folder.Log, ct);
 
-        // 5. The server.
+        // 5. Start the server.
         await StartProcessAsync(ct);
     }
 
     /// <summary>
-    /// Starts the server's process. Between finding a port free and the server's taking it another may take it: then
-    /// the first start tries another port, and a later one waits for its own.
+    /// Starts the server's process. Another process may take the port after it was found free. Then the first start
+    /// tries another port, and a later start waits for its own.
     /// </summary>
     private async Task StartProcessAsync(CancellationToken ct)
     {
         var first = Port == 0;
         for (var attempt = 1; ; attempt++)
         {
-            // The last owner's watchdog may have been starting a server just now, or our own was killed.
+            // The previous owner's watchdog may have just started a server, or our own watchdog was killed.
             await _source!.RemoveLeftoversAsync(_folder, ct);
             _process?.Dispose();
             var port = first ? _options.PickPort() : Port;
@@ -285,7 +285,7 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>False when the server has ended, or the time is up.</summary>
+    /// <summary>Returns whether the server accepts connections; false if it has ended, or the time is up.</summary>
     private async Task<bool> TakesConnectionsAsync(int port, CancellationToken ct)
     {
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < StartLimit && !_process!.HasExited;)
@@ -315,7 +315,9 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         return await reader.ReadToEndAsync();
     }
 
-    /// <summary>Whether another attempt can succeed: the port was taken, or a dead owner's server came up.</summary>
+    /// <summary>
+    /// Returns whether another attempt can succeed: the port was in use, or a dead owner's server was starting.
+    /// </summary>
     private static bool IsPassing(string log) =>
         ((string[])["address already in use", "port is already allocated", "\"postmaster.pid\" already exists"])
         .Any(words => log.Contains(words, StringComparison.OrdinalIgnoreCase));

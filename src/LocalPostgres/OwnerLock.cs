@@ -1,8 +1,8 @@
 namespace Gateway.LocalPostgres;
 
 /// <summary>
-/// An exclusive lock on a file. The kernel lets go of it when the process ends, however it ends, so a lock that is
-/// free means that its last owner is gone.
+/// Represents an exclusive lock on a file. The kernel releases it when the process ends, even if it is killed, so a
+/// free lock means that its last owner has ended.
 /// </summary>
 internal sealed class OwnerLock : IDisposable
 {
@@ -12,7 +12,7 @@ internal sealed class OwnerLock : IDisposable
 
     private OwnerLock(FileStream file) => _file = file;
 
-    /// <summary>The lock, or null where another process or another server of this process holds it.</summary>
+    /// <summary>Takes the lock. Returns null if another process, or another server of this process, has it.</summary>
     public static OwnerLock? TryTake(string path)
     {
         try

@@ -7,8 +7,8 @@ namespace Gateway.LocalPostgres;
 internal static class Ports
 {
     /// <summary>
-    /// A free port below those that systems give to outgoing connections, so that none of these takes it while the
-    /// server restarts.
+    /// Returns a free port below the range of outgoing connections, so that none of those takes it while the server
+    /// restarts.
     /// </summary>
     public static int PickFree()
     {
@@ -23,7 +23,7 @@ internal static class Ports
             }
             catch (SocketException)
             {
-                // Taken: another one.
+                // The port is in use: try another one.
             }
         }
     }

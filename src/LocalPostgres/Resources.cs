@@ -1,6 +1,6 @@
 namespace Gateway.LocalPostgres;
 
-/// <summary>The files that are built into the assembly.</summary>
+/// <summary>Reads the files that are embedded in the assembly.</summary>
 internal static class Resources
 {
     public static string Read(string name)

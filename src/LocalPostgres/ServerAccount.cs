@@ -1,11 +1,11 @@
 namespace Gateway.LocalPostgres;
 
 /// <summary>
-/// The user that the server runs as: ourselves, or another one where we are root, since <c>initdb</c> and
+/// Represents the user that the server runs as: ourselves or, if we are root, another user, since <c>initdb</c> and
 /// <c>postgres</c> refuse to run as root.
 /// </summary>
 /// <param name="Name">The other user's name; empty for ourselves.</param>
-/// <param name="Prefix">What to put before a command to run it as that user.</param>
+/// <param name="Prefix">The command that runs another command as that user.</param>
 internal sealed record ServerAccount(string Name, IReadOnlyList<string> Prefix)
 {
     public static readonly ServerAccount Ourselves = new("", []);
@@ -30,7 +30,7 @@ internal sealed record ServerAccount(string Name, IReadOnlyList<string> Prefix)
             string[] setpriv = ["setpriv", "--reuid", uid.LastLine, "--regid", gid.LastLine, "--clear-groups", "--"];
             foreach (var prefix in (string[][])[setpriv, ["runuser", "-u", name, "--"]])
             {
-                // Tried, not looked up: a small system's setpriv lacks these options.
+                // Tested by running it: the setpriv of a small system lacks these options.
                 var run = await Command.RunAsync([.. prefix, "true"], Limit, ct);
                 if (run.Succeeded)
                     return new ServerAccount(name, prefix);
@@ -44,7 +44,7 @@ internal sealed record ServerAccount(string Name, IReadOnlyList<string> Prefix)
 
     public IReadOnlyList<string> Wrap(params IEnumerable<string> command) => [.. Prefix, .. command];
 
-    /// <summary>Whether the account may enter an existing folder.</summary>
+    /// <summary>Returns whether the account may enter an existing folder.</summary>
     public async Task<bool> CanEnterAsync(string folder, CancellationToken ct) =>
         !IsOther || (await Command.RunAsync(Wrap("sh", "-c", "[ -x \"$1\" ]", "sh", folder), Limit, ct)).Succeeded;
 
@@ -53,7 +53,7 @@ internal sealed record ServerAccount(string Name, IReadOnlyList<string> Prefix)
     {
         if (!IsOther)
             return;
-        // -h: a link is given, not what it points to.
+        // -h: changes the owner of a link, not of its target.
         var run = await Command.RunAsync(["chown", "-R", "-h", Name, path], TimeSpan.FromMinutes(1), ct);
         if (!run.Succeeded)
             throw new LocalPostgresException($"{path} can't be given to the user {Name}: {run.LastLine}");

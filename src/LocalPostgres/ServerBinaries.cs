@@ -4,14 +4,18 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.LocalPostgres;
 
-/// <summary>PostgreSQL's programs on this machine: <c>initdb</c> makes the data, <c>postgres</c> serves it.</summary>
+/// <summary>
+/// Represents PostgreSQL's programs on this machine: <c>initdb</c> creates the data, <c>postgres</c> serves it.
+/// </summary>
 internal sealed partial record ServerBinaries(string Folder, int ServerVersion, string Way, ServerAccount Account)
     : IServerSource
 {
-    /// <summary>The oldest major version that the gateway is made for.</summary>
+    /// <summary>The oldest major version that the gateway supports.</summary>
     public const int Oldest = 14;
 
-    /// <summary>The programs in a folder, if both are there, run as the account, and are not too old.</summary>
+    /// <summary>
+    /// Returns the programs in a folder, if both are there, run as the account, and are not too old; otherwise null.
+    /// </summary>
     public static async Task<ServerBinaries?> InAsync(string folder, ServerAccount account, CancellationToken ct)
     {
         var postgres = Path.Combine(folder, "postgres");
@@ -41,7 +45,7 @@ internal sealed partial record ServerBinaries(string Folder, int ServerVersion, 
         ServerFolder folder, int port, IReadOnlyDictionary<string, string> settings, CancellationToken ct)
     {
         await File.WriteAllTextAsync(folder.Configuration, Configuration(port, settings), ct);
-        // The account has to read it, whatever our umask says.
+        // The account must be able to read it, whatever our umask is.
         File.SetUnixFileMode(folder.Configuration, UnixFileMode.UserRead | UnixFileMode.UserWrite
             | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
         return new ServerCommand(
@@ -52,7 +56,7 @@ internal sealed partial record ServerBinaries(string Folder, int ServerVersion, 
     {
         try
         {
-            // Its eighth line is the server's state.
+            // The eighth line is the server's state.
             var lines = File.ReadAllLines(Path.Combine(folder.Data, "postmaster.pid"));
             return lines.Length >= 8 && lines[7].Trim() == "ready";
         }
@@ -64,13 +68,15 @@ internal sealed partial record ServerBinaries(string Folder, int ServerVersion, 
 
     public void Accepted(ServerFolder folder)
     {
-        // A data directory gets its name only when it is whole.
+        // A data directory gets its name when it is complete.
     }
 
     public Task RemoveLeftoversAsync(ServerFolder folder, CancellationToken ct) =>
         StaleServer.StopAsync(folder.Data, ct);
 
-    /// <summary>The last of two equal names counts, so what must hold comes last.</summary>
+    /// <summary>
+    /// Returns the configuration file. The last of several equal settings applies, so the required ones come last.
+    /// </summary>
     private static string Configuration(int port, IReadOnlyDictionary<string, string> settings)
     {
         var text = new StringBuilder("# Written anew at each start.\n");

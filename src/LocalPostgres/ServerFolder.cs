@@ -4,24 +4,29 @@ using System.Text;
 namespace Gateway.LocalPostgres;
 
 /// <summary>
-/// What lies where. As root the folder stays root's, and only <c>data</c> and <c>server.log</c> are given to the
-/// server's account: root must not write into a folder where another user can plant links.
+/// The paths in a server's folder. As root the folder belongs to root, and only <c>data</c> and <c>server.log</c>
+/// belong to the server's account: root must not write into a folder where another user can create links.
 /// </summary>
 internal sealed record ServerFolder(string Path)
 {
     public string Data => In("data");
 
-    /// <summary>Prefix of the folders in which initdb works until they are whole.</summary>
+    /// <summary>Gets the prefix of the folders in which initdb works until they are complete.</summary>
     public string NewData => In("data.new-");
     public string Configuration => In("postgresql.conf");
     public string Password => In("password");
     public string Log => In("server.log");
     public string Lock => In(OwnerLock.FileName);
 
-    /// <summary>Says that the data is in Docker's hands; <c>whole</c> once a server has taken connections.</summary>
+    /// <summary>
+    /// Gets the file that exists if the data is in Docker. It contains <c>whole</c> once a server has accepted
+    /// connections.
+    /// </summary>
     public string Docker => In("docker");
 
-    /// <summary>The folder asked for, or where the account can't reach it, one that always stands for it.</summary>
+    /// <summary>
+    /// Returns the requested folder, or if the account can't reach it, another folder that always replaces it.
+    /// </summary>
     public static async Task<ServerFolder> ReachableAsync(
         string requested, ServerAccount account, Action<string> say, CancellationToken ct)
     {
@@ -52,8 +57,8 @@ internal sealed record ServerFolder(string Path)
     }
 
     /// <summary>
-    /// <c>TEMP/gateway-postgres-USER</c>: npm's binaries, tests' servers, and stand-ins for folders out of reach.
-    /// Binaries are run from here, so a folder that anybody else can write to is refused.
+    /// Returns <c>TEMP/gateway-postgres-USER</c>, which contains npm's binaries, the servers of tests, and replacements
+    /// for folders that can't be reached. Binaries run from here, so a folder that others can write to is refused.
     /// </summary>
     public static async Task<string> SharedAsync(ServerAccount account, CancellationToken ct)
     {
@@ -74,7 +79,7 @@ internal sealed record ServerFolder(string Path)
         return shared;
     }
 
-    /// <summary>Throws where the folder is a link, another user's, or open to other users' writing.</summary>
+    /// <summary>Throws if the folder is a link, belongs to another user, or can be written by others.</summary>
     public static async Task RefuseUnlessOursAsync(string folder, CancellationToken ct)
     {
         var ours = await Command.RunAsync(
@@ -84,7 +89,7 @@ internal sealed record ServerFolder(string Path)
             throw new LocalPostgresException($"Others can write to {folder}: delete it, or set TMPDIR or DSN.");
     }
 
-    /// <summary>Creates a folder and its missing parents, such that the account can enter each.</summary>
+    /// <summary>Creates a folder and its missing parents, so that the account can enter each.</summary>
     public static void Create(string folder, ServerAccount account)
     {
         if (Directory.Exists(folder))
@@ -92,7 +97,7 @@ internal sealed record ServerFolder(string Path)
         if (System.IO.Path.GetDirectoryName(folder) is { } parent)
             Create(parent, account);
         Directory.CreateDirectory(folder);
-        // Said again after creation, which the umask has a word in.
+        // Set after the creation too, because the umask applies to that.
         const UnixFileMode Own = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         File.SetUnixFileMode(folder, account.IsOther
             ? Own | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute
@@ -112,7 +117,7 @@ internal sealed record ServerFolder(string Path)
         await file.WriteAsync(Encoding.UTF8.GetBytes(text), ct);
     }
 
-    /// <summary>Deletes what a server leaves, and nothing else: the folder may hold other things too.</summary>
+    /// <summary>Deletes a server's files only: the folder may contain others.</summary>
     public async Task ClearAsync()
     {
         await DeleteNewDataAsync();
@@ -127,7 +132,7 @@ internal sealed record ServerFolder(string Path)
             await DeleteTreeAsync(folder);
     }
 
-    /// <summary>Clears the folder and takes it away if nothing else is in it. The lock must still be held.</summary>
+    /// <summary>Clears the folder, and deletes it if nothing else is in it. The lock must still be held.</summary>
     public async Task DeleteAsync()
     {
         await ClearAsync();
@@ -136,7 +141,9 @@ internal sealed record ServerFolder(string Path)
             await DeleteTreeAsync(Path);
     }
 
-    /// <summary>Deletes a folder in which a process that was just killed may still write for a moment.</summary>
+    /// <summary>
+    /// Deletes a folder. Retries, because a process that was just killed may still write into it for a moment.
+    /// </summary>
     public static async Task DeleteTreeAsync(string folder)
     {
         for (var attempt = 1; Directory.Exists(folder); attempt++)

@@ -4,12 +4,12 @@ using System.Text;
 
 namespace Gateway.LocalPostgres;
 
-/// <summary>Asks a port for a session, as a client does, and goes away at the first answer.</summary>
+/// <summary>Asks a port for a session, as a client does, and disconnects at the first answer.</summary>
 internal static class ServerProbe
 {
     /// <summary>
-    /// True once the server asks for a password. While it starts, it answers with an error, or a container's proxy
-    /// closes the connection.
+    /// Returns whether the server asks for a password. While it starts, it answers with an error, or a container's
+    /// proxy closes the connection.
     /// </summary>
     public static async Task<bool> AnswersAsync(int port, CancellationToken ct)
     {
@@ -31,7 +31,10 @@ internal static class ServerProbe
         }
     }
 
-    /// <summary>Length, protocol 3.0, then names and values, each ended by a zero, and one more.</summary>
+    /// <summary>
+    /// Returns a startup message: the length, protocol 3.0, then names and values, each terminated by a zero, and
+    /// another zero.
+    /// </summary>
     private static byte[] StartupMessage()
     {
         var names = Encoding.ASCII.GetBytes(

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Gateway.LocalPostgres;
 
-/// <summary>A running server beneath its watchdog (<c>watchdog.sh</c>), which ends when the server does.</summary>
+/// <summary>
+/// Represents a running server under its watchdog (<c>watchdog.sh</c>), which ends when the server ends.
+/// </summary>
 internal sealed class ServerProcess : IDisposable
 {
     private static readonly (string Signal, int Seconds)[] Steps = [("INT", 30), ("QUIT", 10), ("KILL", 10)];
@@ -25,7 +27,7 @@ internal sealed class ServerProcess : IDisposable
         return new ServerProcess(Process.Start(start)!);
     }
 
-    /// <summary>Stops the server as asked; one that does not end in time is stopped harder.</summary>
+    /// <summary>Stops the server in the given mode. If it does not end in time, stronger signals follow.</summary>
     public async Task StopAsync(ShutdownMode mode)
     {
         foreach (var (signal, seconds) in mode == ShutdownMode.Fast ? Steps : Steps[1..])
@@ -40,12 +42,12 @@ internal sealed class ServerProcess : IDisposable
             }
             catch (OperationCanceledException)
             {
-                // The next, harder one.
+                // The next, stronger signal follows.
             }
         }
     }
 
-    /// <summary>Lets go of the watchdog, which ends a server that still runs.</summary>
+    /// <summary>Disconnects from the watchdog, which then ends a server that still runs.</summary>
     public void Dispose()
     {
         try
@@ -54,7 +56,7 @@ internal sealed class ServerProcess : IDisposable
         }
         catch (IOException)
         {
-            // It has ended.
+            // The watchdog has ended.
         }
         _watchdog.Dispose();
     }
@@ -68,7 +70,7 @@ internal sealed class ServerProcess : IDisposable
         }
         catch (IOException)
         {
-            // It has just ended.
+            // The watchdog has just ended.
         }
     }
 }

@@ -1,6 +1,6 @@
 namespace Gateway.LocalPostgres;
 
-/// <summary>The ways to a server, in the order in which they are tried.</summary>
+/// <summary>The kinds of sources, in the order in which they are tried.</summary>
 internal enum ServerWay
 {
     Installed,
@@ -8,15 +8,17 @@ internal enum ServerWay
     Docker,
 }
 
-/// <summary>Which ways are tried, and where.</summary>
+/// <summary>Searches for a source of servers.</summary>
 internal sealed record ServerSearch
 {
     public IReadOnlyList<ServerWay> Ways { get; init; } = [ServerWay.Installed, ServerWay.Npm, ServerWay.Docker];
 
-    /// <summary>Folders that are searched for programs, as in the variable PATH.</summary>
+    /// <summary>Gets the folders that are searched for programs, as in the variable PATH.</summary>
     public string Path { get; init; } = Environment.GetEnvironmentVariable("PATH") ?? "";
 
-    /// <summary>Where packages put the server's programs outside PATH; * stands for anything in one name.</summary>
+    /// <summary>
+    /// Gets the folders outside PATH where packages install the server's programs; * matches any text in one name.
+    /// </summary>
     public IReadOnlyList<string> Roots { get; init; } =
     [
         "/usr/lib/postgresql/*/bin", // Debian, Ubuntu
@@ -27,11 +29,11 @@ internal sealed record ServerSearch
         "/Applications/Postgres.app/Contents/Versions/*/bin",
     ];
 
-    /// <summary>Where npm's binaries are kept; null for the folder that all of a user's gateways share.</summary>
+    /// <summary>Gets the folder for npm's binaries; null for the folder that all gateways of a user share.</summary>
     public string? NpmFolder { get; init; }
 
-    /// <summary>The first way that works.</summary>
-    /// <exception cref="LocalPostgresException">None does; the message has each way's reason.</exception>
+    /// <summary>Returns the first source that works.</summary>
+    /// <exception cref="LocalPostgresException">None works; the message contains the reason of each.</exception>
     public async Task<IServerSource> FindAsync(ServerAccount account, Action<string> say, CancellationToken ct)
     {
         List<string> reasons = [];
@@ -54,7 +56,7 @@ internal sealed record ServerSearch
             + "PostgreSQL of your own.");
     }
 
-    /// <summary>The programs on PATH, or the newest of those in the packages' own folders.</summary>
+    /// <summary>Returns the programs on PATH, or the newest of those in the packages' own folders.</summary>
     private async Task<Found> InstalledAsync(ServerAccount account, CancellationToken ct)
     {
         foreach (var folder in Path.Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
@@ -75,7 +77,7 @@ internal sealed record ServerSearch
             : new Found(newest);
     }
 
-    /// <summary>Where the folder's postgres really is: a link to it may stand where no initdb does.</summary>
+    /// <summary>Returns the folder of the real postgres: a link to it may be in a folder without initdb.</summary>
     private static string Resolved(string folder)
     {
         var postgres = System.IO.Path.Combine(folder, "postgres");
@@ -99,5 +101,5 @@ internal sealed record ServerSearch
     }
 }
 
-/// <summary>A way that works, or why it does not.</summary>
+/// <summary>Represents a source that works, or the reason why it does not.</summary>
 internal sealed record Found(IServerSource? Source, string Reason = "");

@@ -1,11 +1,11 @@
 namespace Gateway.LocalPostgres;
 
-/// <summary>PostgreSQL's own words for how a server ends.</summary>
+/// <summary>PostgreSQL's shutdown modes.</summary>
 public enum ShutdownMode
 {
-    /// <summary>Rolls back what is open, disconnects everyone, writes a checkpoint.</summary>
+    /// <summary>Rolls back open transactions, disconnects all clients, and writes a checkpoint.</summary>
     Fast,
 
-    /// <summary>Stops as in a crash: the next start recovers from the write-ahead log.</summary>
+    /// <summary>Stops as in a crash; the next start recovers from the write-ahead log.</summary>
     Immediate,
 }

@@ -3,12 +3,16 @@ using System.Globalization;
 
 namespace Gateway.LocalPostgres;
 
-/// <summary>A server that runs on a data directory whose owner is gone. The caller holds the owner's lock.</summary>
+/// <summary>
+/// Stops a server that still runs on a data directory whose owner has ended. The caller must have the owner's lock.
+/// </summary>
 internal static class StaleServer
 {
     private static readonly (string Signal, int Seconds)[] Steps = [("INT", 15), ("QUIT", 5), ("KILL", 5)];
 
-    /// <summary>Stops it: fast, then at once, then by force. Does nothing where there is none.</summary>
+    /// <summary>
+    /// Stops the server: with a fast shutdown, then an immediate one, then by KILL. Does nothing if there is none.
+    /// </summary>
     public static async Task StopAsync(string data, CancellationToken ct)
     {
         if (await FindAsync(data, ct) is not { } pid)
@@ -16,7 +20,7 @@ internal static class StaleServer
 
         foreach (var (signal, seconds) in Steps)
         {
-            // By sh, whose kill is built in.
+            // Uses sh, which has a built-in kill.
             var id = pid.ToString(CultureInfo.InvariantCulture);
             string[] kill = ["sh", "-c", "kill -s \"$1\" \"$2\"", "sh", signal, id];
             await Command.RunAsync(kill, TimeSpan.FromSeconds(10), ct);
@@ -31,7 +35,7 @@ internal static class StaleServer
             $"An earlier run left the process {pid} serving {data}, and it can't be ended: end it, or set DSN.");
     }
 
-    /// <summary>The process ID of the server on the data directory, or null.</summary>
+    /// <summary>Returns the process ID of the server on the data directory; null if there is none.</summary>
     public static async Task<int?> FindAsync(string data, CancellationToken ct)
     {
         try
@@ -48,8 +52,9 @@ internal static class StaleServer
     }
 
     /// <summary>
-    /// Whether the process is a PostgreSQL server on the data directory: the ID in an old file may be anybody's by now.
-    /// By its command line, which all may read, and which is empty once it has ended but is not yet reaped.
+    /// Returns whether the process is a PostgreSQL server on the data directory: the ID in an old file may belong to
+    /// another process by now. The check reads the command line, which any user may read, and which is empty once the
+    /// process has ended, even if it is not yet reaped.
     /// </summary>
     private static async Task<bool> IsServerAsync(int pid, string data, CancellationToken ct)
     {

@@ -1,16 +1,18 @@
 namespace Gateway.LocalPostgres;
 
-/// <summary>The folders of tests' servers: one for each start, gone with it, or swept up by a later one.</summary>
+/// <summary>
+/// The folders of the servers of tests: one for each start. It is deleted with the server, or else by a later start.
+/// </summary>
 internal static class TemporaryFolders
 {
-    /// <summary>Deletes folders of dead owners, and makes and locks a new one.</summary>
+    /// <summary>Deletes the folders of owners that have ended, and creates and locks a new one.</summary>
     public static async Task<(ServerFolder Folder, OwnerLock Lock)> TakeAsync(
         ServerAccount account, CancellationToken ct)
     {
         var parent = Path.Combine(await ServerFolder.SharedAsync(account, ct), "tests");
         ServerFolder.Create(parent, account);
 
-        // One at a time: a new folder must not be swept up before it is locked.
+        // One process at a time: a new folder must not be deleted before it is locked.
         using var turn = await OwnerLock.TakeAsync(parent + ".lock", () => { }, ct);
         foreach (var left in Directory.GetDirectories(parent))
             await SweepAsync(new ServerFolder(left), ct);
@@ -33,7 +35,7 @@ internal static class TemporaryFolders
         }
         catch (DirectoryNotFoundException)
         {
-            // Its owner has just deleted it.
+            // Its owner has just deleted the folder.
         }
     }
 }

@@ -1,18 +1,17 @@
-# Runs the server and ends it with its owner, however the owner ends.
+# Runs the server, and ends it when its owner ends, even if the owner is killed.
 #
 # Arguments: the log file, the container's name or '', and the server's command.
-# Input: a pipe held by the owner alone. A line is a signal for the server; its end means that the
-# owner is gone, since a kernel closes the pipes of a process that was killed too.
+# Input: a pipe that only the owner has open. A line is a signal for the server. The end of the input means that the
+# owner has ended: the kernel also closes the pipes of a killed process.
 
 log=$1 container=$2
 shift 2
 
-# Nothing of the owner's may stay open in the server: whoever reads the owner's output would wait
-# for the server as well.
+# The server must not keep the owner's files open: a reader of the owner's output would then also wait for the server.
 exec 3<&0 </dev/null >>"$log" 2>&1 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 
-# Ctrl+C in a terminal reaches all that runs in it, but the owner alone decides when the server ends:
-# it may have requests to finish. Hence also the server's own session or process group.
+# Ctrl+C in a terminal reaches all its processes, but only the owner decides when the server ends: it may have requests
+# to finish. For the same reason the server has its own session or process group.
 trap '' HUP INT QUIT TERM
 if command -v setsid >/dev/null; then
   setsid "$@" 3<&- &

@@ -4,8 +4,8 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// A session that the gateway had to leave counts against the pool for as long as its server runs it: what can't be ended
-/// must not be followed by more of the same.
+/// Tests that a session which the gateway had to abandon counts against the pool for as long as its server runs it. A
+/// session that can't be ended must not be followed by more of them.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class AbandonedSessionTests(GatewayFixture fixture, ITestOutputHelper output)
@@ -13,8 +13,9 @@ public sealed class AbandonedSessionTests(GatewayFixture fixture, ITestOutputHel
     private const int PoolSize = 2;
 
     /// <summary>
-    /// A division of numbers of so many digits looks for no cancel and no termination, and takes a second; from PostgreSQL 18 on so many
-    /// of them do. It is not a constant, or it would be done while it is planned.
+    /// The number of divisions. A division of numbers with this many digits checks for no cancel and no termination,
+    /// and takes a second; from PostgreSQL 18 on this many divisions do. The operands are not constant, because the
+    /// planner would evaluate constants.
     /// </summary>
     private const int DivisionsFrom18 = 12;
 
@@ -44,7 +45,7 @@ public sealed class AbandonedSessionTests(GatewayFixture fixture, ITestOutputHel
 
         output.WriteLine($"{most} at most");
         Assert.InRange(most, 1, PoolSize);
-        // And they are given back: as many as there are, at once.
+        // The sessions are given back: all of them, at the same time.
         while (await CountAsync(backends) > 0)
             await Task.Delay(50, TestContext.Current.CancellationToken);
         await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);

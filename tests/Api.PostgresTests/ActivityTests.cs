@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>What became of an activity can be asked of any replica.</summary>
+/// <summary>Tests that any replica returns the status of an activity.</summary>
 public sealed class ActivityTests(GatewayFixture gateway)
 {
     [Fact]
@@ -168,7 +168,7 @@ public sealed class ActivityTests(GatewayFixture gateway)
 
     private async Task ExpectOwnRecordAsync(string id, string path)
     {
-        // Executed once, and found by both ways to write the ID.
+        // Executed once, and found by both spellings of the ID.
         var answer = await gateway.Client.PostAsync("execute", new { activityId = id, sql = "SELECT 'of its own' AS answer" });
         answer.Expect(HttpStatusCode.OK);
 

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// What becomes of statements on the server, looked up every few milliseconds past the gateway. A statement is known by
-/// the comment that <see cref="Mark"/> puts before it, and counts as running until its transaction has ended too.
+/// Watches statements on the server, directly and every few milliseconds. It identifies a statement by the comment that
+/// <see cref="Mark"/> puts before it. A statement counts as running until its transaction has ended too.
 /// </summary>
 public sealed class ActivityWatch : IAsyncDisposable
 {
@@ -39,14 +39,16 @@ public sealed class ActivityWatch : IAsyncDisposable
         return watch;
     }
 
-    /// <summary>The statement under a marker of its own.</summary>
+    /// <summary>Returns the statement with a new marker.</summary>
     public (string Marker, string Sql) Mark(string sql)
     {
         var marker = $"{_run}-{Interlocked.Increment(ref _markers)}";
         return (marker, $"/* {marker} */ {sql}");
     }
 
-    /// <summary>Returns once the statement is at it, and waits for that event (as <c>PgSleep</c>) where one is named.</summary>
+    /// <summary>
+    /// Returns when the statement runs and, if an event is given (such as <c>PgSleep</c>), waits for that event.
+    /// </summary>
     /// <exception cref="TimeoutException">It was never seen.</exception>
     public async Task RunningAsync(string marker, string? waitEvent = null)
     {
@@ -61,13 +63,13 @@ public sealed class ActivityWatch : IAsyncDisposable
         }
     }
 
-    /// <summary>How long after that moment the statement was gone, at most; null where it stays.</summary>
+    /// <summary>Returns the time after a moment until the statement was gone, at most; null if it stays.</summary>
     public async Task<TimeSpan?> EndedAsync(string marker, long since, TimeSpan patience)
     {
         while (true)
         {
             var sight = await NextAsync();
-            // A look that was on its way at that moment says nothing of what came after.
+            // A look that began before that moment tells nothing about the time after it.
             if (sight.Asked >= since && !sight.Running.ContainsKey(marker))
                 return Stopwatch.GetElapsedTime(since, sight.Answered);
             if (Stopwatch.GetElapsedTime(since) > patience)
@@ -75,10 +77,10 @@ public sealed class ActivityWatch : IAsyncDisposable
         }
     }
 
-    /// <summary>When the statement was last seen, or null.</summary>
+    /// <summary>Returns when the statement was last seen; null if it was never seen.</summary>
     public long? LastSeen(string marker) => _lastSeen.TryGetValue(marker, out var seen) ? seen : null;
 
-    /// <summary>Ends the watch, and what is left of the statements.</summary>
+    /// <summary>Ends the watch, and terminates the remaining statements.</summary>
     public async ValueTask DisposeAsync()
     {
         await _end.CancelAsync();
@@ -88,7 +90,7 @@ public sealed class ActivityWatch : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // As asked.
+            // Stopped by DisposeAsync.
         }
         await using (var command = Command(Terminate))
             await command.ExecuteNonQueryAsync();
@@ -133,6 +135,6 @@ public sealed class ActivityWatch : IAsyncDisposable
     private NpgsqlCommand Command(string sql) =>
         new(sql, _connection) { Parameters = { new NpgsqlParameter { Value = $"/* {_run}" } } };
 
-    /// <summary>One look: what each statement that runs waits for, by its marker.</summary>
+    /// <summary>Represents one look: the wait event of each running statement, by its marker.</summary>
     private sealed record Sight(long Asked, long Answered, IReadOnlyDictionary<string, string> Running);
 }

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// So many run, so many wait, and the next is refused at once; and a connection whose server hangs is nobody else's
-/// trouble.
+/// Tests the limits of a connection: the maximum number of requests run, the maximum number wait, and the next one is
+/// refused at once. A hanging server does not affect other connections.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class AdmissionTests(GatewayFixture fixture)
@@ -29,7 +29,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         var more = Enumerable.Range(poolSize, queueLimit + TooMany)
             .ToDictionary(id => InsertAsync(gateway, table, turnstile, id));
 
-        // Nothing can have ended yet, so who is answered is refused, and who is not waits.
+        // No request can have ended yet, so an answered request was refused, and the others wait.
         var waiting = more.Keys.ToHashSet();
         for (var refused = 0; refused < TooMany; refused++)
         {
@@ -56,7 +56,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         var table = await CreateTableAsync();
         var running = InsertAsync(gateway, table, turnstile, 1);
         await turnstile.HoldsAsync(1);
-        // Of two one is refused: then the other waits.
+        // One of the two is refused, so the other waits.
         using var leave = new CancellationTokenSource();
         var two = new HashSet<Task<Answer>>
         {
@@ -71,7 +71,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         await leave.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => two.Single());
 
-        // Who gets the place spends its budget there instead of being refused.
+        // The request that gets the place uses its timeout there instead of being refused.
         await UntilAsync(async () =>
             (await InsertAsync(gateway, table, turnstile, 3, timeoutMs: 50)).Status == HttpStatusCode.GatewayTimeout);
         await turnstile.OpenAsync();
@@ -88,7 +88,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         var running = InsertAsync(gateway, table, turnstile, 1);
         await turnstile.HoldsAsync(1);
 
-        // More in all than there are places: each gives its own up.
+        // More requests in all than there are places: each must give its place back.
         for (var round = 0; round < 3; round++)
         {
             var waiting = Enumerable.Range(0, 2).Select(_ => InsertAsync(gateway, table, turnstile, 2, timeoutMs: 100));
@@ -103,8 +103,8 @@ public sealed class AdmissionTests(GatewayFixture fixture)
     }
 
     /// <summary>
-    /// Budgets that outlast the test hold every session and most of the queue all the while; short ones end, are
-    /// cancelled on a server that does not listen, and come again.
+    /// Requests with long timeouts hold every session and most of the queue during the whole test. Those with short
+    /// timeouts end, are cancelled on a server that does not respond, and are sent again.
     /// </summary>
     [Theory]
     [InlineData(60_000)]
@@ -113,14 +113,14 @@ public sealed class AdmissionTests(GatewayFixture fixture)
     {
         await using var proxy = ProxyOfServer();
         await using var gateway = await StartWithBadConnectionAsync(proxy);
-        // Some sessions are there when the server begins to hang, the others are asked for after.
+        // Some sessions exist when the server begins to hang, and others are opened after that.
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => AskAsync(gateway, "bad", 10_000)));
         await AskAsync(gateway, "default", 10_000);
 
         proxy.Hang();
         using var enough = new CancellationTokenSource();
         var hanging = Enumerable.Range(0, 64).Select(_ => AskAgainAsync(gateway, timeoutMs, enough.Token)).ToArray();
-        // None of these waits for one of those, none of which has ended.
+        // These requests do not wait for the ones to the hanging server, of which none has ended.
         await CallAsync(gateway);
         Assert.All(hanging, asking => Assert.False(asking.IsCompleted));
         await enough.CancelAsync();
@@ -165,7 +165,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
     private static Task<Answer> AskAsync(RunningGateway gateway, string connection, int timeoutMs) =>
         gateway.Client.PostAsync("query", new { activityId = "a", sql = "SELECT 1", connection, timeoutMs });
 
-    /// <summary>Asks the bad connection over and over.</summary>
+    /// <summary>Sends requests to the hanging connection repeatedly.</summary>
     private static async Task<List<(Answer Answer, bool WhileItHung)>> AskAgainAsync(
         RunningGateway gateway, int timeoutMs, CancellationToken enough)
     {
@@ -175,7 +175,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         return answers;
     }
 
-    /// <summary>Asks the good connection and the probes, many times.</summary>
+    /// <summary>Sends many requests to the other connection and the probes.</summary>
     private static async Task CallAsync(RunningGateway gateway)
     {
         for (var call = 0; call < 200; call++)
@@ -217,7 +217,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         return table;
     }
 
-    /// <summary>Leaves the ID in the table, once it is past the turnstile.</summary>
+    /// <summary>Inserts the ID into the table after it has passed the turnstile.</summary>
     private static async Task<Answer> InsertAsync(
         RunningGateway gateway, string table, Turnstile turnstile, int id, int timeoutMs = 60_000,
         CancellationToken cancellation = default)
@@ -233,7 +233,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         return await Answer.ReadAsync(response);
     }
 
-    /// <summary>The IDs that were left. It asks through the queue, so behind whatever still waits in it.</summary>
+    /// <summary>Returns the inserted IDs. This request goes through the queue too, after all that still wait.</summary>
     private static async Task<int[]> IdsAsync(RunningGateway gateway, string table) =>
         [.. (await gateway.Client.QueryAsync($"SELECT id FROM {table} ORDER BY id"))
             .GetProperty("rows").EnumerateArray().Select(row => row.GetProperty("id").GetInt32())];

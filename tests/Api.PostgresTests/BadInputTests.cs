@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Whatever is sent, the contract's problem comes back and the next request works: each test's gateway has one session
-/// only, so a session that was spoilt would show.
+/// Tests that any bad request gets a problem of the contract, and that the next request works. Each test's gateway has
+/// only one session, so a broken session would be noticed.
 /// </summary>
 public sealed class BadInputTests(GatewayFixture fixture) : IAsyncLifetime
 {
@@ -139,7 +139,8 @@ public sealed class BadInputTests(GatewayFixture fixture) : IAsyncLifetime
         using var content = new StreamContent(new EndlessStream());
         content.Headers.ContentType = new("application/json");
 
-        // The gateway answers and closes while the body is still coming: a client sees the answer, or the closing.
+        // The gateway answers, and closes the connection while the body is still arriving. The client sees the answer
+        // or the close.
         try
         {
             (await _gateway.Client.SendAsync("query", content)).ExpectProblem(413, "body_too_large");
@@ -251,7 +252,7 @@ public sealed class BadInputTests(GatewayFixture fixture) : IAsyncLifetime
     private static IEnumerable<string> Pointers(JsonElement problem) =>
         problem.GetProperty("errors").EnumerateArray().Select(fault => fault.GetProperty("pointer").GetString()!);
 
-    /// <summary>A body of unknown length that goes on for 10 MB.</summary>
+    /// <summary>A body of unknown length, with 10 MB.</summary>
     private sealed class EndlessStream : Stream
     {
         private int _sent;

@@ -3,10 +3,10 @@ using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A running activity can be ended through any replica, and leaves nothing.</summary>
+/// <summary>Tests that a running activity can be cancelled through any replica, and leaves no effect.</summary>
 public sealed class CancelTests(GatewayFixture gateway)
 {
-    /// <summary>No time-out of the gateway's own ends a statement within these tests.</summary>
+    /// <summary>A timeout that ends no statement during these tests.</summary>
     private const int Long = 60_000;
 
     [Theory]
@@ -223,7 +223,7 @@ public sealed class CancelTests(GatewayFixture gateway)
             var cancel = gateway.Client.CancelActivityAsync($"poison/{round}");
             (await running).ExpectProblem(422, "cancelled");
 
-            // While the cancel is still out.
+            // While the cancel is still in progress.
             await ExpectToServeAsync(one);
             (await cancel).Expect(HttpStatusCode.OK);
         }
@@ -240,7 +240,7 @@ public sealed class CancelTests(GatewayFixture gateway)
             Assert.Equal(request, (await one.Client.QueryValueAsync("SELECT $1::int", new[] { request })).GetInt32());
     }
 
-    /// <summary>Returns once the activity's statement waits for something.</summary>
+    /// <summary>Returns when the activity's statement waits for something.</summary>
     private async Task UntilRunningAsync(string id)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A program that was written against the gateway, or that works beside it: in a process of its own.</summary>
+/// <summary>Runs a program that uses the gateway, or runs beside it, as a separate process.</summary>
 internal sealed class ClientProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -14,11 +14,11 @@ internal sealed class ClientProcess : IAsyncDisposable
     private readonly List<(string Text, TaskCompletionSource Found)> _awaited = [];
     private readonly Process _process;
 
-    /// <summary>Starts it.</summary>
-    /// <param name="folder">Where it runs.</param>
-    /// <param name="program">A program on PATH.</param>
-    /// <param name="arguments">Its arguments, one each.</param>
-    /// <param name="environment">Variables over those of the tests.</param>
+    /// <summary>Starts a program.</summary>
+    /// <param name="folder">Its working folder.</param>
+    /// <param name="program">The name of a program on PATH.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="environment">Variables in addition to those of the tests.</param>
     public ClientProcess(
         string folder, string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
@@ -30,9 +30,9 @@ internal sealed class ClientProcess : IAsyncDisposable
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        // What the machine sends through a proxy is no business of a loopback address.
+        // Requests to loopback must not use the machine's proxy.
         start.Environment["NO_PROXY"] = start.Environment["no_proxy"] = "*";
-        // The repository stays as it was checked out, and text is UTF-8 in any locale.
+        // The program must leave no files in the repository, and use UTF-8 in any locale.
         start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
         start.Environment["PYTHONUTF8"] = "1";
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
@@ -51,8 +51,8 @@ internal sealed class ClientProcess : IAsyncDisposable
 
     public string Errors => Read(_errors);
 
-    /// <summary>Waits until it has printed that text, on either stream.</summary>
-    /// <exception cref="TimeoutException">It has not, in a minute.</exception>
+    /// <summary>Waits until the program has printed a text, on either stream.</summary>
+    /// <exception cref="TimeoutException">It has not, within a minute.</exception>
     public async Task WaitForAsync(string text)
     {
         var found = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -69,7 +69,7 @@ internal sealed class ClientProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for its end, and kills it where it does not come.</summary>
+    /// <summary>Waits for the program's end, and kills it if that takes too long.</summary>
     /// <returns>Its exit code.</returns>
     public async Task<int> WaitForExitAsync(TimeSpan? patience = null)
     {
@@ -86,7 +86,7 @@ internal sealed class ClientProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends it, and all that it has started, with no chance to clean up.</summary>
+    /// <summary>Kills the program with all its child processes.</summary>
     public async Task KillAsync()
     {
         _process.Kill(entireProcessTree: true);

@@ -7,7 +7,9 @@ using Gateway.Api.PostgresTests.Streams;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>Answers that are worth it are compressed for callers that ask for it, and are the same when they are unpacked.</summary>
+/// <summary>
+/// Tests that large answers are compressed if the caller asks for it, and are unchanged after decompression.
+/// </summary>
 public sealed class CompressionTests(GatewayFixture fixture)
 {
     private const string Large = "SELECT g, 'row ' || g AS x FROM generate_series(1, 5000) g";
@@ -82,7 +84,7 @@ public sealed class CompressionTests(GatewayFixture fixture)
         Assert.Equal(first.Unpack(), plain.Body);
     }
 
-    /// <summary>A problem of this kind may have up to two kilobytes.</summary>
+    /// <summary>A problem of this kind has up to two kilobytes.</summary>
     [Fact]
     public async Task Problem_IsReadableToWhoeverLooks()
     {

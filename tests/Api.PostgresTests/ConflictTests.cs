@@ -3,8 +3,8 @@ using System.Net;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// What loses against a concurrent transaction is run again by the gateway, a bounded number of times. A sequence counts
-/// the runs: its increments survive a rollback.
+/// Tests that the gateway runs a transaction again after a conflict, a limited number of times. A sequence counts the
+/// runs, because its increments survive a rollback.
 /// </summary>
 public sealed class ConflictTests(GatewayFixture gateway)
 {
@@ -26,7 +26,7 @@ public sealed class ConflictTests(GatewayFixture gateway)
                 statements = new object[]
                 {
                     new { sql = "SELECT nextval('skew_runs'), count(*) AS active FROM on_call WHERE round = $1 AND active", parameters = new[] { round } },
-                    // Both have read before either writes.
+                    // Both read before one of them writes.
                     new { sql = $"SELECT 1 FROM {turnstile.Pass}" },
                     new
                     {
@@ -44,7 +44,7 @@ public sealed class ConflictTests(GatewayFixture gateway)
 
         Assert.Equal(10, await gateway.ReadAsync<long>("SELECT count(DISTINCT round) FROM on_call WHERE active"));
         Assert.Equal(10, await gateway.ReadAsync<long>("SELECT count(*) FROM on_call WHERE active"));
-        // One of each two, at the least, was run again: else there was no conflict to end well.
+        // At least one of each two must have run again; otherwise there was no conflict.
         Assert.InRange(await gateway.ReadAsync<long>("SELECT last_value FROM skew_runs"), 30, 20 * MostRuns);
     }
 
@@ -123,7 +123,7 @@ public sealed class ConflictTests(GatewayFixture gateway)
     {
         var table = $"ended_by_{endpoint}";
         await gateway.ExecuteAsync($"CREATE TABLE {table} (done boolean)");
-        // STABLE: it sees what its statement does, and not what is committed meanwhile.
+        // STABLE: it sees the snapshot of its statement, and not later commits.
         await gateway.ExecuteAsync(
             $"CREATE FUNCTION {table}() RETURNS boolean STABLE LANGUAGE plpgsql AS "
             + $"$$ BEGIN IF NOT EXISTS (SELECT FROM {table}) THEN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END IF; RETURN true; END $$");

@@ -3,7 +3,7 @@ using Gateway.Api.Endpoints;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>The document's examples, as they stand, against the demo data; twice, as a reader may.</summary>
+/// <summary>Tests that the document's examples run unchanged against the demo data, and run twice.</summary>
 public sealed class ContractExamplesTests(DemoFixture gateway) : IClassFixture<DemoFixture>
 {
     public static TheoryData<string, string> Names =>
@@ -35,7 +35,7 @@ public sealed class ContractExamplesTests(DemoFixture gateway) : IClassFixture<D
         }
     }
 
-    /// <summary>The answers of others have IDs, which depend on what else has been tried.</summary>
+    /// <summary>The answers of the other examples contain IDs, which depend on earlier requests.</summary>
     [Theory]
     [InlineData("/v1/execute", "update")]
     [InlineData("/v1/transaction", "readOnly")]

@@ -4,10 +4,10 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>What the control role does beside callers' SQL, and that it is bounded.</summary>
+/// <summary>Tests the work of the control role, and that it is limited.</summary>
 public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
 {
-    /// <summary>As docs/database-roles.md has it, of each connection of a replica.</summary>
+    /// <summary>The sessions of a replica for each connection, as in docs/database-roles.md.</summary>
     private const int Sessions = 6;
 
     private string _database = "";
@@ -28,7 +28,7 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
         await _role.DisposeAsync();
     }
 
-    /// <summary>Every look-up waits for a lock, so all that may are at it at once.</summary>
+    /// <summary>Every look-up waits for a lock, so the maximum number of them runs at the same time.</summary>
     [Fact]
     public async Task MoreLookUpsThanPlaces_WaitOrAreRefusedAndKeepNothingElseWaiting()
     {
@@ -39,7 +39,7 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
             await hold.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
 
         var lookUps = Enumerable.Range(0, 300).Select(number => gateway.Client.FindActivityAsync($"looked-up/{number}")).ToArray();
-        // Some are refused at once; the others hold what they may.
+        // Some are refused at once; the others hold all places.
         (await await Task.WhenAny(lookUps)).ExpectProblem(503, "saturated");
         await UntilAsync(2, "wait_event_type = 'Lock'");
         for (var look = 0; look < 20; look++)
@@ -69,7 +69,7 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
         Assert.All(await Task.WhenAll(cancels), answer => Assert.Equal(HttpStatusCode.NotFound, answer.Status));
     }
 
-    /// <summary>A session of callers' SQL is no announcement of a cancel, though it has that name.</summary>
+    /// <summary>A session of callers' SQL with the name of a cancel announces no cancel.</summary>
     [Fact]
     public async Task NameOfACancel_IsOfTheControlRolesSessionsOnly()
     {
@@ -86,7 +86,9 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
         ended.ExpectProblem(504, "deadline_exceeded");
     }
 
-    /// <summary>A caller's SQL sees the names of its role's sessions, and can give its own session any.</summary>
+    /// <summary>
+    /// A caller's SQL can see the names of its role's sessions, and can give its own session any name.
+    /// </summary>
     [Fact]
     public async Task NameOfARunningActivity_MakesNoOtherSessionRunIt()
     {
@@ -94,7 +96,7 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
         await using var turnstile = await Turnstile.CloseAsync(_database);
         var victim = gateway.Client.PostAsync("query", new { activityId = "victim", sql = $"SELECT 1 AS a FROM {turnstile.Pass}" });
         await turnstile.HoldsAsync(1);
-        // Each is open in a transaction for as long as the test looks.
+        // Each keeps its transaction open during the test.
         await using var copied = await ForgeAsync("(SELECT application_name FROM pg_stat_activity WHERE application_name LIKE '%:victim:%')");
         var unkeyed = new ActivityIdentity("loopback", "default", "never-sent").TagFor("gateway", key: null, backend: default);
         await using var made = await ForgeAsync($"'{unkeyed}'");
@@ -116,7 +118,9 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
         }
     }
 
-    /// <summary>As a gateway leaves it behind that is killed, where the SQL has switched off what would end it.</summary>
+    /// <summary>
+    /// A transaction that a killed gateway has left, whose SQL has switched off PostgreSQL's own timeouts.
+    /// </summary>
     [Fact]
     public async Task TransactionOlderThanTheLongestBudget_IsEnded()
     {
@@ -136,7 +140,7 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
     private Task<RunningGateway> StartAsync(params string[] settings) =>
         RunningGateway.StartAsync([$"--DSN={_role.Dsn}", _role.ControlSetting, .. settings]);
 
-    /// <summary>Opens a transaction of the callers' role with that name.</summary>
+    /// <summary>Opens a transaction of the callers' role in a session with the given name.</summary>
     private async Task<NpgsqlConnection> ForgeAsync(string name)
     {
         var session = await GatewayFixture.OpenAsync(_role.Dsn);

@@ -8,7 +8,9 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>What a connection's role may do, and what PostgreSQL is told of who asks: <c>docs/database-roles.md</c>.</summary>
+/// <summary>
+/// Tests the rights of a connection's role, and what PostgreSQL learns about the caller: <c>docs/database-roles.md</c>.
+/// </summary>
 public sealed partial class DatabaseRoleTests(GatewayFixture server)
 {
     [Theory]
@@ -35,7 +37,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
         Assert.DoesNotContain("login", refused.Message.Replace(role.Name, "", StringComparison.Ordinal));
     }
 
-    /// <summary>Privileges that are reached by way of other roles, or can be taken.</summary>
+    /// <summary>Privileges that the role has through other roles, or can grant to itself.</summary>
     [Fact]
     public async Task RoleThatCanBecomePrivileged_IsRefused()
     {
@@ -66,7 +68,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
         Assert.Contains("its role is a superuser", gateway.Output);
     }
 
-    /// <summary>The documented roles start without a word, may do what they are for, and no more.</summary>
+    /// <summary>The documented roles start without a warning, and have exactly the rights they need.</summary>
     [Fact]
     public async Task DocumentedRoles_DoWhatTheyAreForAndNoMore()
     {
@@ -96,7 +98,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
         Assert.Equal(3, read.GetProperty("rowCount").GetInt32());
     }
 
-    /// <summary>By each way to PostgreSQL that there is.</summary>
+    /// <summary>Through each path to PostgreSQL.</summary>
     [Fact]
     public async Task Policy_SeesTheCaller()
     {
@@ -145,7 +147,10 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
         }
     }
 
-    /// <summary>In the same session, which is the only one, and in new ones that begin with what the role or the database has set.</summary>
+    /// <summary>
+    /// In the same session, which is the only one, and in new ones, which begin with the settings of the role or the
+    /// database.
+    /// </summary>
     [Theory]
     [InlineData("query", "SELECT set_config('gateway.caller', 'first', false) AS a, set_config('gateway.activity_id', 'forged', false) AS b")]
     [InlineData("execute", "SELECT set_config('gateway.caller', 'first', false) AS a, set_config('gateway.activity_id', 'forged', false) AS b")]
@@ -180,7 +185,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
     private static async Task<IAsyncDisposable> StartAsync(string dsn, string environment, params string[] settings) => await Program.StartAsync(
         [$"--DSN={dsn}", "--urls=http://127.0.0.1:0", $"--environment={environment}", "--Serilog:MinimumLevel:Default=Error", .. settings]);
 
-    /// <summary>A database that the statements of the page have been run in, with roles of its own.</summary>
+    /// <summary>A database in which the statements of the page have run, with its own roles.</summary>
     private sealed partial class DocumentedDatabase(string admin, string mark) : IAsyncDisposable
     {
         private const string Orders = "gateway_orders";
@@ -200,7 +205,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
             return documented;
         }
 
-        /// <summary>A gateway that gets no leave for a privileged role.</summary>
+        /// <summary>Starts a gateway that does not allow a privileged role.</summary>
         public async Task<RunningGateway> StartAsync(params string[] settings) => await RunningGateway.StartAsync(
         [
             $"--DSN={DsnOf(Orders)}", $"--Gateway:Connections:default:ControlDsn={DsnOf(Control)}",
@@ -210,7 +215,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
             .. CallersFixture.Settings("second", [Second], "default=write"), .. settings,
         ]);
 
-        /// <summary>What each session of the writing role begins with.</summary>
+        /// <summary>Sets a setting that each session of the writing role begins with.</summary>
         public Task SetForRoleAsync(string setting, string value) =>
             GatewayFixture.ExecuteAsync(admin, Own($"ALTER ROLE {Orders} SET {setting} = '{value}'"));
 
@@ -230,7 +235,7 @@ public sealed partial class DatabaseRoleTests(GatewayFixture server)
         private string DsnOf(string role) =>
             new NpgsqlConnectionStringBuilder(admin) { Username = Own(role), Password = "change-me" }.ConnectionString;
 
-        /// <summary>The page's roles are the server's, and its database is called otherwise here.</summary>
+        /// <summary>Replaces the names of the roles, which are shared by the server, and of the database.</summary>
         private string Own(string sql) => sql
             .Replace(Orders, $"{Orders}_{mark}", StringComparison.Ordinal).Replace(Reports, $"{Reports}_{mark}", StringComparison.Ordinal)
             .Replace(Control, $"{Control}_{mark}", StringComparison.Ordinal)

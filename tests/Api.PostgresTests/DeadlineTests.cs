@@ -5,9 +5,9 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Promise 1, the budget holds: whatever the SQL or the server does, the caller has its answer by deadline + 500 ms
-/// and the backend is free or gone by deadline + 1 s. With one session only, so that the next request shows what the
-/// last one has left.
+/// Tests promise 1, the deadline: whatever the SQL or the server does, the caller has its answer by deadline + 500 ms,
+/// and the backend is free or gone by deadline + 1 s. There is only one session, so that the next request shows the
+/// state that the last one left.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper output)
@@ -15,11 +15,11 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
     private const int Budget = 400;
     private const int AnswerGrace = 500;
 
-    /// <summary>A timer goes by a clock that ticks every few milliseconds, and may be early by as much.</summary>
+    /// <summary>A timer's clock has a resolution of a few milliseconds, and may be early by that.</summary>
     private const int TimerGrain = 10;
     private const int BackendGrace = 1000;
 
-    /// <summary>What runs on for much longer than the promise, and ends some day, should the gateway not end it.</summary>
+    /// <summary>A loop that runs much longer than the promise, and still ends if the gateway does not end it.</summary>
     private const string EndsSomeDay = "clock_timestamp() < stop";
 
     public static TheoryData<string, string> Statements => new()
@@ -74,8 +74,8 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
     }
 
     /// <summary>
-    /// What a constraint trigger does at COMMIT, where a cancel can come too late: it may be caught, and the commit
-    /// succeed after it. So any answer is right that says no more than is true.
+    /// Statements of a constraint trigger at COMMIT. A cancel can come too late there: it may be caught, and the commit
+    /// succeed. So any answer is right that claims no more than is true.
     /// </summary>
     [Theory]
     [InlineData("sleeps", "PERFORM pg_sleep(20)")]
@@ -113,7 +113,7 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
         await using var proxy = FaultProxy.Start(fixture.Dsn);
         await using var gateway = await StartAsync(backends, proxy.Dsn);
-        // What the statement itself sends has to get through; what comes back has not.
+        // The statement must reach the server; only the answer is lost.
         proxy.SetExisting(new BlackHole(Direction.ToClient));
 
         var running = RunAsync(gateway, "execute", sql);
@@ -127,7 +127,9 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
         await AssertWorksAsync(gateway);
     }
 
-    /// <summary>Where nothing reaches the server any more, nobody can end its backend; the caller is answered anyway.</summary>
+    /// <summary>
+    /// If nothing reaches the server any more, its backend can't be ended. The caller still gets its answer.
+    /// </summary>
     [Fact]
     public async Task ServerThatNothingReachesAnyMore_IsGivenUpInTime()
     {
@@ -208,8 +210,8 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
         $"DO $$ {Declare} BEGIN WHILE {EndsSomeDay} LOOP BEGIN {body}; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$";
 
     /// <summary>
-    /// A gateway with one session, which it has opened. A deadline has passed in it already: the first one of a process
-    /// waits for the compiler, on a busy machine for longer than for the database.
+    /// Starts a gateway with one open session. One deadline has already passed in it: the first one in a process waits
+    /// for the JIT compiler, on a busy machine longer than for the database.
     /// </summary>
     private static async Task<RunningGateway> StartAsync(Backends backends, string dsn)
     {
@@ -255,7 +257,7 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
             $"{what}: the backend was busy until {since.TotalMilliseconds:0} ms with a budget of {Budget} ms; busy then: {stillBusy}");
     }
 
-    /// <summary>That the answer claims no more than the data show once nothing runs any more.</summary>
+    /// <summary>Asserts that the answer claims no more than the data show when nothing runs any more.</summary>
     private static void AssertTrue(Answer answer, long rows, string codeWhenNotCommitted)
     {
         if (answer.Status == HttpStatusCode.OK)
@@ -278,7 +280,7 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
         }
     }
 
-    /// <summary>At once: what the last request left must not be waited for.</summary>
+    /// <summary>Asserts that the next request works at once, without waiting for leftovers of the last one.</summary>
     private static async Task AssertWorksAsync(RunningGateway gateway)
     {
         var answer = await gateway.Client.PostAsync(
@@ -286,8 +288,8 @@ public sealed class DeadlineTests(GatewayFixture fixture, ITestOutputHelper outp
         Assert.Equal(1, answer.Expect(HttpStatusCode.OK).GetProperty("rows")[0][0].GetInt32());
     }
 
-    /// <param name="Answer">What came.</param>
-    /// <param name="Elapsed">From before the request was sent until its answer was read.</param>
-    /// <param name="Clock">Runs on since before the request was sent.</param>
+    /// <param name="Answer">The answer.</param>
+    /// <param name="Elapsed">The time from before the request was sent until its answer was read.</param>
+    /// <param name="Clock">Runs since before the request was sent.</param>
     private sealed record Run(Answer Answer, TimeSpan Elapsed, Stopwatch Clock);
 }

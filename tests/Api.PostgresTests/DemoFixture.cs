@@ -1,6 +1,6 @@
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A gateway on a database of its own with the demo data, for tests that change them.</summary>
+/// <summary>Provides a gateway on a new database with the demo data, for tests that change them.</summary>
 public sealed class DemoFixture(GatewayFixture server) : IAsyncLifetime
 {
     private RunningGateway? _gateway;

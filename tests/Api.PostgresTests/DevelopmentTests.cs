@@ -4,12 +4,12 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>The first command of the README: no DSN, nothing prepared.</summary>
+/// <summary>Tests the first command of the README, without a DSN and without preparation.</summary>
 public sealed partial class DevelopmentTests : IAsyncLifetime
 {
     private static readonly string[] DemoUsers = ["ada@example.org", "alan@example.org", "grace@example.org"];
 
-    // Not one that only this user can enter: run by root, the server has another.
+    // Not a folder that only this user can enter: started by root, the server runs as another user.
     private readonly string _folder = Path.Combine(Path.GetTempPath(), $"gateway-development-{Guid.NewGuid():N}");
 
     public ValueTask InitializeAsync()
@@ -93,7 +93,7 @@ public sealed partial class DevelopmentTests : IAsyncLifetime
         return find.ExitCode == 0;
     }
 
-    /// <summary>Pastes the line into a shell, as a reader does.</summary>
+    /// <summary>Runs the printed line in a shell, as a reader does.</summary>
     private static async Task<string> RunPrintedLineAsync(string output)
     {
         var line = CurlLine().Match(output);

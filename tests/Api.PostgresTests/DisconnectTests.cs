@@ -6,7 +6,9 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A caller that leaves before COMMIT takes its statement along, and so does a gateway that is killed.</summary>
+/// <summary>
+/// Tests that a caller's disconnect before COMMIT ends its statement, and so does the kill of a gateway.
+/// </summary>
 [Collection(TimingCollection.Name)]
 public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLifetime
 {
@@ -52,7 +54,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
         {
             var (marker, sql) = _watch.Mark(WriteAndSleep("left_behind", "left", seconds: 30));
             await using var caller = await SendAsync(leave.departure, sql);
-            // Asleep: so it has written.
+            // It sleeps, so it has written.
             await _watch.RunningAsync(marker, "PgSleep");
             await Task.Delay(leave.Pause, CancellationToken.None);
             var left = caller.Leave();
@@ -87,7 +89,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
             left.Add((marker, leave.departure, leave.Pause, caller.Leave()));
             await _watch.EndedAsync(marker, Stopwatch.GetTimestamp(), TimeSpan.FromSeconds(2));
         });
-        // A statement may begin after its caller has left, so the watch goes on for a while.
+        // A statement may begin after its caller has disconnected, so the watch continues for a while.
         await Task.Delay(TimeSpan.FromSeconds(1.5), CancellationToken.None);
 
         var survivors = left.Where(one =>
@@ -95,7 +97,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
         Assert.True(
             !survivors.Any(),
             $"Seed {seed}: outlived their callers: {string.Join("; ", survivors.Select(one => $"{one.Departure} {one.Pause:0.0} ms after sending"))}");
-        // Some must have been met while they ran, else nothing was tried.
+        // Some statements must have been running when their caller disconnected; otherwise nothing was tested.
         Assert.Contains(left, one => _watch.LastSeen(one.Marker) is not null);
         Assert.Equal(0, await fixture.ReadAsync<long>("SELECT count(*) FROM left_early"));
         await AssertPoolIsWholeAsync(_http1);
@@ -146,7 +148,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
             }
         }
 
-        // Each request has its line when it is over.
+        // Each request is logged when it is over.
         var begun = Stopwatch.GetTimestamp();
         while (OverLine().Count(gateway.Output) < 3 * Departures.Length)
         {
@@ -183,7 +185,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
         Assert.Equal([], ends.Where(end => end.After is null).Select(end => end.What));
     }
 
-    /// <summary>Statements that do not end of themselves for long, each in a way of its own.</summary>
+    /// <summary>Returns statements that run for a long time, each in its own way.</summary>
     private static (string What, string Sql)[] LongStatements(Turnstile turnstile) =>
     [
         ("sleep", "SELECT pg_sleep(60)"),
@@ -214,7 +216,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
         return caller;
     }
 
-    /// <summary>As many requests run at the same time as there are sessions.</summary>
+    /// <summary>Asserts that as many requests can run at the same time as there are sessions.</summary>
     private async Task AssertPoolIsWholeAsync(RunningGateway gateway)
     {
         await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
@@ -230,7 +232,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
         }
     }
 
-    /// <summary>Each way as often as the others, in a random order.</summary>
+    /// <summary>Returns each way of leaving equally often, in random order.</summary>
     private static Departure[] Shuffled(int count, Random random)
     {
         var departures = Enumerable.Range(0, count).Select(index => Departures[index % Departures.Length]).ToArray();
@@ -238,7 +240,9 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
         return departures;
     }
 
-    /// <summary>Finer than a timer, whose millisecond is long beside the time that a statement takes to begin.</summary>
+    /// <summary>
+    /// Waits with a finer resolution than a timer: a millisecond is long, compared with the start of a statement.
+    /// </summary>
     private static async Task PauseAsync(TimeSpan pause)
     {
         var begun = Stopwatch.GetTimestamp();

@@ -6,8 +6,8 @@ using Gateway.Api.PostgresTests.Clients;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Errors of every family that print a value, each in a form that is not the text which was sent. Nothing of the value is in an answer or
-/// in the log, and the message still says what is wrong.
+/// Tests errors of every class that print a value, each in another form than the text that was sent. Neither an answer
+/// nor the log contains any of the value, and the message still explains the error.
 /// </summary>
 public sealed class ErrorValueTests(GatewayFixture server)
 {
@@ -45,13 +45,13 @@ public sealed class ErrorValueTests(GatewayFixture server)
         CREATE FUNCTION keep_by(v text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN INSERT INTO kept (id, email) VALUES (7, v), (8, v); END $$;
         """;
 
-    /// <summary>What a row does where it says nothing else: one parameter that can be told from all else.</summary>
+    /// <summary>The default parameters of a row: one value that appears nowhere else.</summary>
     private static readonly object[] Canary = ["zq-canary-7041"];
 
-    /// <summary>SQL, SQLSTATE, words of the message that stay, and the parameters.</summary>
+    /// <summary>The SQL, the SQLSTATE, the words of the message that are kept, and the parameters.</summary>
     private static readonly (string Sql, string State, string Words, object[] Parameters)[] Rows =
     [
-        // Text that is no value of its type.
+        // Text that is not a value of its type.
         ("SELECT $1::int", "22P02", "invalid input syntax for type integer", Canary),
         ("SELECT $1::smallint", "22003", "is out of range for type smallint", ["070417041"]),
         ("SELECT $1::bigint", "22003", "is out of range for type bigint", ["70410000000000007041"]),
@@ -92,7 +92,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         ("SELECT encode(convert_to($1, 'UTF8'), 'hex')::int", "22P02", "invalid input syntax for type integer", ["canary"]),
         ("SELECT ($1::numeric * 2)::text::uuid", "22P02", "invalid input syntax for type uuid", ["7041"]),
         ("SELECT ($1 || $2)::int", "22P02", "invalid input syntax for type integer", ["zq-can", "ary"]),
-        // Quotes, line breaks and what looks like a message of its own.
+        // Quotes, line breaks, and text that looks like a message.
         ("SELECT $1::int", "22P02", "invalid input syntax for type integer", ["a\" zq canary \"b"]),
         ("SELECT $1::int", "22P02", "invalid input syntax for type integer", ["\"; \"x\" zq canary"]),
         ("SELECT $1::int", "22P02", "invalid input syntax for type integer", ["x\nzq canary\n\"PL/pgSQL function zq_canary(integer) line 3 at RAISE\n"]),
@@ -119,7 +119,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         ("SELECT to_timestamp($1, 'HH12')", "22007", "is invalid for the", ["77"]),
         ("SELECT to_number($1, '9')", "22P02", "invalid input syntax for type numeric", ["canary"]),
         ("SELECT to_char(1, $1)", "42601", "", ["9999.9.9\"canary\""]),
-        // Values that look like a message's own quotation marks and words.
+        // Values that look like quotation marks and words of a message.
         ("SELECT now() AT TIME ZONE coalesce($1, '')", "22023", "not recognized", ["\"of type canary varying(7041)"]),
         ("SELECT pg_has_role(coalesce($1::name, ''), 'usage')", "42704", "does not exist", ["\"of type canary"]),
         ("SELECT current_setting(coalesce($1, ''))", "42704", "unrecognized configuration parameter", ["\"of type canary varying(7041)"]),
@@ -139,7 +139,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         ("SELECT $1::int4multirange", "22P02", "malformed multirange literal", ["{zq canary}"]),
         ("SELECT $1::positive", "23514", "value for domain positive violates check constraint \"positive_check\"", ["-7041"]),
         ("SELECT $1::short", "23514", "value for domain short violates check constraint \"short_check\"", Canary),
-        // From PostgreSQL 16 on it has a SQLSTATE of its own, and so has the XPath from 17 on.
+        // From PostgreSQL 16 on hstore has its own SQLSTATE, and from 17 on so does XPath.
         ("SELECT $1::hstore", "XX000 42601", "", ["zq=>canary,,=>"]),
         ("SELECT $1::ltree", "42601", "", ["zq.canary..!"]),
         ("SELECT $1::citext::int", "22P02", "invalid input syntax for type integer", Canary),
@@ -168,7 +168,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         ("SELECT xpath($1, '<a/>')", "XX000 10608", "invalid XPath expression", ["zq canary("]),
         ("SELECT xmlparse(DOCUMENT $1)", "2200M", "invalid XML document", ["zq canary"]),
         ("SELECT xmlcomment($1)", "2200S", "invalid XML comment", ["zq--canary"]),
-        // Numbers in other words.
+        // Numbers in another form.
         ("SELECT 1 / ($1::int - 7041)", "22012", "division by zero", ["7041"]),
         ("SELECT chr($1::int)", "54000", "", ["70417041"]),
         ("SELECT setseed($1::float8)", "22023", "is out of allowed range", ["7041"]),
@@ -231,7 +231,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         ("SELECT set_config('log_parameter_max_length_on_error', '-1', true), 1 / (length($1) - 14)", "22012", "division by zero", Canary),
     ];
 
-    /// <summary>Forms of the values above, in which nothing may be shown.</summary>
+    /// <summary>Forms of the values above. None of them may be shown.</summary>
     private static readonly string[] Forms =
         ["canary", "7041", "7,041", "14082", "yranac", "63616e617279", "zq", "ca-na", "70:41", "70.41", "11110000111", "\u20ac", "e2 82 ac", "d2f3b8"];
 
@@ -284,7 +284,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
         Assert.Equal("Key (email)=(shown) already exists.", error.GetProperty("detail").GetString());
     }
 
-    /// <summary>The three protocols' answers, without what was not PostgreSQL's to say.</summary>
+    /// <summary>Returns the answers of the three protocols, without the parts that are not PostgreSQL's.</summary>
     private static async Task<IEnumerable<(string Form, string Answer, string? State, string Message)>> SendAsync(
         GatewayClient caller, string sql, object[] parameters, int index)
     {
@@ -302,7 +302,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
     private static string? Field(JsonElement body, string name) =>
         body.ValueKind == JsonValueKind.Object && body.TryGetProperty(name, out var field) ? field.GetString() : null;
 
-    /// <summary>A trace's ID and a line of PostgreSQL's source may have any digits.</summary>
+    /// <summary>Removes the trace ID and the line in PostgreSQL's source, which may contain any digits.</summary>
     private static string Shown(Answer answer) => answer.Status == HttpStatusCode.OK
         ? $"answered {answer.Text.Length} characters"
         : string.Join("; ", answer.Json.EnumerateObject()

@@ -6,9 +6,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// No way out of the request's one transaction, and none to write by <c>query</c>. Each escape is tried on both
-/// endpoints: its answer is the documented one, nothing in the database differs after it, and the session is good for
-/// the next request.
+/// Tests that SQL can't leave the request's transaction, and can't write on <c>query</c>. Each escape is tried on both
+/// endpoints: its answer is the documented one, the database is unchanged, and the session works for the next request.
 /// </summary>
 public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeDatabase>
 {
@@ -18,13 +17,13 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
     private const string Writes = "writes";
 
     /// <summary>
-    /// A statement, and what becomes of it on <c>query</c> and on <c>execute</c>: refused by the gateway, refused by
-    /// PostgreSQL with that SQLSTATE, done with no effect on the database, or a write, which is what <c>execute</c> is for
-    /// and shows here that there was an effect to keep out of <c>query</c>.
+    /// A statement, and its outcome on <c>query</c> and on <c>execute</c>: refused by the gateway, refused by
+    /// PostgreSQL with a SQLSTATE, done without an effect on the database, or a write. A write is allowed on
+    /// <c>execute</c>, and shows there that <c>query</c> prevented a real effect.
     /// </summary>
     private static readonly (string Sql, string Query, string Execute)[] Escapes =
     [
-        // Transaction control, in each of its words.
+        // Transaction control, all keywords.
         .. Both(Rejected,
             "BEGIN", "BEGIN WORK", "BEGIN ISOLATION LEVEL SERIALIZABLE, READ WRITE", "START TRANSACTION", "START TRANSACTION READ WRITE",
             "COMMIT", "COMMIT WORK", "COMMIT TRANSACTION", "COMMIT AND NO CHAIN", "COMMIT AND CHAIN", "COMMIT WORK AND CHAIN",
@@ -39,7 +38,7 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
             "SET transaction_deferrable = on", "RESET transaction_read_only", "RESET \"transaction_isolation\"",
             "RESET TRANSACTION ISOLATION LEVEL"),
 
-        // Their disguises.
+        // Transaction control, disguised.
         .. from sql in new[] { "COMMIT", "ROLLBACK AND CHAIN", "PREPARE TRANSACTION 'escaped'", "SET TRANSACTION READ WRITE", "COPY escape TO STDOUT" }
            from disguise in new[]
            {
@@ -50,10 +49,10 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
            }.Distinct()
            select (disguise, Rejected, Rejected),
 
-        // White space to PostgreSQL 16 and later, and a mistake to those before: the gateway refuses it for either.
+        // White space in PostgreSQL 16 and later, and an error before: the gateway refuses it for both.
         .. Both(Rejected, "\vCOMMIT", "COMMIT\v", "SET\vTRANSACTION READ WRITE"),
 
-        // What looks like a disguise and is none: no word of PostgreSQL's.
+        // Not disguises: these are no keywords of PostgreSQL.
         .. Both("42601", "\u00a0COMMIT", "\ufeffCOMMIT", "\u2003COMMIT", "COMM\u0130T", "ＣＯＭＭＩＴ", "\"COMMIT\"", "U&\"COMMIT\"", "(COMMIT)", "DO $$ BEGIN ROLLBACK TO s; END $$",
             "EXPLAIN COMMIT", "EXPLAIN ANALYZE COMMIT", "WITH c AS (COMMIT) SELECT 1", "PREPARE p AS COMMIT", "DECLARE c CURSOR FOR COMMIT", "\\commit"),
 
@@ -71,7 +70,7 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
         ("DO $$ BEGIN COPY escape FROM PROGRAM 'echo 1'; END $$", ReadOnly, Writes),
         .. Both("42501", "DO $$ BEGIN SET LOCAL ROLE gateway_demo; COPY users TO PROGRAM 'cat'; END $$", "DO $$ BEGIN SET LOCAL ROLE gateway_demo; COPY users TO '/tmp/gateway-escaped'; END $$"),
 
-        // Transaction control from within.
+        // Transaction control inside functions and DO.
         .. Both("2D000", "DO $$ BEGIN COMMIT; END $$", "DO $$ BEGIN ROLLBACK; END $$", "DO $$ BEGIN COMMIT AND CHAIN; END $$", "DO 'BEGIN ROLLBACK AND CHAIN; END'",
             "/* */ do language plpgsql $x$ begin /* */ commit; end $x$", "CALL escape_commit_only()", "DO $$ BEGIN CALL escape_commit_only(); END $$",
             "SELECT escape_committing()"),
@@ -88,7 +87,7 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
         ("CREATE INDEX CONCURRENTLY ON escape (id)", ReadOnly, "25001"),
         .. Both("26000", "EXECUTE escape_plan", "EXPLAIN ANALYZE EXECUTE escape_plan", "DEALLOCATE escape_plan"),
 
-        // Out of READ ONLY.
+        // Leaving READ ONLY.
         ("SELECT set_config('transaction_read_only', 'off', false)", "25001", Done),
         ("SELECT set_config('transaction_read_only', 'off', true) FROM escape_write()", ReadOnly, Writes),
         ("WITH s AS (SELECT set_config('transaction_read_only', 'off', false)) INSERT INTO escape SELECT 1 FROM s", ReadOnly, Writes),
@@ -102,10 +101,10 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
         ("DO $$ BEGIN SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; INSERT INTO escape VALUES (1); END $$", ReadOnly, Writes),
         ("DO $$ BEGIN UPDATE pg_settings SET setting = 'off' WHERE name = 'transaction_read_only'; INSERT INTO escape VALUES (1); END $$", "25001|25006", Writes),
         ("UPDATE pg_settings SET setting = 'off' WHERE name = 'transaction_read_only'", "25001|25006", Done),
-        // The gateway's scan does not know the name. In a query nothing comes behind it but the end.
+        // The gateway's scan does not recognise the name. In a query only the end of the transaction follows.
         .. Both("200|sql_rejected", "SET U&\"transaction\\005fread\\005fonly\" = off"),
 
-        // Writes, as such and from within.
+        // Writes, directly and inside functions.
         .. Write(
             "INSERT INTO escape VALUES (1)", "UPDATE escape SET id = -id", "DELETE FROM escape", "TRUNCATE escape",
             "MERGE INTO escape USING (VALUES (-9)) v(id) ON escape.id = v.id WHEN NOT MATCHED THEN INSERT VALUES (v.id)",
@@ -119,14 +118,14 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
             "DO $$ BEGIN EXECUTE 'PREPARE w AS INSERT INTO escape VALUES (1)'; EXECUTE 'EXECUTE w'; END $$",
             "SELECT nextval('escape_sequence')", "SELECT setval('escape_sequence', 99)", "INSERT INTO users (email, name) VALUES (gen_random_uuid(), 'escaped')",
             "SELECT database_to_xml(true, true, '') FROM escape_write()"),
-        // It is run at COMMIT, if there is one.
+        // It runs at COMMIT, if there is one.
         ("DECLARE c CURSOR WITH HOLD FOR SELECT escape_write()", "25006|200", Writes),
         ("SELECT query_to_xml('INSERT INTO escape VALUES (1)', true, true, '')", "25006|0A000", "0A000|42P11"),
         ("SELECT * FROM ts_stat('INSERT INTO escape VALUES (1) RETURNING ''a''::tsvector')", "25006|0A000|42P11", "25006|0A000|42P11"),
         ("SELECT id FROM escape FOR UPDATE", ReadOnly, Done),
         ("SELECT id FROM escape FOR KEY SHARE", ReadOnly, Done),
 
-        // What PostgreSQL's READ ONLY does not keep from writing: large objects before 16, and these in any version.
+        // Writes that PostgreSQL's READ ONLY does not prevent: large objects before 16, and these in every version.
         .. from sql in new[]
            {
                "SELECT lo_create(0)", "SELECT lo_creat(-1)", "SELECT lo_from_bytea(0, '\\x00')", "SELECT lo_unlink(4711)", "SELECT lo_put(4711, 0, '\\xff')",
@@ -137,7 +136,7 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
            }
            select (sql, "25006|200", Writes),
 
-        // What no transaction undoes takes rights that the gateway's role should not have.
+        // Effects that no transaction can undo need rights that the gateway's role should not have.
         .. from call in new[]
            {
                "pg_create_physical_replication_slot('escaped')", "lo_export(4711, '/tmp/gateway-escaped')", "lo_import('/etc/passwd')", "pg_switch_wal()",
@@ -146,7 +145,7 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
            from outcome in Both("42501", $"DO $$ BEGIN SET LOCAL ROLE gateway_demo; PERFORM {call}; END $$")
            select outcome,
 
-        // What READ ONLY lets pass, since nothing is written by it: messages, locks and snapshots.
+        // Allowed in READ ONLY, because they write nothing: messages, locks and snapshots.
         .. Both(Done, "NOTIFY escape, 'x'", "SELECT pg_notify('escape', 'x')", "LISTEN escape", "UNLISTEN *", "SELECT pg_advisory_lock(1)", "SELECT pg_advisory_xact_lock(1)",
             "LOCK TABLE escape IN ACCESS EXCLUSIVE MODE", "SELECT pg_export_snapshot()", "SELECT pg_current_xact_id()", "SET CONSTRAINTS ALL IMMEDIATE",
             "ANALYZE escape", "PREPARE w AS INSERT INTO escape VALUES (1)", "DECLARE c CURSOR FOR SELECT 1", "DECLARE c CURSOR WITH HOLD FOR SELECT 1", "CLOSE ALL", "RESET ALL",
@@ -155,7 +154,7 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
     ];
 
     public static TheoryData<string, string, string> Each() => new(
-        // Some spelling may be another's too; each stands for one test.
+        // Duplicates are removed, so that each is one test.
         from escape in Escapes.Distinct()
         from endpoint in new[] { "query", "execute" }
         let outcome = endpoint == "query" ? escape.Query : escape.Execute
@@ -219,7 +218,7 @@ public sealed class EscapeTests(EscapeDatabase database) : IClassFixture<EscapeD
         statements.Select(sql => (sql, ReadOnly, Writes));
 }
 
-/// <summary>A database with things to escape with, and all that an escape could change in it.</summary>
+/// <summary>Provides a database with the means to escape, and everything that an escape could change.</summary>
 public sealed class EscapeDatabase : IAsyncLifetime
 {
     public const string Mode = "SELECT current_setting('transaction_read_only') || ' ' || current_setting('transaction_isolation') AS mode";
@@ -283,7 +282,7 @@ public sealed class EscapeDatabase : IAsyncLifetime
     {
         await _gateway.InitializeAsync();
         await _gateway.RunAsync(Setup);
-        // One that is prepared already, and which an escape could settle.
+        // A prepared transaction, which an escape could commit or roll back.
         await using var preparing = await _gateway.OpenAsync();
         await OneSessionGateway.RunAsync(preparing, "BEGIN");
         await OneSessionGateway.RunAsync(preparing, "SELECT pg_current_xact_id()");
@@ -296,7 +295,7 @@ public sealed class EscapeDatabase : IAsyncLifetime
 
     public Task<T> ReadAsync<T>(string sql) => _gateway.ReadAsync<T>(sql);
 
-    /// <summary>All that an escape could change, as one text.</summary>
+    /// <summary>Returns everything that an escape could change, as one text.</summary>
     public async Task<string> StateAsync()
     {
         try
@@ -305,12 +304,12 @@ public sealed class EscapeDatabase : IAsyncLifetime
         }
         catch (PostgresException error)
         {
-            // A table is gone, which is a change too.
+            // A table was dropped, which is a change too.
             return error.SqlState;
         }
     }
 
-    /// <summary>Makes it all anew.</summary>
+    /// <summary>Creates everything again.</summary>
     public async Task RestoreAsync()
     {
         await _gateway.RunAsync(Reset);
@@ -318,7 +317,9 @@ public sealed class EscapeDatabase : IAsyncLifetime
         await _gateway.RunAsync(Setup);
     }
 
-    /// <summary>No session of the gateway's is in a transaction, or soon none is: a closed one may take a moment to end.</summary>
+    /// <summary>
+    /// Asserts that no session of the gateway is in a transaction; a closed one may take a moment to end.
+    /// </summary>
     public async Task AssertIdleAsync()
     {
         const string Busy =

@@ -6,8 +6,8 @@ using Gateway.Api.PostgresTests;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// The commands that start the examples of each language, in their folder. What is compiled is compiled once a run, into a
-/// folder that goes with it.
+/// Returns the commands that start the examples of each language, in their folder. Compiled languages are compiled once
+/// per test run, into a temporary folder.
 /// </summary>
 public sealed class ExamplePrograms : IDisposable
 {
@@ -29,12 +29,15 @@ public sealed class ExamplePrograms : IDisposable
 
     public void Dispose() => _builds.Delete(recursive: true);
 
-    /// <summary>The client by itself: prints the answer as JSON, or the error on standard error.</summary>
+    /// <summary>
+    /// Returns the command that sends one request with the client. It prints the answer as JSON, or the error on
+    /// standard error.
+    /// </summary>
     /// <param name="language">One of <see cref="Languages"/>.</param>
     /// <param name="endpoint"><c>query</c>, <c>execute</c> or <c>transaction</c>.</param>
     /// <param name="request">Its JSON, without <c>attempt</c>.</param>
-    /// <param name="attempt">Where the counting starts.</param>
-    /// <param name="tries">Null: as many as the client makes by itself.</param>
+    /// <param name="attempt">The number of the first attempt.</param>
+    /// <param name="tries">The maximum number of tries; null for the client's default.</param>
     internal async Task<string[]> SendAsync(string language, string endpoint, string request, int? attempt, int? tries)
     {
         if (language == "shell")
@@ -55,7 +58,7 @@ public sealed class ExamplePrograms : IDisposable
         };
     }
 
-    /// <summary>The activity that prints a line of JSON for each user.</summary>
+    /// <summary>Returns the command of the activity that prints a line of JSON for each user.</summary>
     internal async Task<string[]> UsersActivityAsync(string language) => language switch
     {
         "go" => [await _go.Value, "users"],
@@ -66,7 +69,7 @@ public sealed class ExamplePrograms : IDisposable
         _ => throw new ArgumentOutOfRangeException(nameof(language), language, null),
     };
 
-    /// <summary>The activity that registers a user, and prints the ID.</summary>
+    /// <summary>Returns the command of the activity that registers a user, and prints the ID.</summary>
     internal async Task<string[]> RegisterUserActivityAsync(string language, string email, string name) =>
     [
         .. language switch
@@ -84,18 +87,18 @@ public sealed class ExamplePrograms : IDisposable
 
     private static IEnumerable<string> Arguments(params int?[] numbers)
     {
-        // Those behind the last that is given are left out; one before it has its default, which is 1.
+        // Numbers after the last given one are left out; a missing one before it gets its default, 1.
         var count = Array.FindLastIndex(numbers, number => number is not null) + 1;
         return numbers.Take(count).Select(number => (number ?? 1).ToString(CultureInfo.InvariantCulture));
     }
 
-    /// <summary>It ends after a second, which is not worth an optimizing compiler.</summary>
+    /// <summary>The program runs for one second, too short for an optimizing compiler.</summary>
     private async Task<string[]> JavaAsync(string main) => ["java", "-XX:TieredStopAtLevel=1", "-cp", await _java.Value, main];
 
     private async Task<string> BuildGoAsync()
     {
         var program = Path.Combine(_builds.FullName, "go-example");
-        // Without a C compiler, without git, and without anything from elsewhere.
+        // The build must work without a C compiler, without git and without the network.
         await BuildAsync(
             "go", ["go", "build", "-buildvcs=false", "-o", program, "."],
             new() { ["CGO_ENABLED"] = "0", ["GOPROXY"] = "off", ["GOFLAGS"] = "" });
@@ -115,7 +118,7 @@ public sealed class ExamplePrograms : IDisposable
         var modules = _builds.CreateSubdirectory("typescript").FullName;
         await NpmFolder.InstallAsync("examples/typescript");
         await BuildAsync("typescript", ["npm", "run", "build", "--", "--outDir", modules], []);
-        // It says that they are modules.
+        // The file declares them as modules.
         File.Copy(Path.Combine(ExampleProcess.Folder, "typescript", "package.json"), Path.Combine(modules, "package.json"));
         return modules;
     }

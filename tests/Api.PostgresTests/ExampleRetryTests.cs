@@ -6,12 +6,13 @@ using static Gateway.Tests.FailingServer;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// The retry loop of the examples' client in one language, against a server that fails as it is told: a gateway does not fail
-/// on demand.
+/// Tests the retry loop of the examples' client in one language, against a server that fails on demand.
 /// </summary>
 public abstract class ExampleRetryTests(ExamplePrograms programs, string language)
 {
-    /// <summary>Whether the language's numbers are doubles: they have to be text on the way in and on the way out.</summary>
+    /// <summary>
+    /// Gets whether the language's numbers are doubles. Then they must be text, in requests and in answers.
+    /// </summary>
     private bool NumbersAreDoubles => language == "typescript";
 
     private string Number => NumbersAreDoubles ? "\"1.10\"" : "1.10";
@@ -59,13 +60,13 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
 
         (await SendAsync(server)).ExpectAnswer();
 
-        // Unasked it pauses for half a second at most. A timer may be a little early.
+        // Without Retry-After the client pauses for half a second at most. A timer may be a little early.
         Assert.True(server.Arrivals[1] - server.Arrivals[0] > TimeSpan.FromSeconds(1.9));
     }
 
     [Theory]
     [InlineData(422)]
-    // The header decides, also against the status.
+    // The header decides, even if the status says otherwise.
     [InlineData(503)]
     public async Task ShouldRetryFalse_StopsAtOnce(int status)
     {
@@ -132,7 +133,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     [InlineData(502, 2)]
     [InlineData(429, 2)]
     [InlineData(404, 1)]
-    // Followed, it would be a GET, without the request.
+    // A followed redirect would be a GET without the request.
     [InlineData(302, 1)]
     public async Task ProxyAnswersWithoutTheHeaders_StatusDecides(int status, int tries)
     {
@@ -207,7 +208,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
         return fields.ToJsonString();
     }
 
-    /// <summary>What became of a request: the client prints the answer, or the error.</summary>
+    /// <summary>Represents the outcome of a request: the client prints the answer, or the error.</summary>
     private sealed record Outcome(ExampleProcess Client)
     {
         public JsonElement ExpectAnswer()
@@ -219,7 +220,7 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
         public JsonElement ExpectError(string code, int attempt, bool retryable)
         {
             Assert.True(Client.ExitCode == 1, Client.ToString());
-            // What the runtime has to say comes before.
+            // The runtime's own output comes before.
             var error = JsonElement.Parse(Client.Errors.TrimEnd().Split('\n')[^1]);
             Assert.Equal(code, error.GetProperty("code").GetString());
             Assert.Equal(attempt, error.GetProperty("attempt").GetInt32());

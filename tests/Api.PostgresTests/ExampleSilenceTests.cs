@@ -2,10 +2,12 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A server that stops in the middle of its answer, and keeps the connection.</summary>
+/// <summary>Tests a server that stops in the middle of its answer, and keeps the connection open.</summary>
 public sealed class ExampleSilenceTests(ExamplePrograms programs)
 {
-    /// <summary>They give the gateway ten seconds over the request's own budget: all of them at once, then.</summary>
+    /// <summary>
+    /// The clients wait ten seconds longer than the request's timeout, so all of them run at the same time.
+    /// </summary>
     [Fact]
     public async Task AnswerNeverEnds_SentAgainInEveryLanguage()
     {

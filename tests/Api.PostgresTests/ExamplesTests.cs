@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>The examples run as they stand, against a gateway with the demo data.</summary>
+/// <summary>Tests that the examples run unchanged against a gateway with the demo data.</summary>
 public sealed class ExamplesTests(DemoFixture gateway, ExamplePrograms programs) : IClassFixture<DemoFixture>
 {
     private static readonly string[] DemoUsers = ["ada@example.org", "alan@example.org", "grace@example.org"];
@@ -64,7 +64,7 @@ public sealed class ExamplesTests(DemoFixture gateway, ExamplePrograms programs)
         Assert.StartsWith($"hedy@example.org is user {id}, one of ", first.Output);
         AssertSucceeded(second);
         Assert.StartsWith($"hedy@example.org is user {id}, one of ", second.Output);
-        // Another session is another activity; and the error has come through AutoKitteh's pickle whole.
+        // Another session is another activity. The error has passed AutoKitteh's pickle without loss.
         Assert.Equal(1, another.ExitCode);
         Assert.Matches("^sql_error: .*users_email_key", another.Errors);
     }
@@ -104,7 +104,7 @@ public sealed class ExamplesTests(DemoFixture gateway, ExamplePrograms programs)
     [Fact]
     public async Task CSharpActivities_PrintTheDemoUsersAndOneOrder()
     {
-        // Built along with the tests, for what they were built for.
+        // Built together with the tests, in the same configuration.
         var output = Path.GetRelativePath(Repository.PathOf("tests/Api.PostgresTests"), AppContext.BaseDirectory);
 
         var example = await RunAsync(["dotnet", Path.Combine("csharp", output, "Gateway.UsersActivity.dll")]);

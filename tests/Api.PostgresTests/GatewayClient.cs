@@ -4,13 +4,13 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>What a caller has: HTTP and JSON, and nothing of the gateway's own types.</summary>
+/// <summary>Calls the gateway as any caller can: with HTTP and JSON, without the gateway's own types.</summary>
 public sealed class GatewayClient : IDisposable
 {
     private readonly HttpClient _http;
 
-    /// <param name="address">Where the gateway is.</param>
-    /// <param name="key">The caller's key; null where it has none.</param>
+    /// <param name="address">The gateway's address.</param>
+    /// <param name="key">The caller's key; null for none.</param>
     public GatewayClient(Uri address, string? key = null)
     {
         _http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(60) };
@@ -20,25 +20,25 @@ public sealed class GatewayClient : IDisposable
 
     public HttpClient Http => _http;
 
-    /// <summary>Runs a query of that SQL and expects it to succeed.</summary>
+    /// <summary>Runs a query, and expects it to succeed.</summary>
     public async Task<JsonElement> QueryAsync(string sql, object? parameters = null) =>
         (await PostAsync("query", new { activityId = "test", sql, parameters })).Expect(HttpStatusCode.OK);
 
-    /// <summary>Runs a query of one value and expects it to succeed.</summary>
+    /// <summary>Runs a query for one value, and expects it to succeed.</summary>
     public async Task<JsonElement> QueryValueAsync(string sql, object? parameters = null) =>
         (await PostAsync("query", new { activityId = "test", sql, parameters, rowFormat = "array" }))
         .Expect(HttpStatusCode.OK).GetProperty("rows")[0][0];
 
-    /// <summary>Executes that SQL, at least once, and expects it to succeed.</summary>
+    /// <summary>Executes SQL with at-least-once delivery, and expects it to succeed.</summary>
     public async Task<JsonElement> ExecuteAsync(string sql, object? parameters = null) =>
         (await PostAsync("execute", new { activityId = "test", sql, parameters, delivery = "at-least-once" }))
         .Expect(HttpStatusCode.OK);
 
-    /// <summary>Runs statements in one transaction; SQL stands for a statement without parameters.</summary>
+    /// <summary>Runs statements in one transaction. A string is a statement without parameters.</summary>
     public Task<Answer> TransactionAsync(string activityId, params object[] statements) => PostAsync(
         "transaction", new { activityId, statements = statements.Select(statement => statement is string sql ? new { sql } : statement) });
 
-    /// <summary>Asks what became of an activity.</summary>
+    /// <summary>Gets an activity's status.</summary>
     public Task<Answer> FindActivityAsync(string activityId, string query = "") =>
         GetAsync($"/v1/activities/{Uri.EscapeDataString(activityId)}{query}");
 
@@ -60,7 +60,7 @@ public sealed class GatewayClient : IDisposable
     public Task<Answer> SendAsync(string endpoint, HttpContent content, params (string Name, string Value)[] headers) =>
         SendToAsync($"/v1/{endpoint}", content, headers);
 
-    /// <summary>Posts to a path that may be none of the contract's.</summary>
+    /// <summary>Posts to any path, even one that the contract does not have.</summary>
     public async Task<Answer> SendToAsync(string path, HttpContent content, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
@@ -79,7 +79,7 @@ public sealed class GatewayClient : IDisposable
     public void Dispose() => _http.Dispose();
 }
 
-/// <summary>An answer, read whole.</summary>
+/// <summary>Represents an answer that was read completely.</summary>
 public sealed record Answer(HttpStatusCode Status, string MediaType, IReadOnlyDictionary<string, string> Headers, string Text)
 {
     public JsonElement Json => JsonDocument.Parse(Text).RootElement;
@@ -90,7 +90,9 @@ public sealed record Answer(HttpStatusCode Status, string MediaType, IReadOnlyDi
         response.Headers.ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase),
         await response.Content.ReadAsStringAsync());
 
-    /// <summary>Asks until it is that answer, or for so long that it can't be expected any more: then it is the last one.</summary>
+    /// <summary>
+    /// Repeats a request until its answer fulfils a condition. Returns the last answer if that takes too long.
+    /// </summary>
     public static async Task<Answer> UntilAsync(Func<Task<Answer>> send, Func<Answer, bool> isIt)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(40));
@@ -103,14 +105,16 @@ public sealed record Answer(HttpStatusCode Status, string MediaType, IReadOnlyDi
         }
     }
 
-    /// <summary>The JSON of an answer with that status; else a failure that shows the answer.</summary>
+    /// <summary>
+    /// Returns the JSON of an answer with the given status; otherwise fails with the answer in the message.
+    /// </summary>
     public JsonElement Expect(HttpStatusCode status)
     {
         Assert.True(Status == status, $"{(int)status} was expected, and {(int)Status} came: {Text}");
         return Json;
     }
 
-    /// <summary>The problem of that code, after checking all that every problem must be.</summary>
+    /// <summary>Returns the problem with the given code, after the checks that apply to every problem.</summary>
     public JsonElement ExpectProblem(int status, string code)
     {
         Assert.True(Status == (HttpStatusCode)status, $"{status} {code} was expected, and {(int)Status} came: {Text}");

@@ -11,7 +11,7 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// A real PostgreSQL (the one of <c>TEST_DSN</c>, or a private one), a database of its own in it with the demo data,
+/// Provides a real PostgreSQL (the one in <c>TEST_DSN</c>, or a private one), a new database in it with the demo data,
 /// and a gateway that serves it over real HTTP.
 /// </summary>
 public sealed class GatewayFixture : IAsyncLifetime
@@ -21,7 +21,7 @@ public sealed class GatewayFixture : IAsyncLifetime
     private string _serverDsn = "";
     private RunningGateway? _gateway;
 
-    /// <summary>The DSN of the tests' database, whose role may do everything in it.</summary>
+    /// <summary>Gets the DSN of the tests' database; its role has all rights there.</summary>
     public string Dsn { get; private set; } = "";
 
     public Uri Address => _gateway!.Address;
@@ -45,27 +45,27 @@ public sealed class GatewayFixture : IAsyncLifetime
             await _server.DisposeAsync();
     }
 
-    /// <summary>A further database with the demo data and the journal, dropped at the end.</summary>
+    /// <summary>Creates another database with the demo data and the journal, dropped at the end.</summary>
     /// <returns>Its DSN.</returns>
     public async Task<string> CreateDatabaseAsync()
     {
         var dsn = await CreateDatabaseWithoutJournalAsync();
-        // The role may do everything in it, the journal included.
+        // The role has all rights there, also on the journal.
         await InstallJournalAsync(dsn, Dsns.Dsn.Parse(dsn).Username!, JournalGuard.None);
         return dsn;
     }
 
     /// <summary>Installs the journal for a role.</summary>
-    /// <param name="dsn">A DSN of a role that may.</param>
+    /// <param name="dsn">The DSN of a role that may install it.</param>
     /// <param name="role">The role that callers' SQL runs as.</param>
-    /// <param name="guard">What keeps that SQL from the journal.</param>
+    /// <param name="guard">The protection of the journal from that SQL.</param>
     internal static async Task InstallJournalAsync(string dsn, string role, JournalGuard guard)
     {
         await using var connection = await OpenAsync(dsn);
         await JournalCommand.InstallAsync(await JournalScript.ReadAsync(role, guard), connection);
     }
 
-    /// <summary>A further database with the demo data, dropped at the end.</summary>
+    /// <summary>Creates another database with the demo data, dropped at the end.</summary>
     /// <returns>Its DSN.</returns>
     public async Task<string> CreateDatabaseWithoutJournalAsync()
     {
@@ -80,14 +80,14 @@ public sealed class GatewayFixture : IAsyncLifetime
         return dsn;
     }
 
-    /// <summary>A further gateway on the same database, with settings of its own.</summary>
+    /// <summary>Starts another gateway on the same database, with its own settings.</summary>
     public Task<RunningGateway> StartGatewayAsync(params string[] settings) =>
         RunningGateway.StartAsync([$"--DSN={Dsn}", .. settings]);
 
-    /// <summary>Runs one statement past the gateway.</summary>
+    /// <summary>Runs one statement directly on the server.</summary>
     public Task ExecuteAsync(string sql) => ExecuteAsync(Dsn, sql);
 
-    /// <summary>Asks for one value past the gateway.</summary>
+    /// <summary>Reads one value directly from the server.</summary>
     public async Task<T> ReadAsync<T>(string sql)
     {
         await using var connection = await OpenAsync(Dsn);
@@ -95,7 +95,7 @@ public sealed class GatewayFixture : IAsyncLifetime
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
-    /// <summary>Runs one statement in a session of its own.</summary>
+    /// <summary>Runs one statement in a new session.</summary>
     internal static async Task ExecuteAsync(string dsn, string sql)
     {
         await using var connection = await OpenAsync(dsn);
@@ -103,7 +103,7 @@ public sealed class GatewayFixture : IAsyncLifetime
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>A session past the gateway, closed when it is disposed of.</summary>
+    /// <summary>Opens a session directly on the server.</summary>
     internal static async Task<NpgsqlConnection> OpenAsync(string dsn)
     {
         var settings = Dsns.Dsn.Parse(dsn);
@@ -120,7 +120,7 @@ public sealed class GatewayFixture : IAsyncLifetime
     }
 }
 
-/// <summary>A gateway in this process, on a free port of the loopback.</summary>
+/// <summary>Runs a gateway in this process, on a free loopback port.</summary>
 public sealed class RunningGateway : IAsyncDisposable
 {
     private readonly WebApplication _application;

@@ -5,10 +5,10 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A gateway in a process of its own, as a user starts it.</summary>
+/// <summary>Runs a gateway as a separate process, as a user starts it.</summary>
 public sealed class GatewayProcess : IAsyncDisposable
 {
-    /// <summary>The last line that the gateway prints at its start, save in Development.</summary>
+    /// <summary>The start of the last line that the gateway prints at its start, except in Development.</summary>
     private const string Ready = "The gateway listens on";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -24,7 +24,7 @@ public sealed class GatewayProcess : IAsyncDisposable
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            // Not the folder of the binaries: the gateway must find its files from anywhere.
+            // Not the folder of the binaries: the gateway must find its files from any folder.
             WorkingDirectory = Path.GetTempPath(),
         };
         foreach (var name in new[] { "DSN", "ASPNETCORE_ENVIRONMENT", "DOTNET_ENVIRONMENT", "ASPNETCORE_URLS", "ASPNETCORE_HTTP_PORTS" })
@@ -47,7 +47,7 @@ public sealed class GatewayProcess : IAsyncDisposable
 
     public string Errors => Read(_errors);
 
-    /// <summary>The memory that it has of the machine now, in bytes.</summary>
+    /// <summary>Gets the current resident memory of the process, in bytes.</summary>
     public long Memory
     {
         get
@@ -57,19 +57,19 @@ public sealed class GatewayProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>The most memory that it has had of the machine at any time, in bytes.</summary>
+    /// <summary>Gets the peak resident memory of the process, in bytes.</summary>
     public long PeakMemory => 1024 * long.Parse(
         File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]);
 
-    /// <summary>Where it listens, once it does: the first address that it has named.</summary>
+    /// <summary>Gets the first address that the gateway has printed, once it listens.</summary>
     public Uri Address => new(Output[Output.IndexOf(Ready, StringComparison.Ordinal)..].Split([' ', ',', '\n'], StringSplitOptions.RemoveEmptyEntries)
         .First(word => word.StartsWith("http://", StringComparison.Ordinal)));
 
-    /// <summary>Starts one and waits until it listens.</summary>
+    /// <summary>Starts a gateway, and waits until it listens.</summary>
     public static Task<GatewayProcess> StartAsync(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
         StartCommandAsync(environment, Built(environment, arguments));
 
-    /// <summary>Starts one that is not the tests' own build, and waits until it listens.</summary>
+    /// <summary>Starts another build of the gateway, and waits until it listens.</summary>
     public static async Task<GatewayProcess> StartCommandAsync(
         IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> command)
     {
@@ -86,17 +86,17 @@ public sealed class GatewayProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts one, and does not wait until it listens.</summary>
+    /// <summary>Starts a gateway, and does not wait until it listens.</summary>
     public static GatewayProcess Begin(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
         BeginCommand(environment, Built(environment, arguments));
 
-    /// <summary>Starts one that is to end by itself.</summary>
-    /// <returns>Its exit code and what it printed to standard error.</returns>
+    /// <summary>Runs a gateway that ends by itself.</summary>
+    /// <returns>Its exit code, and its output on standard error and standard output.</returns>
     public static Task<(int ExitCode, string Errors, string Output)> RunAsync(
         IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
         RunCommandAsync(environment, Built(environment, arguments));
 
-    /// <summary>Runs a command of one that is not the tests' own build.</summary>
+    /// <summary>Runs a command of another build of the gateway.</summary>
     public static async Task<(int ExitCode, string Errors, string Output)> RunCommandAsync(
         IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> command)
     {
@@ -105,7 +105,7 @@ public sealed class GatewayProcess : IAsyncDisposable
         return (code, gateway.Errors, gateway.Output);
     }
 
-    /// <summary>A port of the loopback that nobody listens on at the moment.</summary>
+    /// <summary>Returns a free loopback port.</summary>
     public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
@@ -113,7 +113,7 @@ public sealed class GatewayProcess : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>Asks it to end, as an orchestrator does.</summary>
+    /// <summary>Stops the gateway with SIGTERM, as an orchestrator does.</summary>
     /// <returns>Its exit code.</returns>
     public async Task<int> TerminateAsync()
     {
@@ -121,7 +121,7 @@ public sealed class GatewayProcess : IAsyncDisposable
         return await WaitForExitAsync();
     }
 
-    /// <summary>Sends it a signal, as in <c>TERM</c>, and does not wait for what comes of it.</summary>
+    /// <summary>Sends a signal, such as <c>TERM</c>, and does not wait for its effect.</summary>
     public async Task SignalAsync(string signal)
     {
         using var kill = Process.Start("kill", [$"-{signal}", _process.Id.ToString()]);
@@ -135,7 +135,7 @@ public sealed class GatewayProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>Ends it with no chance to clean up.</summary>
+    /// <summary>Kills the gateway.</summary>
     public async Task KillAsync()
     {
         _process.Kill();
@@ -152,7 +152,7 @@ public sealed class GatewayProcess : IAsyncDisposable
     private static GatewayProcess BeginCommand(IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> command)
     {
         var gateway = new GatewayProcess(environment, command);
-        // Nobody need ask whether it listens; that it never did is no fault of the tests'.
+        // A test may never wait for the gateway to listen. Then a gateway that never did is no unobserved exception.
         _ = gateway._listening.Task.ContinueWith(task => task.Exception, TaskScheduler.Default);
         return gateway;
     }

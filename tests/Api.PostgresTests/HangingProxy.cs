@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Stands before a server and passes on what it gets, until it is told to hang: then it takes every connection and every
-/// byte, and passes none on, as a server that is stopped in its tracks.
+/// A proxy before a server that can hang: then it accepts all connections and bytes, and forwards none, like a stopped
+/// server.
 /// </summary>
 public sealed class HangingProxy : IAsyncDisposable
 {
@@ -30,7 +30,7 @@ public sealed class HangingProxy : IAsyncDisposable
 
     public void Hang() => _way = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Passes on what has come meanwhile, and all that comes.</summary>
+    /// <summary>Forwards everything that has arrived meanwhile, and everything that follows.</summary>
     public void Recover() => Interlocked.Exchange(ref _way, Open).TrySetResult();
 
     public async ValueTask DisposeAsync()
@@ -74,12 +74,12 @@ public sealed class HangingProxy : IAsyncDisposable
             try
             {
                 await server.ConnectAsync(_server.Host, _server.Port, _end.Token);
-                // Whichever side ends first ends the other.
+                // The end of either side ends the other.
                 await await Task.WhenAny(PassAsync(client, server), PassAsync(server, client));
             }
             catch (Exception error) when (error is IOException or SocketException or OperationCanceledException)
             {
-                // A side has reset it, or the test is over.
+                // A side has reset the connection, or the test is over.
             }
         }
     }

@@ -4,7 +4,7 @@ using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>The command that stands in for curl where there is none.</summary>
+/// <summary>Tests the command that replaces curl in the image.</summary>
 public sealed class HealthcheckTests(GatewayFixture fixture)
 {
     [Theory]

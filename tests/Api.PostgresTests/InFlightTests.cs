@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A duplicate of an activity that is still running is told so at once, and holds nothing up.</summary>
+/// <summary>Tests that a duplicate of a running activity is answered at once, and blocks nothing.</summary>
 public sealed class InFlightTests(GatewayFixture gateway)
 {
     [Theory]
@@ -23,7 +23,7 @@ public sealed class InFlightTests(GatewayFixture gateway)
         var first = SendAsync(two.Client);
         await turnstile.HoldsAsync(1);
 
-        // The first is held: an answer that waited for it would not come.
+        // The first request is blocked, so an answer that waited for it would not arrive.
         foreach (var client in new[] { two.Client, replica.Client })
         {
             var problem = (await SendAsync(client)).ExpectProblem(409, "activity_in_flight");

@@ -7,26 +7,26 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>The ways in which a caller leaves.</summary>
+/// <summary>The ways in which a caller disconnects.</summary>
 public enum Departure
 {
-    /// <summary>Closes its connection, as a process does that ends.</summary>
+    /// <summary>Closes its connection, as a process that ends.</summary>
     Http1Fin,
 
     /// <summary>Resets its connection.</summary>
     Http1Reset,
 
-    /// <summary>Closes its sending half, and leaves the other open.</summary>
+    /// <summary>Closes its sending side only.</summary>
     Http2Fin,
 
     /// <summary>Resets its connection.</summary>
     Http2Reset,
 
-    /// <summary>Gives up one request and keeps the connection.</summary>
+    /// <summary>Cancels one request, and keeps the connection.</summary>
     Http2StreamReset,
 }
 
-/// <summary>A caller with a connection of its own, who sends a request and leaves before its answer.</summary>
+/// <summary>A caller with its own connection, which sends a request and disconnects before the answer.</summary>
 public sealed class LeavingCaller : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -55,9 +55,11 @@ public sealed class LeavingCaller : IAsyncDisposable
 
     private bool SpeaksHttp2 => _departure is Departure.Http2Fin or Departure.Http2Reset or Departure.Http2StreamReset;
 
-    /// <summary>Connects, so that nothing but the request is left to send.</summary>
-    /// <param name="address">An address that speaks the departure's HTTP; HTTP/2 by prior knowledge.</param>
-    /// <param name="departure">How the caller will leave.</param>
+    /// <summary>Connects, so that only the request remains to be sent.</summary>
+    /// <param name="address">
+    /// An address that speaks the HTTP version of the departure; HTTP/2 with prior knowledge.
+    /// </param>
+    /// <param name="departure">How the caller will disconnect.</param>
     public static async Task<LeavingCaller> ConnectAsync(Uri address, Departure departure)
     {
         var caller = new LeavingCaller(departure, address);
@@ -84,7 +86,9 @@ public sealed class LeavingCaller : IAsyncDisposable
         await _socket!.SendAsync((byte[])[.. Encoding.ASCII.GetBytes(head), .. body], SocketFlags.None);
     }
 
-    /// <summary>Sends a request whose body lacks its end, and returns when the gateway has begun to read the body.</summary>
+    /// <summary>
+    /// Sends a request without the end of its body, and returns when the gateway has begun to read the body.
+    /// </summary>
     public async Task SendUnfinishedAsync(string endpoint)
     {
         if (SpeaksHttp2)
@@ -111,8 +115,8 @@ public sealed class LeavingCaller : IAsyncDisposable
         await _socket.SendAsync("{"u8.ToArray());
     }
 
-    /// <summary>Leaves.</summary>
-    /// <returns>The moment before, as <see cref="Stopwatch.GetTimestamp"/> has it.</returns>
+    /// <summary>Disconnects.</summary>
+    /// <returns>The time before, as <see cref="Stopwatch.GetTimestamp"/> returns it.</returns>
     public long Leave()
     {
         var moment = Stopwatch.GetTimestamp();
@@ -123,7 +127,7 @@ public sealed class LeavingCaller : IAsyncDisposable
                 _socket.Close();
                 break;
             case Departure.Http2Fin:
-                // To close it while HttpClient reads from it would reset it.
+                // Closing the socket while HttpClient reads from it would reset the connection.
                 _socket!.Shutdown(SocketShutdown.Send);
                 break;
             case Departure.Http1Reset or Departure.Http2Reset:
@@ -148,7 +152,7 @@ public sealed class LeavingCaller : IAsyncDisposable
         }
         catch (Exception error) when (error is HttpRequestException or OperationCanceledException)
         {
-            // It has left.
+            // The caller has disconnected.
         }
         _giveUp.Dispose();
     }

@@ -7,7 +7,7 @@ using Gateway.Api.Callers;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>The line that each request has in the log of a gateway as it is started.</summary>
+/// <summary>Tests the line of each request in the log of a gateway that was started as a process.</summary>
 public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -87,7 +87,9 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         AssertValues(lines);
     }
 
-    /// <summary>Whatever a caller can put anywhere: no line more, none that is no JSON, and no property that is not ours.</summary>
+    /// <summary>
+    /// Text in any place that a caller controls adds no line, no line that is not JSON, and no unknown property.
+    /// </summary>
     [Fact]
     public async Task HostileText_MakesNoLineAndNoProperty()
     {
@@ -114,7 +116,7 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         var logged = lines.Select(line => line.GetProperty("ActivityId").GetString()).OfType<string>().ToArray();
         Assert.True(logged.Count(sent.Contains) > 20, $"{string.Join(' ', logged)} (seed {seed})");
         Assert.All(logged, id => Assert.True(id.All(character => character is >= '!' and <= '~'), $"{id} (seed {seed})"));
-        // All that went out; a line that is no JSON has failed in reading already.
+        // The complete output; reading has already failed for a line that is not JSON.
         Assert.DoesNotContain("canary", _process!.Output, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain(_process.Output, character => char.IsControl(character) && character is not ('\n' or '\r'));
         Assert.Empty(_process.Errors);
@@ -154,7 +156,9 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         await UntilFreeAsync();
     }
 
-    /// <summary>A caller that leaves, and one who comes while its statement has the only session.</summary>
+    /// <summary>
+    /// Runs a caller that disconnects, and one that arrives while that one's statement has the only session.
+    /// </summary>
     private async Task LeaveAsync()
     {
         await using var watch = await ActivityWatch.StartAsync(fixture.Dsn);
@@ -167,7 +171,10 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => left);
     }
 
-    /// <summary>The line of who left comes when its statement has ended, and so does the session's place.</summary>
+    /// <summary>
+    /// Waits until the session is free. The line of the caller that disconnected is written when its statement has
+    /// ended.
+    /// </summary>
     private async Task UntilFreeAsync()
     {
         await LinesAsync(21);
@@ -194,7 +201,9 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         Assert.True(stream.GetProperty("Bytes").GetInt64() > 0);
     }
 
-    /// <summary>Waits for as many lines of requests, and reads them; whatever else there is has to be JSON too.</summary>
+    /// <summary>
+    /// Waits for the given number of request lines, and reads them; all other lines must be JSON too.
+    /// </summary>
     private async Task<IReadOnlyList<JsonElement>> LinesAsync(int count)
     {
         using var end = new CancellationTokenSource(Patience);
@@ -213,7 +222,7 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         }
     }
 
-    /// <summary>The table's properties, of those lines that are no probe's.</summary>
+    /// <summary>Returns the documented properties of lines that are not a probe's.</summary>
     private static async Task<IEnumerable<string>> DocumentedAsync() =>
         DocumentedProperty().Matches(await File.ReadAllTextAsync(Repository.PathOf("docs/logs-and-traces.md")))
             .Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal);
@@ -228,8 +237,8 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         return content;
     }
 
-    /// <summary>Sends what no client would, by hand.</summary>
-    /// <returns>Whether it came as far as the gateway: what is no HTTP is refused before.</returns>
+    /// <summary>Sends a request that no client would send.</summary>
+    /// <returns>Whether it reached the gateway: the server refuses invalid HTTP before that.</returns>
     private async Task<bool> SendRawAsync(Random random, string id, int request)
     {
         var sql = $"DO $x$ BEGIN RAISE EXCEPTION E'canary\\n{{}}\u001b[2J' ; END $x$ -- \n\r{Text(random, '\0')}";
@@ -269,10 +278,10 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         _ => $"00-canary{Text(random, '\t')}-01",
     };
 
-    /// <summary>A few characters that mean something to somebody.</summary>
+    /// <summary>Returns a few characters with a special meaning in some format.</summary>
     /// <param name="random">Draws them.</param>
-    /// <param name="least">The least that may be among them, of those that are below a space.</param>
-    /// <param name="visibleOnly">Whether they are ASCII that has a glyph.</param>
+    /// <param name="least">The minimum of the control characters that may be among them.</param>
+    /// <param name="visibleOnly">Whether only visible ASCII characters are used.</param>
     private static string Text(Random random, char least, bool visibleOnly = false)
     {
         var characters = "\"'\\{}<>%$:;,@~`|[]mK0x" + (visibleOnly ? "" : " \u00e9\u0085\u2028\u202e\u009b")
@@ -280,7 +289,7 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
         return string.Concat(Enumerable.Range(0, random.Next(1, 30)).Select(_ => characters[random.Next(characters.Length)]));
     }
 
-    /// <summary>A row of the first table, whose cells are a property and what it is.</summary>
+    /// <summary>Matches a row of the first table: a property and its meaning.</summary>
     [GeneratedRegex(@"^\| `(@?[A-Za-z]+)` \| .* \| (?:all|where|those|failures|answers|replays).*\|$", RegexOptions.Multiline)]
     private static partial Regex DocumentedProperty();
 

@@ -3,19 +3,21 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A role of one database's, and a control role beside it; dropped with all that they own there.</summary>
+/// <summary>
+/// Represents a role for one database, and its control role. Both are dropped, with everything that they own there.
+/// </summary>
 internal sealed class LoginRole(string admin, string name) : IAsyncDisposable
 {
     public string Name => name;
 
     public string Dsn { get; } = DsnOf(admin, name);
 
-    /// <summary>The name of its control role.</summary>
+    /// <summary>Gets the name of its control role.</summary>
     public string ControlName => $"{name}_control";
 
     public string ControlDsn { get; } = DsnOf(admin, $"{name}_control");
 
-    /// <summary>The gateway's setting that names the control role.</summary>
+    /// <summary>Gets the gateway's setting for the control role.</summary>
     public string ControlSetting => $"--Gateway:Connections:default:ControlDsn={ControlDsn}";
 
     public static async Task<LoginRole> CreateAsync(string admin, string attributes)
@@ -26,7 +28,7 @@ internal sealed class LoginRole(string admin, string name) : IAsyncDisposable
         return role;
     }
 
-    /// <summary>Installs the journal, opened to the role and guarded by its control role.</summary>
+    /// <summary>Installs the journal for the role, guarded by its control role.</summary>
     public Task InstallJournalAsync() => GatewayFixture.InstallJournalAsync(admin, name, JournalGuard.By(ControlName));
 
     public async ValueTask DisposeAsync()

@@ -2,13 +2,13 @@ using System.Collections.Concurrent;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A folder of the repository with a package.json, whose packages are installed as its lock says, once.</summary>
+/// <summary>Installs the npm packages of a folder in the repository, as its lock file says, once.</summary>
 internal static class NpmFolder
 {
     private static readonly ConcurrentDictionary<string, Lazy<Task>> Installations = new(StringComparer.Ordinal);
 
-    /// <param name="folder">Its path from the repository's root.</param>
-    /// <returns>Its whole path.</returns>
+    /// <param name="folder">Its path, relative to the repository's root.</param>
+    /// <returns>Its absolute path.</returns>
     public static async Task<string> InstallAsync(string folder)
     {
         var path = Repository.PathOf(folder);

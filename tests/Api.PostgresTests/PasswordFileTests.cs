@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A password that changes while the gateway runs.</summary>
+/// <summary>Tests a password that changes while the gateway runs.</summary>
 public sealed class PasswordFileTests(GatewayFixture server) : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-password").FullName;
@@ -27,7 +27,7 @@ public sealed class PasswordFileTests(GatewayFixture server) : IAsyncLifetime
         Directory.Delete(_folder, recursive: true);
     }
 
-    /// <summary>All sessions are ended, so that each request needs a new one.</summary>
+    /// <summary>All sessions are terminated, so that each request needs a new one.</summary>
     [Fact]
     public async Task ChangedPassword_IsTakenWithoutARestart()
     {
@@ -84,7 +84,7 @@ public sealed class PasswordFileTests(GatewayFixture server) : IAsyncLifetime
         Assert.DoesNotContain("first", refused.Message);
     }
 
-    /// <summary>The command connects by the connection's own DSN to try what it has installed.</summary>
+    /// <summary>The command also connects with the connection's own DSN, to test the installed journal.</summary>
     [Fact]
     public async Task JournalInstall_TakesTheFilesPassword()
     {
@@ -111,7 +111,7 @@ public sealed class PasswordFileTests(GatewayFixture server) : IAsyncLifetime
     private Task EndSessionsAsync() => GatewayFixture.ExecuteAsync(
         _database, $"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{_role!.Name}'");
 
-    /// <summary>As a mounted secret changes: the new file takes the old one's place at once.</summary>
+    /// <summary>Writes the file as a mounted secret changes: the new file replaces the old one atomically.</summary>
     private void WriteFile(string content)
     {
         var written = Path.Combine(_folder, "new");

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>That PostgreSQL itself sees a caller's parameters where the caller put them, and nowhere else.</summary>
+/// <summary>Tests that PostgreSQL sees a caller's parameters exactly where the caller has put them.</summary>
 public sealed class PlaceholderTests(GatewayFixture gateway)
 {
     private static readonly JsonSerializerOptions Relaxed = new()
@@ -90,8 +90,8 @@ public sealed class PlaceholderTests(GatewayFixture gateway)
     }
 
     /// <summary>
-    /// Statements of random pieces, each of which says what PostgreSQL must make of it: a column whose value is known,
-    /// be there what may around it that looks like a placeholder.
+    /// Runs statements of random pieces. Each piece is a column with a known value, whatever text around it looks like
+    /// a placeholder.
     /// </summary>
     [Fact]
     public async Task StatementsOfRandomPieces_HaveTheValuesOfTheirPieces()

@@ -3,13 +3,13 @@ using System.Text.RegularExpressions;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// The tests' role makes databases, kills sessions and owns what it meets: outside of Development a gateway serves by such a role only
-/// where it is told to.
+/// Allows privileged roles. The tests' role creates databases, terminates sessions and owns objects; outside of
+/// Development a gateway serves such a role only if a setting allows it.
 /// </summary>
 internal static partial class PrivilegedRoles
 {
-    /// <summary>The settings that tell so, for each connection among those given.</summary>
-    /// <param name="settings">The names of settings, as arguments or as environment variables have them.</param>
+    /// <summary>Returns the settings that allow it, for each connection in the given settings.</summary>
+    /// <param name="settings">Names of settings, as arguments or as environment variables.</param>
     public static IEnumerable<string> Allow(IEnumerable<string> settings) =>
         from setting in settings
         select DsnSetting().Match(setting) into dsn

@@ -7,7 +7,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>Records that have expired go, and nothing else does.</summary>
+/// <summary>Tests that expired records are deleted, and nothing else.</summary>
 public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
 {
     private const string Eager = "--Gateway:PurgeIntervalMs=50";
@@ -19,7 +19,7 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        // Of its own: others' records are not this test's to count.
+        // A new database, because this test must not count the records of others.
         _dsn = await gateway.CreateDatabaseAsync();
         _server = await Backends.WatchAsync(_dsn);
     }
@@ -70,7 +70,7 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
         await using (await StartAsync(Eager))
         {
             await Task.Delay(TimeSpan.FromSeconds(1.5), TestContext.Current.CancellationToken);
-            // It purges, and not that one.
+            // The purge runs, and does not delete that record.
             await InsertAsync("bystander", 1, "-1 second");
             await UntilAsync(0, Expired);
             (await runs.Client.PostAsync("execute", request)).ExpectProblem(409, "activity_in_flight");
@@ -129,7 +129,7 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
         Assert.Equal(2, await _server.ReadAsync<long>("SELECT count(*) FROM gateway_journal_records.key"));
     }
 
-    /// <summary>A gateway uses a key for an hour after another has got a new one.</summary>
+    /// <summary>A gateway uses its key for an hour after another gateway has got a new one.</summary>
     [Fact]
     public async Task ActivityThatRunsByTheKeyBefore_IsSeenByWhoHasTheNewOne()
     {

@@ -8,9 +8,9 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Promise 6, recovery: while a server or the way to it is out of order, every answer is one of the contract's; within
-/// 2 s after, they are right again, without a restart. What had not begun is retried inside the budget; what may have
-/// committed never is.
+/// Tests promise 6, recovery: while a server or the network to it fails, every answer is one of the contract's, and
+/// within 2 s after that the answers are right again, without a restart. A request that had not begun is retried within
+/// its timeout; a request that may have committed never is.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper output)
@@ -19,7 +19,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
     private const int AnswerGrace = 500;
     private static readonly TimeSpan RecoveryTime = TimeSpan.FromSeconds(2);
 
-    /// <summary>Longer than a budget, or all requests would only wait until it is over.</summary>
+    /// <summary>Longer than a timeout; otherwise all requests would only wait until it is over.</summary>
     private static readonly TimeSpan Outage = TimeSpan.FromSeconds(1.3);
 
     [Theory]
@@ -80,7 +80,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
         await using var gateway = await StartAsync(backends, fixture.Dsn);
 
-        // A sequence counts the runs, since no rollback takes it back.
+        // A sequence counts the runs, because a rollback does not undo its increments.
         var running = SendAsync(
             gateway, "execute", "INSERT INTO ended_running SELECT nextval('begun') + length(pg_sleep(20)::text)", 4000);
         while (!await backends.ReadAsync<bool>("SELECT is_called FROM begun"))
@@ -139,7 +139,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
         await using var proxy = FaultProxy.Start(fixture.Dsn);
         await using var gateway = await StartAsync(backends, proxy.Dsn);
-        // All sessions of the pool at once, so that each of them is cut.
+        // All sessions of the pool at the same time, so that each of them is cut.
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => SendAsync(gateway, "query", "SELECT pg_sleep(0.2)")));
         await Task.Delay(TimeSpan.FromSeconds(1.3));
         proxy.SetExisting(reset ? new Reset() : new BlackHole());
@@ -180,7 +180,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
                 (int)await backends.ReadAsync<long>("SELECT count(DISTINCT id) FROM dropped_commits")));
     }
 
-    /// <summary>A value that has not come as a whole is read bit by bit, and not by Npgsql.</summary>
+    /// <summary>The gateway, and not Npgsql, reads a large value in parts.</summary>
     [Theory]
     [InlineData("query", false)]
     [InlineData("query", true)]
@@ -200,7 +200,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         (await SendAsync(gateway, "query", "SELECT 1")).Expect(HttpStatusCode.OK);
     }
 
-    /// <summary>The connection breaks anywhere in a request: whatever is answered must be true of the data.</summary>
+    /// <summary>The connection breaks at any point of a request. The answer must agree with the data.</summary>
     [Fact]
     public async Task ConnectionCutAnywhere_IsAnsweredByWhatIsTrue()
     {
@@ -217,7 +217,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         for (var id = 0; id < Rounds; id++)
         {
             var direction = random.Next(2) == 0 ? Direction.ToServer : Direction.ToClient;
-            // About as much as a request sends, and gets.
+            // About the number of bytes that a request sends and receives.
             proxy.SetExisting(new CutAfter(random.Next(direction == Direction.ToServer ? 500 : 400), direction));
             var answer = await SendAsync(gateway, "execute", $"INSERT INTO cut_anywhere VALUES ({id}) RETURNING id", 5000);
             sent.Add(new Sent(id, TimeSpan.Zero, TimeSpan.Zero, answer));
@@ -229,12 +229,12 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         output.WriteLine($"run {await backends.ReadAsync<long>("SELECT last_value FROM cut_anywhere_run_seq")} times");
         await AssertEffectsAsync(fixture.Dsn, "cut_anywhere", sent);
         Assert.DoesNotContain(sent, request => Outcome(request) == "internal");
-        // Else the cuts have missed what they were meant for.
+        // Otherwise no cut has hit a COMMIT.
         Assert.Contains(sent, request => Outcome(request) == "outcome_unknown");
         Assert.Contains(sent, request => Outcome(request) == "OK");
     }
 
-    /// <summary>A gateway with four sessions at most, of which it has used one.</summary>
+    /// <summary>Starts a gateway with at most four sessions, of which it has used one.</summary>
     private static async Task<RunningGateway> StartAsync(Backends backends, string dsn)
     {
         var gateway = await RunningGateway.StartAsync(
@@ -261,7 +261,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         }
     }
 
-    /// <summary>That each request's effect is there as often as its answer says, and never twice.</summary>
+    /// <summary>Asserts that each request has the effect that its answer claims, and never two.</summary>
     private static async Task AssertEffectsAsync(string dsn, string table, IEnumerable<Sent> sent)
     {
         var effects = new ConcurrentDictionary<int, int>();
@@ -302,13 +302,13 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         }
     }
 
-    /// <param name="Id">The row that it inserts; null where it only reads.</param>
+    /// <param name="Id">The row that it inserts; null if it only reads.</param>
     /// <param name="At">When it was sent.</param>
-    /// <param name="Took">Until its answer was read.</param>
-    /// <param name="Answer">What came.</param>
+    /// <param name="Took">The time until its answer was read.</param>
+    /// <param name="Answer">The answer.</param>
     private sealed record Sent(int? Id, TimeSpan At, TimeSpan Took, Answer Answer);
 
-    /// <summary>Callers that read and write in turn, without a break, and remember all that they were told.</summary>
+    /// <summary>Runs callers that read and write in turn, without a pause, and records all answers.</summary>
     private sealed class Traffic(RunningGateway gateway)
     {
         private readonly ConcurrentQueue<Sent> _sent = new();
@@ -328,7 +328,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
                 await SendOneAsync(null, "query", "SELECT 1");
                 var id = Interlocked.Increment(ref _last);
                 await SendOneAsync(id, "execute", $"INSERT INTO effects VALUES ({id})");
-                // A caller that never pauses leaves the machine no time for the server.
+                // Without a pause the callers would leave no processor time to the server.
                 await Task.Delay(5);
             }
         }
@@ -339,7 +339,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
                 await Task.Delay(5);
         }
 
-        /// <summary>That each answer is right or a retryable problem, and came in time.</summary>
+        /// <summary>Asserts that each answer is right or a retryable problem, and came in time.</summary>
         public void AssertContract()
         {
             foreach (var (_, at, took, answer) in _sent)

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Pointers made at random, into results of every shape: each is answered as what it points to says, and none is a
-/// fault.
+/// Tests random pointers into results of every shape: each is answered by the value that it refers to, and none causes
+/// an internal error.
 /// </summary>
 public sealed class ReferencePropertyTests(GatewayFixture gateway, ITestOutputHelper output)
 {
@@ -61,7 +61,7 @@ public sealed class ReferencePropertyTests(GatewayFixture gateway, ITestOutputHe
             var code = answer.Status == HttpStatusCode.OK ? "found" : answer.Json.GetProperty("code").GetString()!;
             seen[code] = seen.GetValueOrDefault(code) + 1;
             var expected = Expected(pointer, results, out var isNull);
-            // What is there may still be no value of the type, or no text.
+            // The value may still not be valid for the type, or not be text.
             var isRight = expected == "found"
                 ? code is "found" or "sql_error" or "invalid_request" || (code == "expectation_failed" && answer.Text.Contains("can't be a parameter"))
                 : code == expected;
@@ -77,7 +77,7 @@ public sealed class ReferencePropertyTests(GatewayFixture gateway, ITestOutputHe
     }
 
     /// <summary>
-    /// A string of JSON with half a character, which would else have become the empty text without a word.
+    /// A JSON string with half a surrogate pair, which would otherwise become an empty text without an error.
     /// </summary>
     [Theory]
     [InlineData("half", "lone surrogate")]
@@ -92,9 +92,7 @@ public sealed class ReferencePropertyTests(GatewayFixture gateway, ITestOutputHe
         Assert.Contains(reason, answer.ExpectProblem(422, "expectation_failed").GetProperty("detail").GetString());
     }
 
-    /// <summary>
-    /// They are all sent, so what they come to together has a bound, however little the request itself is.
-    /// </summary>
+    /// <summary>All referenced values are sent, so their total size is limited, however small the request is.</summary>
     [Fact]
     public async Task ReferencesToMoreThanCanBeSent_AreRefused()
     {
@@ -112,7 +110,7 @@ public sealed class ReferencePropertyTests(GatewayFixture gateway, ITestOutputHe
         answer.ExpectProblem(422, "result_too_large");
     }
 
-    /// <summary>A walk through the results that leaves them now and then, and is cut short now and then.</summary>
+    /// <summary>Returns a random path through the results, which is sometimes wrong, and sometimes cut short.</summary>
     private static string MakePointer(Random random, JsonElement results)
     {
         var statement = random.Next(results.GetArrayLength());
@@ -130,7 +128,7 @@ public sealed class ReferencePropertyTests(GatewayFixture gateway, ITestOutputHe
             }
             else if (value.ValueKind == JsonValueKind.Object && value.EnumerateObject().Any())
             {
-                // A name of half a character can't be written, and PostgreSQL's names have none.
+                // A name with half a surrogate pair can't be written in a pointer, and PostgreSQL's names have none.
                 var members = value.EnumerateObject().Where(member => !member.ToString().StartsWith("\"\\ud800", StringComparison.Ordinal)).ToArray();
                 var member = members[random.Next(members.Length)];
                 tokens.Add(member.Name.Replace("~", "~0").Replace("/", "~1"));
@@ -146,7 +144,7 @@ public sealed class ReferencePropertyTests(GatewayFixture gateway, ITestOutputHe
         string Any() => Tokens[random.Next(Tokens.Length)];
     }
 
-    /// <summary>What RFC 6901 and the contract make of a pointer, step by step.</summary>
+    /// <summary>Returns the expected result of a pointer, by RFC 6901 and the contract, step by step.</summary>
     private static string Expected(string pointer, JsonElement results, out bool? isNull)
     {
         isNull = null;

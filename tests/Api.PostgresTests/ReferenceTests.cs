@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A parameter may be a value of an earlier statement's result, and is that value.</summary>
+/// <summary>Tests parameters that are values of earlier statements' results.</summary>
 public sealed class ReferenceTests(GatewayFixture gateway)
 {
     private static int _activities;
@@ -161,7 +161,7 @@ public sealed class ReferenceTests(GatewayFixture gateway)
         Assert.DoesNotContain("canary", answer.Text);
     }
 
-    /// <summary>Parsing takes a time that goes with depth times size, and no budget ends it.</summary>
+    /// <summary>The parsing time is proportional to depth times size, and no deadline interrupts it.</summary>
     [Theory]
     [InlineData(10, 400_000, true)]
     [InlineData(5_000, 400_000, false)]
@@ -173,14 +173,14 @@ public sealed class ReferenceTests(GatewayFixture gateway)
             $"SELECT (repeat('[', {depth}) || rtrim(repeat('1,', {size}), ',') || repeat(']', {depth}))::json AS a, 7 AS b",
             new { sql = "SELECT $1::int AS n", parameters = new[] { Reference("/0/rows/0/b") } });
 
-        // Deeper than the test's own parser goes.
+        // Too deep for the test's own parser.
         if (isTaken)
             Assert.Contains("""{"n":7}""", answer.Text);
         else
             Assert.Equal(1, answer.ExpectProblem(422, "result_too_large").GetProperty("statement").GetInt32());
     }
 
-    /// <summary>Parsed for each of the statements it would take twice the budget.</summary>
+    /// <summary>If it were parsed for each statement, that would take twice the timeout.</summary>
     [Fact]
     public async Task LargeResultThatManyStatementsReferTo_IsParsedOnce()
     {
@@ -196,7 +196,7 @@ public sealed class ReferenceTests(GatewayFixture gateway)
         Assert.Equal(100, answer.Expect(HttpStatusCode.OK).GetProperty("results").GetArrayLength());
     }
 
-    /// <summary>A parsed result takes many times as much as its text: 24 MiB here, of 3.</summary>
+    /// <summary>A parsed result needs many times the memory of its text: here 24 MiB for 3.</summary>
     [Fact]
     public async Task ParsedResult_CountsInTheBudgetOfMemory()
     {

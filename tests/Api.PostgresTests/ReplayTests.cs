@@ -5,7 +5,7 @@ using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>An activity that is run again finds its effect done and its answer kept.</summary>
+/// <summary>Tests that an activity that runs again finds its effect and its answer.</summary>
 public sealed class ReplayTests(GatewayFixture gateway)
 {
     private static int _tables;
@@ -230,7 +230,8 @@ public sealed class ReplayTests(GatewayFixture gateway)
         Assert.Equal(0, await server.ReadAsync<long>("SELECT count(*) FROM unjournaled"));
 
         await GatewayFixture.InstallJournalAsync(dsn, await server.ReadAsync<string>("SELECT current_user::text"), JournalGuard.None);
-        // It looks again after a moment only, so that requests which can't succeed cost no connection each.
+        // The gateway looks again only after a while, so that requests that can't succeed do not each cost a
+        // connection.
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
         while ((await bare.Client.TransactionAsync("unjournaled", Insert)).Status != HttpStatusCode.OK)
             await Task.Delay(50, patience.Token);

@@ -4,8 +4,8 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// How often a request waits for the server, as a proxy between the two counts it: each time costs both sides, and the network,
-/// more than most statements do.
+/// Tests the number of round trips of a request, which a proxy counts. A round trip usually costs both sides and the
+/// network more than the statement itself.
 /// </summary>
 public sealed class RoundTripTests(GatewayFixture database)
 {
@@ -35,7 +35,10 @@ public sealed class RoundTripTests(GatewayFixture database)
             "transaction", _ => $$"""{"activityId": "trips/{{Guid.NewGuid()}}", "statements": [{{statement}}, {{statement}}, {{statement}}]{{fields}}}"""));
     }
 
-    /// <summary>Else the claim's transaction is ended in a session of the pool while the control role looks for the record.</summary>
+    /// <summary>
+    /// Otherwise the claim's transaction is ended in a session of the pool, while the control role looks for the
+    /// record.
+    /// </summary>
     [Theory]
     [InlineData("", 3)]
     [InlineData(""", "attempt": 1""", 3)]
@@ -48,7 +51,9 @@ public sealed class RoundTripTests(GatewayFixture database)
         Assert.Equal(expected, await CountAsync("execute", _ => body));
     }
 
-    /// <summary>The least of some: now and then the gateway asks on its own account whether the server is there.</summary>
+    /// <summary>
+    /// Returns the minimum of several counts, because the gateway sometimes checks the server on its own.
+    /// </summary>
     private async Task<long> CountAsync(string endpoint, Func<int, string> body)
     {
         await using var proxy = FaultProxy.Start(database.Dsn);

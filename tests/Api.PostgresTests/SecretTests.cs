@@ -7,7 +7,7 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Secrets that can be told from all else are put wherever one may be, and looked for in whatever the gateway shows to anybody.
+/// Puts recognisable secrets everywhere a secret may be, and searches for them in all output of the gateway.
 /// </summary>
 public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
 {
@@ -60,7 +60,7 @@ public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
             using var stranger = new GatewayClient(address, key);
             await SendAsync(stranger, "query", new { activityId = "stranger", sql = "SELECT 1" });
         }
-        // New sessions can't be had any more, neither by the one password nor by the other.
+        // No new sessions are possible any more, with neither password.
         foreach (var role in new[] { _role!, _other! })
         {
             await SetPasswordAsync(role.Name, "changed");
@@ -92,7 +92,7 @@ public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
         Assert.All(_answers, answer => Assert.DoesNotContain(InSql, answer));
     }
 
-    /// <summary>The key that the journal's codes are made by, as PostgreSQL writes it.</summary>
+    /// <summary>Returns the key of the journal's codes, as PostgreSQL writes it.</summary>
     private async Task<string> ReadCodeKeyAsync()
     {
         await using var connection = await GatewayFixture.OpenAsync(_database);
@@ -115,12 +115,12 @@ public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
         ["Gateway__Callers__canary__Keys__0"] = ApiKey.WriteHash(_key),
         ["Gateway__Callers__canary__Connections__default"] = "write",
         ["Gateway__Callers__canary__Connections__other"] = "read",
-        // All of the gateway's own, and what ASP.NET Core tells of requests.
+        // All logs of the gateway itself, and ASP.NET Core's logs of requests.
         ["Serilog__MinimumLevel__Default"] = "Verbose",
         ["Serilog__MinimumLevel__Override__Microsoft"] = "Information",
     };
 
-    /// <summary>What goes well, and what goes wrong in each way that quotes values.</summary>
+    /// <summary>Sends requests that succeed, and requests that fail in each way that quotes values.</summary>
     private async Task CallAsync(GatewayClient caller)
     {
         const string Comment = $"/* {InSql} */";

@@ -4,7 +4,10 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>What PostgreSQL keeps of functions in a session, by the settings of their first call, reaches no other caller.</summary>
+/// <summary>
+/// Tests that PostgreSQL's cached plans of functions in a session, made with the settings of their first call, don't
+/// affect other callers.
+/// </summary>
 public sealed class SessionOfACallerTests(GatewayFixture server) : IAsyncLifetime
 {
     private const int PoolSize = 2;
@@ -35,7 +38,7 @@ public sealed class SessionOfACallerTests(GatewayFixture server) : IAsyncLifetim
     [InlineData("SET LOCAL standard_conforming_strings = off")]
     public async Task WhatAFunctionWasFirstCalledBy_ChangesNothingForAnotherCaller(string setting)
     {
-        // That the same does harm where sessions are reused by all shows that there is something to keep apart.
+        // The same does harm if all callers share sessions; this shows that there is something to isolate.
         Assert.Equal("2024-01-01 00:00:00", await StoreAfterAsync(setting));
         Assert.NotEqual("2024-01-01 00:00:00", await StoreAfterAsync(setting, "--Gateway:Connections:default:ReuseSessions=true"));
     }
@@ -67,7 +70,7 @@ public sealed class SessionOfACallerTests(GatewayFixture server) : IAsyncLifetim
             await Task.Delay(20, limit.Token);
     }
 
-    /// <returns>What another caller's write stores after it, or why it is refused.</returns>
+    /// <returns>The value that another caller's write stores after it, or the reason why it is refused.</returns>
     private async Task<string?> StoreAfterAsync(string setting, params string[] settings)
     {
         await using var gateway = await StartAsync(["--Gateway:Connections:default:PoolSize=1", .. settings]);

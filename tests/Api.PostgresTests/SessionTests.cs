@@ -7,13 +7,16 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>A session of one's own: whatever a request did in it, the next one on the same backend sees nothing of it.</summary>
+/// <summary>
+/// Tests session isolation: whatever a request does in its session, the next request on the same backend sees nothing
+/// of it.
+/// </summary>
 public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneSessionGateway>
 {
     private const string Lock = "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())";
     private const string Plans = "(SELECT count(*) FROM pg_prepared_statements WHERE name = 'left_plan')";
 
-    /// <summary>All settings, but for those of the transaction, which say what the endpoint is.</summary>
+    /// <summary>All settings, except those of the transaction, which depend on the endpoint.</summary>
     private const string Settings =
         "(SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE name NOT LIKE 'transaction%' AND name NOT LIKE 'plpgsql%')";
 
@@ -73,7 +76,7 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
         new("custom setting", "SELECT set_config('my.secret', 'left', false)", "coalesce(current_setting('my.secret', true), '')"),
         new("custom setting by SET", "SET my.secret = 'left'", "coalesce(current_setting('my.secret', true), '')"),
 
-        // What ROLLBACK does not undo.
+        // State that ROLLBACK does not undo.
         new("advisory lock and an error", "DO $$ BEGIN PERFORM pg_advisory_lock(4711); RAISE 'no'; END $$", Lock) { Fails = "P0001" },
         new("many advisory locks and an error", "SELECT count(pg_advisory_lock(g) IS NULL OR 1 / (1000 - g) = 0) FROM generate_series(1, 1000) g", Lock) { Fails = "22012" },
         new("PREPARE and an error", "DO $$ BEGIN EXECUTE 'PREPARE left_plan AS SELECT 1'; RAISE 'no'; END $$", Plans) { Fails = "P0001" },
@@ -98,7 +101,7 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
         var after = await SeeAsync(leaving.See);
         Assert.Equal(before, after);
         Assert.Equal(backend, await BackendAsync());
-        // It could be seen if it were there: a session that nobody cleans shows it.
+        // The probe works: it sees the state in a session that is not cleaned.
         if (!leaving.Writes || endpoint == "execute")
             Assert.NotEqual(before, await LeaveAndSeeUncleanedAsync(leaving, endpoint));
     }
@@ -172,7 +175,7 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
         Assert.Equal(first, (await configured.Client.QueryValueAsync(See)).GetString());
     }
 
-    /// <summary>What PostgreSQL has no way to undo within a session. It is known, and it is no more than this.</summary>
+    /// <summary>State that PostgreSQL can't undo within a session. The list is known, and complete.</summary>
     [Fact]
     public async Task WhatPostgresCantUndo_IsTheRandomSeedTheEmptyTemporarySchemaAnEmptySettingAndALibrary()
     {
@@ -199,8 +202,8 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
     }
 
     /// <summary>
-    /// What PostgreSQL keeps for as long as the session, and takes a superuser or rights like one's, which the gateway's
-    /// role should not have.
+    /// State that PostgreSQL keeps until the session ends, and that needs a superuser or similar rights, which the
+    /// gateway's role should not have.
     /// </summary>
     [Theory]
     [InlineData("pg_create_physical_replication_slot('left_slot', true, true)", "(SELECT count(*) FROM pg_replication_slots)")]
@@ -224,7 +227,7 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
     [Theory]
     [InlineData("SELECT set_config('client_encoding', 'LATIN1', false) AS a, 'é' AS text", "é")]
     [InlineData("SELECT set_config('client_encoding', 'LATIN1', true) AS a, 'é' AS text", "é")]
-    // In LATIN1 it is the bytes of é in UTF-8: what reads them as UTF-8 has no way to see that they aren't.
+    // In LATIN1 these are the bytes of é in UTF-8. A reader that expects UTF-8 can't notice the difference.
     [InlineData("SELECT set_config('client_encoding', 'LATIN1', false) AS a, 'Ã©' AS text", "Ã©")]
     [InlineData("SELECT set_config('client_encoding', 'SJIS', false) AS a, '表' AS text", "表")]
     [InlineData("SELECT set_config('client_encoding', 'SQL_ASCII', false) AS a, 'é' AS text", "é")]
@@ -238,7 +241,7 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
     {
         foreach (var endpoint in new[] { "query", "execute" })
         {
-            // A query need not read all of its rows.
+            // A query need not read all its rows.
             var answer = endpoint == "query"
                 ? await gateway.Client.PostAsync(endpoint, new { activityId = "encoded", sql, maxRows = 3 })
                 : await gateway.PostAsync(endpoint, sql);
@@ -293,7 +296,7 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
 
     private Task<string> SeeAsync(string see) => SeeAsync(gateway.Client, see);
 
-    /// <returns>The value as text, or the SQLSTATE where it can't be seen at all.</returns>
+    /// <returns>The value as text, or the SQLSTATE if it can't be seen.</returns>
     private static async Task<string> SeeAsync(GatewayClient client, string see)
     {
         var answer = await client.PostAsync("query", new { activityId = "see", sql = $"SELECT ({see})::text", rowFormat = "array" });
@@ -302,18 +305,18 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
             : answer.ExpectProblem(422, "sql_error").GetProperty("sqlState").GetString()!;
     }
 
-    /// <param name="Name">What is left.</param>
+    /// <param name="Name">The name of the state.</param>
     /// <param name="Sql">The statement that leaves it.</param>
-    /// <param name="See">An expression that differs where it is still there.</param>
+    /// <param name="See">An expression whose value differs if the state is still there.</param>
     private sealed record Leaving(string Name, string Sql, string See)
     {
-        /// <summary>A READ ONLY transaction refuses it.</summary>
+        /// <summary>Gets whether a READ ONLY transaction refuses the statement.</summary>
         public bool Writes { get; init; }
 
-        /// <summary>The gateway refuses it.</summary>
+        /// <summary>Gets whether the gateway refuses the statement.</summary>
         public bool Rejected { get; init; }
 
-        /// <summary>The SQLSTATE that it ends with.</summary>
+        /// <summary>Gets the SQLSTATE of the statement; null if it succeeds.</summary>
         public string? Fails { get; init; }
 
         public void Check(Answer answer, string endpoint)
@@ -330,7 +333,7 @@ public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneS
     }
 }
 
-/// <summary>One caller's SQL has no say in other callers' sessions.</summary>
+/// <summary>Tests that one caller's SQL can't affect other callers' sessions.</summary>
 public sealed class SessionsOfOthersTests(OneSessionGateway gateway) : IClassFixture<OneSessionGateway>
 {
     private const int Sessions = 4;
@@ -360,7 +363,7 @@ public sealed class SessionsOfOthersTests(OneSessionGateway gateway) : IClassFix
         await RaiseAsync(several.Client, state);
 
         var after = await OccupyAsync(several.Client, Sessions);
-        // The one that it was raised in may be gone.
+        // The session that raised it may be gone.
         Assert.InRange(before.Intersect(after).Count(), Sessions - 1, Sessions);
     }
 
@@ -370,7 +373,7 @@ public sealed class SessionsOfOthersTests(OneSessionGateway gateway) : IClassFix
     {
         await using var several = await gateway.StartGatewayAsync(sessions: Sessions, hosts: severalHosts ? 2 : 1);
 
-        // They all get their answer, and their sessions serve on.
+        // All of them get their answer, and their sessions keep working.
         var before = await OccupyAsync(several.Client, Sessions - 1, () => RaiseAsync(several.Client, state));
         var after = await OccupyAsync(several.Client, Sessions);
 
@@ -397,14 +400,14 @@ public sealed class SessionsOfOthersTests(OneSessionGateway gateway) : IClassFix
         var answer = await client.PostAsync("execute", OneSessionGateway.Request(
             "execute", $"DO $$ BEGIN RAISE 'no' USING ERRCODE = '{state}'; END $$"));
 
-        // Whose fault it is said to be is another test's business; that it is a documented answer is this one's.
+        // This test only checks that the answer is documented; other tests check the code.
         var code = answer.Json.GetProperty("code").GetString()!;
         Assert.True(code is "sql_error" or "database_unavailable", answer.Text);
         answer.ExpectProblem((int)answer.Status, code);
         Assert.Equal("no", answer.Json.GetProperty("committed").GetString());
     }
 
-    /// <summary>Runs that many requests at once, each of which waits until all run.</summary>
+    /// <summary>Runs the given number of requests at the same time. Each waits until all run.</summary>
     /// <returns>The backends that they ran in.</returns>
     private async Task<int[]> OccupyAsync(GatewayClient client, int count, Func<Task>? meanwhile = null)
     {
@@ -468,15 +471,15 @@ public sealed class SessionLockTests(OneSessionGateway gateway) : IClassFixture<
         }
         finally
         {
-            // What one statement is left to do must not fail the test of the next.
+            // The rest of one statement must not fail the test of the next.
             await gateway.EndSessionsAsync();
         }
     }
 }
 
 /// <summary>
-/// A server of its own, whose superuser the gateway is, so that SQL may do its worst; and a gateway with one session, so
-/// that a request is on the backend of the one before.
+/// Provides a server whose superuser is the gateway's role, so that SQL has all rights; and a gateway with one session,
+/// so that each request runs on the backend of the previous one.
 /// </summary>
 public sealed class OneSessionGateway : IAsyncLifetime
 {
@@ -527,7 +530,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
 
     public GatewayClient Client => _gateway!.Client;
 
-    /// <summary>The body of a request that runs that statement.</summary>
+    /// <summary>Returns the body of a request that runs a statement.</summary>
     public static object Request(string endpoint, string sql, int? timeoutMs = null) => endpoint == "query"
         ? new { activityId = "test", sql, timeoutMs = timeoutMs ?? 15000 }
         : new { activityId = "test", sql, timeoutMs = timeoutMs ?? 15000, delivery = "at-least-once" };
@@ -555,7 +558,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
             await _server.DisposeAsync();
     }
 
-    /// <summary>A further gateway on the same server.</summary>
+    /// <summary>Starts another gateway on the same server.</summary>
     public Task<RunningGateway> StartGatewayAsync(string options = "", int sessions = 1, int hosts = 1) => RunningGateway.StartAsync(
         $"--DSN={Dsn(options, hosts)};Application Name={ApplicationName}",
         $"--Gateway:Connections:default:PoolSize={sessions}");
@@ -563,7 +566,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
     public Task<Answer> PostAsync(string endpoint, string sql, int? timeoutMs = null) =>
         Client.PostAsync(endpoint, Request(endpoint, sql, timeoutMs));
 
-    /// <summary>A session past the gateway, which begins as the gateway's do.</summary>
+    /// <summary>Opens a session directly on the server, which begins as the gateway's do.</summary>
     public async Task<NpgsqlConnection> OpenAsync()
     {
         var connection = new NpgsqlConnection($"{Dsn("-c DateStyle=ISO", 1)};Pooling=false");
@@ -579,14 +582,14 @@ public sealed class OneSessionGateway : IAsyncLifetime
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>Asks for one value past the gateway.</summary>
+    /// <summary>Reads one value directly from the server.</summary>
     public async Task<T> ReadAsync<T>(string sql)
     {
         await using var command = new NpgsqlCommand(sql, _outside);
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
-    /// <summary>Ends all sessions of the gateways on this server, and waits until they are gone.</summary>
+    /// <summary>Terminates all sessions of the gateways on this server, and waits until they are gone.</summary>
     public async Task EndSessionsAsync()
     {
         const string Theirs = $"FROM pg_stat_activity WHERE starts_with(application_name, '{ApplicationName}')";
@@ -595,7 +598,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
             await Task.Delay(5);
     }
 
-    /// <summary>A limit of its own shows whether a statement can lift it for the next.</summary>
+    /// <summary>Returns the DSN. Its own limit shows whether a statement can remove it for the next request.</summary>
     private string Dsn(string options, int hosts) => new NpgsqlConnectionStringBuilder
     {
         Host = string.Join(',', Enumerable.Repeat($"{_server!.Host}:{_server.Port}", hosts)),

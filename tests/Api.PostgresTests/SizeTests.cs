@@ -5,12 +5,12 @@ using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>How large an answer may be, and who says so: the gateway by its limit, the caller by maxRows.</summary>
+/// <summary>Tests the maximum size of an answer: the gateway's limit, and the caller's maxRows.</summary>
 public sealed class SizeTests(GatewayFixture fixture)
 {
     private const int Limit = 1024;
 
-    /// <summary>What <c>[["…"]]</c> has around its one value.</summary>
+    /// <summary>The number of characters around the value in <c>[["…"]]</c>.</summary>
     private const int AroundOneValue = 6;
 
     private const string Endless = "generate_series(1, 1000000000)";
@@ -37,7 +37,7 @@ public sealed class SizeTests(GatewayFixture fixture)
     {
         await using var gateway = await StartAsync();
 
-        // In JSON each is six bytes.
+        // Each character takes six bytes in JSON.
         var answer = await gateway.Client.PostAsync("query", Request("query", "escaped", "SELECT repeat(chr(1), 300)"));
 
         answer.ExpectProblem(422, "result_too_large");
@@ -148,7 +148,10 @@ public sealed class SizeTests(GatewayFixture fixture)
             "/maxRows", await fixture.Client.PostAsync("transaction", """{"activityId": "a", "statements": [{"sql": "SELECT 1"}], "maxRows": 1}"""));
     }
 
-    /// <summary>The whole result would take longer than the budget by far. Many times, since what is left is ended by a cancel, which races.</summary>
+    /// <summary>
+    /// The whole result would take much longer than the timeout. Repeated many times, because the rest of the result is
+    /// ended by a cancel, which is a race.
+    /// </summary>
     [Fact]
     public async Task TruncatedResultWithoutEnd_IsAnsweredAndItsSessionIsFree()
     {
@@ -168,7 +171,7 @@ public sealed class SizeTests(GatewayFixture fixture)
         }
     }
 
-    /// <summary>The watchdog's cancels and its termination may all be lost on their way; it must send them again.</summary>
+    /// <summary>The watchdog's cancels and its termination may all be lost; it must send them again.</summary>
     [Fact]
     public async Task TruncatedResultWithoutEnd_IsAnsweredThoughTheFirstSignalsAreLost()
     {
@@ -177,20 +180,20 @@ public sealed class SizeTests(GatewayFixture fixture)
         await GatewayFixture.ExecuteAsync(fixture.Dsn, $"GRANT {role.Name} TO {role.ControlName}");
         await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", $"--Gateway:Connections:default:ControlDsn={control.Dsn}");
         var request = new { activityId = "a", sql = $"SELECT {Endless} AS g", maxRows = 2, timeoutMs = 300_000 };
-        // What is read once about the database is read now.
+        // Information about the database that is read once is read now.
         (await gateway.Client.PostAsync("query", request)).Expect(HttpStatusCode.OK);
 
         control.Set(new BlackHole());
         var answering = gateway.Client.PostAsync("query", request);
-        // Longer than the first four signals wait for a session and for its connection: then none of them is sent.
+        // Longer than the first four signals wait for a session and its connection, so none of them is sent.
         await Task.Delay(TimeSpan.FromSeconds(6), TestContext.Current.CancellationToken);
         control.Set(Fault.None);
 
-        // The client waits for a minute; the deadline is five minutes off.
+        // The client waits for one minute; the deadline is in five minutes.
         Assert.True((await answering).Expect(HttpStatusCode.OK).GetProperty("truncated").GetBoolean());
     }
 
-    /// <summary>No tag comes where the rest is ended: it must be known all the same.</summary>
+    /// <summary>The command tag is missing if the rest is cancelled. The command must be known anyway.</summary>
     [Theory]
     [InlineData($"SELECT {Endless} AS g", "SELECT")]
     [InlineData($"/* c */ select {Endless} AS g", "SELECT")]

@@ -4,7 +4,9 @@ using Gateway.Api.Callers;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>What can't work ends at once, in sentences that name the setting, and exit code 1.</summary>
+/// <summary>
+/// Tests that a gateway that can't work ends at once, with messages that name the setting, and exit code 1.
+/// </summary>
 public sealed class StartupTests(GatewayFixture fixture)
 {
     private static readonly Dictionary<string, string> Nothing = [];
@@ -70,7 +72,7 @@ public sealed class StartupTests(GatewayFixture fixture)
         AssertRefused(run, "open to other machines", "key new", "Gateway__Callers__NAME__Keys__0");
     }
 
-    /// <summary>That address is nobody's, so nothing is listened on; but it is tried.</summary>
+    /// <summary>No machine has that address, so the gateway can't listen there; but it tries.</summary>
     [Fact]
     public async Task AddressOpenToOthers_IsTriedWithACaller()
     {
@@ -134,7 +136,7 @@ public sealed class StartupTests(GatewayFixture fixture)
         Assert.Matches(@"^\d+\.\d+\.\d+", output);
     }
 
-    /// <summary>That address is nobody's, so nothing is listened on; but it is tried.</summary>
+    /// <summary>No machine has that address, so the gateway can't listen there; but it tries.</summary>
     [Fact]
     public async Task AddressByEnvironment_IsTried()
     {

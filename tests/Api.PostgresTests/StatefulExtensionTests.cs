@@ -4,7 +4,9 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>What an extension keeps in a session is gone with the request too: DISCARD ALL does not know of it.</summary>
+/// <summary>
+/// Tests that the state of an extension in a session ends with the request. DISCARD ALL does not reset it.
+/// </summary>
 public sealed class StatefulExtensionTests(GatewayFixture server) : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -51,7 +53,7 @@ public sealed class StatefulExtensionTests(GatewayFixture server) : IAsyncLifeti
         await using var careless = await StartAsync("--Gateway:Connections:default:ReuseSessions=true");
 
         Assert.False(await IsLeftAsync(gateway.Client, extension));
-        // That the same leaves something where sessions are reused shows that there is something to leave.
+        // The same leaves state if sessions are reused; this shows that there is state to remove.
         Assert.True(await IsLeftAsync(careless.Client, extension));
     }
 
@@ -86,7 +88,7 @@ public sealed class StatefulExtensionTests(GatewayFixture server) : IAsyncLifeti
         var looked = await client.PostAsync("query", new { activityId = "a", sql = extension.Look });
         if (looked.Status != HttpStatusCode.OK)
         {
-            // dblink has no connection.
+            // 08003: dblink has no connection.
             Assert.Equal("08003", looked.Json.GetProperty("sqlState").GetString());
             return false;
         }
@@ -115,15 +117,15 @@ public sealed class StatefulExtensionTests(GatewayFixture server) : IAsyncLifeti
         return first == (await client.QueryValueAsync("SELECT pg_backend_pid()")).GetInt32();
     }
 
-    /// <param name="Name">Of the extension.</param>
-    /// <param name="Leave">A request's SQL that leaves something in its session.</param>
-    /// <param name="Look">A later request's, which says whether it is there.</param>
+    /// <param name="Name">The extension's name.</param>
+    /// <param name="Leave">The SQL of a request that leaves state in its session.</param>
+    /// <param name="Look">The SQL of a later request, which reports whether the state is there.</param>
     private sealed record Extension(string Name, string Leave, string Look)
     {
-        /// <summary>What must be there for that where it connects to.</summary>
+        /// <summary>Gets the SQL that prepares the target of the extension's connection; null for none.</summary>
         public string? Remote { get; init; }
 
-        /// <summary>What must be there for that where it connects from.</summary>
+        /// <summary>Gets the SQL that prepares the database of the extension; null for none.</summary>
         public string? Local { get; init; }
     }
 }

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Gateway.Api.PostgresTests;
 
-/// <summary>Several statements are one: all of them have an effect, or none.</summary>
+/// <summary>Tests transactions of several statements: all of them take effect, or none.</summary>
 public sealed class TransactionTests(GatewayFixture gateway)
 {
     [Fact]
@@ -31,7 +31,10 @@ public sealed class TransactionTests(GatewayFixture gateway)
         Assert.Equal(2, await gateway.ReadAsync<long>("SELECT count(*) FROM together WHERE name = 'x'"));
     }
 
-    /// <summary>A result may have rows, or columns and no rows, or no columns, or be none; wherever it stands, it is its own statement's.</summary>
+    /// <summary>
+    /// A result may have rows, or columns without rows, or no columns, or be absent. At any position it belongs to its
+    /// own statement.
+    /// </summary>
     [Fact]
     public async Task ResultsWithoutRows_KeepTheirColumnsAndTheirPlaces()
     {
@@ -46,7 +49,7 @@ public sealed class TransactionTests(GatewayFixture gateway)
             ("DELETE FROM places", """{"command":"DELETE","rowCount":0,"columns":[],"rows":[]}"""),
             ("SET LOCAL work_mem = '1MB'", """{"command":"SET","rowCount":null,"columns":[],"rows":[]}"""),
         ];
-        // Each kind is followed by each.
+        // Each kind follows each kind.
         var all = kinds.SelectMany(first => kinds.SelectMany(second => new[] { first, second })).ToArray();
 
         var answer = await gateway.Client.TransactionAsync("places/1", [.. all.Select(one => (object)one.Sql)]);
@@ -119,7 +122,10 @@ public sealed class TransactionTests(GatewayFixture gateway)
         Assert.Equal(3, await gateway.ReadAsync<long>("SELECT count(*) FROM transacted_expected"));
     }
 
-    /// <summary>The gateway's scan does not know the setting by that name; what PostgreSQL says to it depends on what ran before.</summary>
+    /// <summary>
+    /// The gateway's scan does not recognise this spelling of the setting. PostgreSQL's answer depends on what ran
+    /// before.
+    /// </summary>
     [Fact]
     public async Task ReadOnly_CantBeTakenBackByItsFirstStatement()
     {
@@ -144,7 +150,7 @@ public sealed class TransactionTests(GatewayFixture gateway)
     {
         foreach (var readOnly in new[] { false, true })
         {
-            // What the role or the database has for a default must not decide.
+            // The default of the role or the database must not matter.
             await using var other = await gateway.StartGatewayAsync(
                 $"--DSN={gateway.Dsn};Options=-c default_transaction_isolation=repeatable\\ read -c default_transaction_read_only={(readOnly ? "off" : "on")}");
             var request = new Dictionary<string, object>

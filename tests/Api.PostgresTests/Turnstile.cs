@@ -3,8 +3,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Holds up the statements that pass it, on the server and until it is opened: so who runs and who waits is known, and
-/// not a matter of time.
+/// Blocks statements on the server until it is opened. So a test knows which statements run and which wait, without
+/// timing.
 /// </summary>
 public sealed class Turnstile : IAsyncDisposable
 {
@@ -15,7 +15,7 @@ public sealed class Turnstile : IAsyncDisposable
 
     private Turnstile(NpgsqlConnection connection) => _connection = connection;
 
-    /// <summary>A set-returning expression of one row, for a statement's FROM.</summary>
+    /// <summary>Gets a set-returning expression with one row, for a statement's FROM.</summary>
     public string Pass => $"pg_advisory_xact_lock_shared({_key})";
 
     public static async Task<Turnstile> CloseAsync(string dsn)
@@ -27,7 +27,7 @@ public sealed class Turnstile : IAsyncDisposable
         return turnstile;
     }
 
-    /// <summary>Returns once that many statements stand before it.</summary>
+    /// <summary>Returns when the given number of statements wait at the turnstile.</summary>
     /// <exception cref="TimeoutException">There are fewer.</exception>
     public async Task HoldsAsync(int statements)
     {

@@ -3,7 +3,9 @@ using AssemblyTypes = NetArchTest.Rules.Types;
 
 namespace Gateway.Api.Tests;
 
-/// <summary>Holds the order of the folders of <c>src/Api</c>: a folder uses those below it, and none above it.</summary>
+/// <summary>
+/// Tests the order of the folders of <c>src/Api</c>: a folder uses those below it, and none above it.
+/// </summary>
 public sealed class ArchitectureTests
 {
     private const string Root = "Gateway.Api";
@@ -29,7 +31,7 @@ public sealed class ArchitectureTests
         Assert.True(result.IsSuccessful, $"{folder} uses {string.Join(", ", above)}: {string.Join(", ", result.FailingTypeNames ?? [])}");
     }
 
-    /// <summary>The rule finds dependencies: an upper folder's on a lower one.</summary>
+    /// <summary>The rule finds dependencies: that of an upper folder on a lower one.</summary>
     [Fact]
     public void Rule_FindsADependency() =>
         Assert.False(TypesOf("Execution").ShouldNot().HaveDependencyOnAny(NamespaceOf("Journal")).GetResult().IsSuccessful);

@@ -2,7 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.Api.Tests;
 
-/// <summary>The page says of each risk which test holds it; one that was renamed or deleted holds nothing.</summary>
+/// <summary>
+/// Tests that the tests named on the page exist. The page names a test for each risk; a renamed or deleted one proves
+/// nothing.
+/// </summary>
 public sealed partial class SecurityPageTests
 {
     [Fact]

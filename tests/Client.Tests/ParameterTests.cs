@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Gateway.Client.Tests;
 
-/// <summary>.NET's values as a statement's parameters.</summary>
+/// <summary>Tests .NET values as a statement's parameters.</summary>
 public sealed class ParameterTests
 {
     private sealed record Settings(string Theme, bool IsDark);

@@ -1,6 +1,6 @@
 namespace Gateway.Client.Tests;
 
-/// <summary>A clock whose pauses are written down, and over at once.</summary>
+/// <summary>A clock that records pauses, and ends them at once.</summary>
 internal sealed class RecordedPauses : TimeProvider
 {
     public List<double> Seconds { get; } = [];

@@ -6,7 +6,7 @@ using static Gateway.Tests.FailingServer;
 
 namespace Gateway.Client.Tests;
 
-/// <summary>The client among a program's services, its options, and what it sends of them.</summary>
+/// <summary>Tests the client as a service, its options, and how they change its requests.</summary>
 public sealed class RegistrationTests
 {
     [Fact]

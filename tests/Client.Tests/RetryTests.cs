@@ -6,7 +6,7 @@ using static Gateway.Tests.FailingServer;
 
 namespace Gateway.Client.Tests;
 
-/// <summary>What is sent again, when, and how often.</summary>
+/// <summary>Tests which requests are retried, when, and how often.</summary>
 public sealed class RetryTests : IDisposable
 {
     private static readonly ExecuteRequest Write = new() { ActivityId = "run/step", Sql = "INSERT" };
@@ -91,7 +91,7 @@ public sealed class RetryTests : IDisposable
 
     [Theory]
     [InlineData(422)]
-    // The header decides, also against the status.
+    // The header decides, even if the status says otherwise.
     [InlineData(503)]
     public async Task ShouldRetryFalse_StopsAtOnce(int status)
     {

@@ -5,7 +5,7 @@ using Gateway.Contracts;
 
 namespace Gateway.Client.Tests;
 
-/// <summary>What PostgreSQL's <c>to_json</c> prints, as .NET's types.</summary>
+/// <summary>Tests the output of PostgreSQL's <c>to_json</c> as .NET types.</summary>
 public sealed class RowTests
 {
     private sealed record User(long Id, string Email, DateTimeOffset CreatedAt, string? MiddleName = null);

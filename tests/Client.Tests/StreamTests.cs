@@ -5,7 +5,7 @@ using static Gateway.Tests.FailingServer;
 
 namespace Gateway.Client.Tests;
 
-/// <summary>A query's rows as they come, and how the client knows that they are all.</summary>
+/// <summary>Tests streamed rows, and how the client knows that they are complete.</summary>
 public sealed class StreamTests
 {
     private const string Columns = """{"columns":[{"name":"id","type":"bigint"}]}""";
@@ -38,7 +38,7 @@ public sealed class StreamTests
 
     [Theory]
     [InlineData(Columns, """{"id":1}""")]
-    // They look like an end.
+    // They look like the end of the stream.
     [InlineData("""{"columns":[{"name":"end","type":"bigint"}]}""", """{"end":0}""", """{"end":1}""")]
     [InlineData("""{"columns":[{"name":"end","type":"jsonb"}]}""", """{"end":0}""", """{"end":{"rowCount":"1"}}""")]
     [InlineData("""{"columns":[{"name":"error","type":"text"}]}""", """{"end":0}""", """{"error":"1"}""")]
@@ -64,7 +64,7 @@ public sealed class StreamTests
         {
             await http.Response.WriteAsync($"{Columns}\n{{\"id\":1}}\n{{\"id\":");
             await http.Response.Body.FlushAsync();
-            // A cut takes along what is on its way.
+            // A cut also loses the bytes in flight.
             await isRead.Task;
             http.Abort();
         });

@@ -1,6 +1,8 @@
 namespace Gateway.LocalPostgres.Tests;
 
-/// <summary>As root the server runs as another user, which has to reach its folder.</summary>
+/// <summary>
+/// Tests that, started by root, the server runs as another user, which must be able to reach its folder.
+/// </summary>
 public sealed class AccountTests : IDisposable
 {
     private readonly TestFolder _folder = new();
@@ -22,7 +24,7 @@ public sealed class AccountTests : IDisposable
             folder = server.Folder;
             await Ask.SqlAsync(server, "CREATE TABLE kept AS SELECT 42 AS n");
         }
-        // Not kept any more, so that the folder outside the test's goes away.
+        // No longer kept, so that the folder outside the test's own is deleted.
         var e = options with { KeepData = false, Search = new ServerSearch { Ways = [] } };
         await using (var server = await LocalPostgresServer.StartAsync(options))
         {
@@ -56,7 +58,7 @@ public sealed class AccountTests : IDisposable
             account.Wrap("sh", "-c", "[ -O \"$1\" ] && [ \"$(id -u)\" != 0 ]", "sh", data),
             TimeSpan.FromSeconds(10), default);
         Assert.True(owns.Succeeded);
-        // The password is for the owner alone: the server has it only as a SCRAM verifier.
+        // Only the owner may read the password: the server has a SCRAM verifier only.
         var reads = await Command.RunAsync(
             account.Wrap("cat", Path.Combine(server.Folder, "password")), TimeSpan.FromSeconds(10), default);
         Assert.Equal(!account.IsOther, reads.Succeeded);

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace Gateway.LocalPostgres.Tests;
 
-/// <summary>Questions to servers and to the system.</summary>
+/// <summary>Queries servers and the system.</summary>
 internal static class Ask
 {
     public static async Task<object?> SqlAsync(LocalPostgresServer server, string sql)
@@ -23,7 +23,7 @@ internal static class Ask
         return await command.ExecuteScalarAsync();
     }
 
-    /// <summary>The command lines of all processes, as everybody can list them.</summary>
+    /// <summary>Returns the command lines of all processes, which anyone can list.</summary>
     public static async Task<IReadOnlyList<string>> CommandLinesAsync()
     {
         if (!OperatingSystem.IsLinux())
@@ -41,13 +41,13 @@ internal static class Ask
             }
             catch (IOException)
             {
-                // It has just ended.
+                // The process has just ended.
             }
         }
         return lines;
     }
 
-    /// <summary>Waits for what must come about soon.</summary>
+    /// <summary>Waits for a condition that must soon be true.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition, string what)
     {
         for (var clock = Stopwatch.StartNew(); !await condition(); await Task.Delay(20))

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Gateway.LocalPostgres.Tests;
 
-/// <summary>A server has one owner and ends with it.</summary>
+/// <summary>Tests that a server has one owner, and ends with it.</summary>
 public sealed class OwnerTests : IDisposable
 {
     private readonly TestFolder _folder = new();
@@ -129,7 +129,7 @@ public sealed class OwnerTests : IDisposable
 
         await using var server = await LocalPostgresServer.StartTemporaryAsync();
         Assert.False(Directory.Exists(dead));
-        // At once: stopped, rather than ended by the loss of its data.
+        // At once: it was stopped, and did not end because its data was lost.
         Assert.DoesNotContain(await Ask.CommandLinesAsync(), line => line.Contains(dead, StringComparison.Ordinal));
         Assert.True(Directory.Exists(server.Folder));
     }
@@ -138,7 +138,7 @@ public sealed class OwnerTests : IDisposable
     public async Task Watchdog_KeepsNothingOfItsOwnersOpen()
     {
         var log = _folder.In("log");
-        // As a server that says all that it can on all that it may have inherited, and reads its input to the end.
+        // Acts as a server that writes to everything that it may have inherited, and reads its input to the end.
         const string Server = "echo output; echo error >&2; { echo leaked >&5; } 2>/dev/null; cat; exit 3";
         var run = await Command.RunAsync(
             ["sh", "-c", "exec 5>&1; sh -c \"$1\" watchdog \"$2\" '' sh -c \"$3\"", "sh",

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Gateway.LocalPostgres.Tests;
 
-/// <summary>A server that runs: what it is, and what stops and starts leave of it.</summary>
+/// <summary>Tests a running server, and the effects of stops and starts.</summary>
 public sealed class ServerTests : IDisposable
 {
     private readonly TestFolder _folder = new();
@@ -146,7 +146,7 @@ public sealed class ServerTests : IDisposable
     [Theory]
     [InlineData("data.new-*", false)]
     [InlineData("data/postmaster.pid", false)]
-    // A server would not outlive the deletion of its data: kept data shows that it was stopped.
+    // A server would end anyway when its data is deleted: kept data shows that it was stopped.
     [InlineData("data/postmaster.pid", true)]
     public async Task CancelledAtAStep_LeavesNothingRunning(string step, bool keepData)
     {

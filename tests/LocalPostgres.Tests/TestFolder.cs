@@ -1,6 +1,6 @@
 namespace Gateway.LocalPostgres.Tests;
 
-/// <summary>A folder of a test's own that the server's user can enter.</summary>
+/// <summary>A temporary folder that the server's user can enter.</summary>
 internal sealed class TestFolder : IDisposable
 {
     private const UnixFileMode Everyone = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
@@ -21,7 +21,7 @@ internal sealed class TestFolder : IDisposable
 
     public string In(string name) => System.IO.Path.Combine(Path, name);
 
-    /// <summary>Writes a program that prints what it is told to.</summary>
+    /// <summary>Writes a program that prints a given text.</summary>
     public void Program(string name, string prints)
     {
         var path = In(name);

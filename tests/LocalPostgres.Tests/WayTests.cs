@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Gateway.LocalPostgres.Tests;
 
-/// <summary>Each way to a server, and what is said when there is none.</summary>
+/// <summary>Tests each source of a server, and the message if there is none.</summary>
 public sealed class WayTests : IDisposable
 {
     private readonly TestFolder _folder = new();
@@ -42,7 +42,7 @@ public sealed class WayTests : IDisposable
         }
         Assert.Single(said, s => s.StartsWith("Fetching", StringComparison.Ordinal));
 
-        // As a cleaner of temporary folders would.
+        // As a cleaner of temporary folders does.
         said.Clear();
         File.Delete(Directory.GetFiles(_folder.In("npm"), "pg_hba.conf.sample", SearchOption.AllDirectories).Single());
         await using var again = await LocalPostgresServer.StartTemporaryAsync(search, null, Say, default);

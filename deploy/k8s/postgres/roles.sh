@@ -1,7 +1,7 @@
 #!/bin/sh
-# Run by the image of PostgreSQL when it makes its data: the gateway's role, which may connect and use what it is granted, and
-# nothing else; and the control role beside it. The passwords come by files, and by variables of psql's: no process has one among its
-# arguments.
+# PostgreSQL's image runs this when it creates its data. It creates the gateway's role, which may connect and use its
+# granted rights only, and the control role. The passwords come from files, and are passed in psql variables, so that no
+# process has one in its arguments.
 set -eu
 psql --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" <<'SQL'
 \set password `cat "$GATEWAY_PASSWORD_FILE"`

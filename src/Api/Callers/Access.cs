@@ -1,6 +1,6 @@
 namespace Gateway.Api.Callers;
 
-/// <summary>What a transaction may do to the database.</summary>
+/// <summary>The access mode of a transaction.</summary>
 internal enum Access
 {
     ReadOnly,

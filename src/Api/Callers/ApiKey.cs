@@ -5,8 +5,9 @@ using System.Text;
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// A caller's key: <c>gw_</c> and 256 random bits in base64url, which stand in a URI's password as they are. The gateway is told
-/// its SHA-256 only. A plain hash will do: a slow or salted one protects what can be guessed, and so many random bits can't be.
+/// Represents a caller's API key: <c>gw_</c> and 256 random bits in base64url, which a URI's password needs no escapes
+/// for. The gateway is configured with its SHA-256 hash only. A plain hash is enough: a slow or salted hash protects
+/// secrets that can be guessed, and 256 random bits can't be guessed.
 /// </summary>
 internal static class ApiKey
 {
@@ -18,10 +19,13 @@ internal static class ApiKey
 
     public static string New() => Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(SecretBytes));
 
-    /// <summary>Hashes what may be a key.</summary>
-    /// <param name="key">Whatever a caller sent.</param>
-    /// <param name="hash">Gets the hash, of <see cref="SHA256.HashSizeInBytes"/>.</param>
-    /// <returns>False where it has not the form of a key: that is no secret, and large ones cost nothing.</returns>
+    /// <summary>Hashes a text that may be a key.</summary>
+    /// <param name="key">Any text that a caller sent.</param>
+    /// <param name="hash">Receives the hash, of <see cref="SHA256.HashSizeInBytes"/> bytes.</param>
+    /// <returns>
+    /// False if the text does not have the form of a key. The form is no secret, so returning early reveals nothing,
+    /// and a large text costs no hashing.
+    /// </returns>
     public static bool TryHash(ReadOnlySpan<char> key, Span<byte> hash)
     {
         if (key.Length != Length || !key.StartsWith(Prefix, StringComparison.Ordinal))
@@ -33,14 +37,16 @@ internal static class ApiKey
         return true;
     }
 
-    /// <summary>A key's hash as a setting has it.</summary>
+    /// <summary>Returns a key's hash in the form that a setting contains.</summary>
     public static string WriteHash(ReadOnlySpan<char> key)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        return TryHash(key, hash) ? Convert.ToHexStringLower(hash) : throw new ArgumentException("That is no key.", nameof(key));
+        return TryHash(key, hash)
+            ? Convert.ToHexStringLower(hash)
+            : throw new ArgumentException("That is no key.", nameof(key));
     }
 
-    /// <summary>Reads a setting's hash; null where it is none.</summary>
+    /// <summary>Reads the hash in a setting. Returns null if the text is not a hash.</summary>
     public static byte[]? ReadHash(string? setting)
     {
         var hash = new byte[SHA256.HashSizeInBytes];

@@ -3,35 +3,41 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Callers;
 
-/// <summary>Who sends a request, and what it may do on which connection.</summary>
+/// <summary>Represents an authenticated client, and its rights on each connection.</summary>
 internal sealed class Caller
 {
     public const string LoopbackName = "loopback";
 
-    /// <summary>Null where it may do everything.</summary>
+    /// <summary>The right on each connection; null if all is allowed.</summary>
     private readonly IReadOnlyDictionary<string, Access>? _rights;
 
-    /// <param name="name">What its activities and its lines in the log go by.</param>
-    /// <param name="rights">What it may do on each connection that it may use.</param>
+    /// <param name="name">Its name, which its activities belong to, and which its log lines show.</param>
+    /// <param name="rights">Its right on each connection that it may use.</param>
     public Caller(string name, IReadOnlyDictionary<string, Access> rights) => (Name, _rights) = (name, rights);
 
     private Caller(string name) => Name = name;
 
-    /// <summary>Whoever reaches a loopback address while no caller is configured: one, as far as the gateway can tell.</summary>
+    /// <summary>
+    /// Gets the caller of all requests while no caller is configured: the gateway then serves its own machine only, and
+    /// can't tell its clients apart.
+    /// </summary>
     public static Caller Loopback { get; } = new(LoopbackName);
 
     public string Name { get; }
 
-    /// <summary>Null where it may send as much as it likes.</summary>
+    /// <summary>Gets the limits; null if there are none.</summary>
     public CallerLimits? Limits { get; init; }
 
-    /// <summary>Whether it may write there, for a request that does not say whether it will.</summary>
+    /// <summary>
+    /// Returns whether the caller may write on a connection, for a request that does not say whether it writes.
+    /// </summary>
     public bool MayWrite(string connection) =>
         _rights is null || (_rights.TryGetValue(connection, out var granted) && granted == Access.ReadWrite);
 
-    /// <summary>Refuses what it may not do.</summary>
+    /// <summary>Checks the caller's right on a connection.</summary>
     /// <exception cref="Failure">
-    /// <c>forbidden</c>, for a connection that does not exist too: which there are is told to those who may use them.
+    /// <c>forbidden</c>, also for a connection that does not exist: only callers with rights on a connection may learn
+    /// that it exists.
     /// </exception>
     public void Require(string connection, Access access)
     {

@@ -5,7 +5,7 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Callers;
 
-/// <summary>How much a caller may send to this replica: so many requests in a time, and so many at once.</summary>
+/// <summary>Limits a caller's requests to this replica: their rate, by a token bucket, and their concurrency.</summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "It lives as long as the gateway, and holds memory only.")]
 internal sealed class CallerLimits
 {
@@ -14,13 +14,16 @@ internal sealed class CallerLimits
     private readonly string _rateExceeded;
     private readonly string _placesExceeded;
 
-    /// <param name="caller">Its name.</param>
-    /// <param name="requestsPerSecond">Null for any number.</param>
-    /// <param name="burst">How many may come at once after a while without any.</param>
-    /// <param name="concurrency">Null for any number.</param>
+    /// <param name="caller">The caller's name.</param>
+    /// <param name="requestsPerSecond">The rate; null for no limit.</param>
+    /// <param name="burst">
+    /// The capacity of the token bucket: the number of requests that may come at once after an idle time.
+    /// </param>
+    /// <param name="concurrency">The maximum number of concurrent requests; null for no limit.</param>
     public CallerLimits(string caller, double? requestsPerSecond, int burst, int? concurrency)
     {
-        _rateExceeded = $"Caller \"{caller}\" sends more than {requestsPerSecond} requests in a second, past its burst of {burst} "
+        _rateExceeded =
+            $"Caller \"{caller}\" sends more than {requestsPerSecond} requests in a second, past its burst of {burst} "
             + $"(Gateway__Callers__{caller}__RequestsPerSecond and …__Burst, of each replica).";
         _placesExceeded = $"Caller \"{caller}\" has {concurrency} requests running "
             + $"(Gateway__Callers__{caller}__Concurrency, of each replica).";
@@ -31,7 +34,7 @@ internal sealed class CallerLimits
                 TokenLimit = burst,
                 TokensPerPeriod = 1,
                 ReplenishmentPeriod = TimeSpan.FromSeconds(1 / rate),
-                // Looked at where a request comes, and by no timer for each caller.
+                // Each request replenishes the bucket, so no caller needs a timer.
                 AutoReplenishment = false,
                 QueueLimit = 0,
             });
@@ -40,9 +43,11 @@ internal sealed class CallerLimits
             _places = new ConcurrencyLimiter(new ConcurrencyLimiterOptions { PermitLimit = places, QueueLimit = 0 });
     }
 
-    /// <summary>Lets a request in, or refuses it. Every one counts for the rate, those too that are refused for want of a place.</summary>
-    /// <param name="takesPlace">Whether it counts among those that run at once.</param>
-    /// <returns>The place, given up where it is disposed of; null where it takes none.</returns>
+    /// <summary>
+    /// Admits a request, or throws. Every request takes a token, also one that the concurrency limit then refuses.
+    /// </summary>
+    /// <param name="takesPlace">Whether the request counts for the concurrency limit.</param>
+    /// <returns>The request's place, to be disposed of when the request ends; null if it takes none.</returns>
     /// <exception cref="Failure"><c>rate_limited</c></exception>
     public IDisposable? Enter(bool takesPlace)
     {
@@ -51,7 +56,11 @@ internal sealed class CallerLimits
             _rate.TryReplenish();
             using var admitted = _rate.AttemptAcquire();
             if (!admitted.IsAcquired)
-                throw Exceeded(_rateExceeded, admitted.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : TimeSpan.Zero);
+            {
+                throw Exceeded(
+                    _rateExceeded,
+                    admitted.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : TimeSpan.Zero);
+            }
         }
         if (!takesPlace || _places is null)
             return null;

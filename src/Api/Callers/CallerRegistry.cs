@@ -4,43 +4,57 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Callers;
 
-/// <summary>The configured callers.</summary>
-/// <param name="keys">Each key's hash, and whose it is.</param>
+/// <summary>Finds the caller of a request among the configured callers.</summary>
+/// <param name="keys">The hash of each key, with its caller.</param>
 internal sealed class CallerRegistry(IReadOnlyList<(byte[] Hash, Caller Caller)> keys)
 {
-    /// <summary>RFC 6750, 3.1: a request without a credential is told the scheme alone.</summary>
+    /// <summary>
+    /// RFC 6750, section 3.1: the challenge for a request without a credential names the scheme only.
+    /// </summary>
     private const string Challenge = "Bearer";
 
     private const string InvalidToken = "Bearer error=\"invalid_token\"";
 
     private readonly (byte[] Hash, Caller Caller)[] _keys = [.. keys];
 
-    /// <summary>Whose tokens are believed besides; each lets a caller in.</summary>
+    /// <summary>Gets the trusted token issuers. Each has at least one caller.</summary>
     public IReadOnlyList<Issuer> Issuers { get; init; } = [];
 
-    /// <summary>Whether there are any: without, whoever reaches the gateway is <see cref="Caller.Loopback"/>.</summary>
+    /// <summary>
+    /// Gets whether any caller is configured. If none is, every request has the caller <see cref="Caller.Loopback"/>.
+    /// </summary>
     public bool AreConfigured => _keys.Length > 0 || Issuers.Count > 0;
 
-    /// <summary>Whose key it is.</summary>
-    /// <param name="credential">What the request carries; null where it carries none.</param>
+    /// <summary>Returns the caller that a key belongs to.</summary>
+    /// <param name="credential">The request's credential; null if it has none.</param>
     /// <exception cref="Failure"><c>unauthenticated</c></exception>
     public Caller Identify(string? credential)
     {
         if (!AreConfigured)
             return Caller.Loopback;
         if (credential is null)
-            throw Unauthenticated("The request carries no credential; send the header Authorization: Bearer KEY_OR_TOKEN.", Challenge);
+        {
+            throw Unauthenticated(
+                "The request carries no credential; send the header Authorization: Bearer KEY_OR_TOKEN.", Challenge);
+        }
 
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         return (ApiKey.TryHash(credential, hash) ? Find(hash) : null)
             ?? throw Refused();
     }
 
-    /// <summary>One for all that is wrong with a credential: none helps to find a right one.</summary>
+    /// <summary>
+    /// Returns the failure for every invalid credential. The message is always the same, so it does not help to guess a
+    /// valid one.
+    /// </summary>
     public static Failure Refused() =>
-        Unauthenticated("The request's credential is no key of a configured caller, and no token of one.", InvalidToken);
+        Unauthenticated(
+            "The request's credential is no key of a configured caller, and no token of one.", InvalidToken);
 
-    /// <summary>Each is looked at, in constant time: how long it takes tells neither how near a key is nor whose.</summary>
+    /// <summary>
+    /// Compares all keys in constant time, so that the duration reveals neither how close a guess is nor whose key it
+    /// is.
+    /// </summary>
     private Caller? Find(ReadOnlySpan<byte> hash)
     {
         Caller? found = null;

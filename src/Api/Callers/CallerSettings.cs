@@ -5,13 +5,13 @@ using Gateway.Api.Configuration;
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// The callers' settings, read and checked with the others. No fault shows a setting's value: it may be a key.
+/// Reads and validates the settings of the callers. Messages never show a setting's value, because it may be a key.
 /// </summary>
 internal sealed partial class CallerSettings(GatewayOptions options, List<string> faults)
 {
     private const string Section = "Gateway__Callers";
 
-    /// <summary>A request in a minute.</summary>
+    /// <summary>One request per minute.</summary>
     private const double LowestRate = 0.017;
 
     private const double HighestRate = 10_000;
@@ -21,20 +21,23 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
 
     private readonly List<(byte[] Hash, Caller Caller)> _keys = [];
 
-    /// <summary>Which setting has a hash.</summary>
+    /// <summary>The setting that contains each hash, by the hash.</summary>
     private readonly Dictionary<string, string> _settings = new(StringComparer.Ordinal);
 
-    /// <summary>Each issuer's callers, by their subject there.</summary>
+    /// <summary>The callers of each issuer, by their subject.</summary>
     private readonly Dictionary<string, Dictionary<string, Caller>> _subjects = new(StringComparer.Ordinal);
 
     /// <param name="options">The settings.</param>
-    /// <param name="faults">Gets what is wrong, all of it.</param>
+    /// <param name="faults">Receives a message for every fault.</param>
     public static CallerRegistry Read(GatewayOptions options, List<string> faults)
     {
         var settings = new CallerSettings(options, faults);
         foreach (var (name, caller) in options.Callers)
             settings.ReadCaller(name, caller);
-        return new CallerRegistry(settings._keys) { Issuers = IssuerSettings.Read(options, settings._subjects, faults) };
+        return new CallerRegistry(settings._keys)
+        {
+            Issuers = IssuerSettings.Read(options, settings._subjects, faults),
+        };
     }
 
     private void ReadCaller(string name, CallerOptions caller)
@@ -50,8 +53,9 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
         if (caller.Keys.Count == 0 && caller.Subjects.Count == 0)
         {
             faults.Add(
-                $"{Section}__{name}__Keys__0 is not set, nor is a subject: a caller needs a key; the command `key new` makes one, and its "
-                + $"hash for here. Or {Section}__{name}__Subjects__ISSUER is the \"sub\" of its tokens.");
+                $"{Section}__{name}__Keys__0 is not set, nor is a subject: a caller needs a key; the command `key new` "
+                + "makes one, and its hash for here. "
+                + $"Or {Section}__{name}__Subjects__ISSUER is the \"sub\" of its tokens.");
         }
         ReadKeys($"{Section}__{name}__Keys", caller.Keys, known);
         ReadSubjects($"{Section}__{name}__Subjects", caller.Subjects, known);
@@ -99,7 +103,8 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
     {
         if (text is null)
             return null;
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is >= 1 and <= HighestCount)
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+            && count is >= 1 and <= HighestCount)
             return count;
         faults.Add($"{setting} is no whole number from 1 to {HighestCount}.");
         return null;
@@ -111,11 +116,21 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
         {
             var setting = $"{section}__{name}";
             if (!KeyNames.Contains(name))
-                faults.Add($"{setting} is not a setting: a caller has at most two keys, {string.Join(" and ", KeyNames)}.");
+            {
+                faults.Add(
+                    $"{setting} is not a setting: a caller has at most two keys, {string.Join(" and ", KeyNames)}.");
+            }
             if (ApiKey.ReadHash(value) is not { } hash)
-                faults.Add($"{setting} is not the hash of a key, 64 hexadecimal digits; the command `key new` makes both.");
+            {
+                faults.Add(
+                    $"{setting} is not the hash of a key, 64 hexadecimal digits; the command `key new` makes both.");
+            }
             else if (!_settings.TryAdd(Convert.ToHexString(hash), setting))
-                faults.Add($"{setting} is the same key as {_settings[Convert.ToHexString(hash)]}; each is set once, for one caller.");
+            {
+                faults.Add(
+                    $"{setting} is the same key as {_settings[Convert.ToHexString(hash)]}; "
+                    + "each is set once, for one caller.");
+            }
             else
                 _keys.Add((hash, caller));
         }
@@ -127,7 +142,10 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
         {
             var setting = $"{section}__{issuer}";
             if (!options.Issuers.ContainsKey(issuer))
-                faults.Add($"{setting} is about an issuer that is not configured; there are {string.Join(", ", options.Issuers.Keys)}.");
+            {
+                var issuers = string.Join(", ", options.Issuers.Keys);
+                faults.Add($"{setting} is about an issuer that is not configured; there are {issuers}.");
+            }
             if (!_subjects.TryGetValue(issuer, out var callers))
                 _subjects[issuer] = callers = new Dictionary<string, Caller>(StringComparer.Ordinal);
             if (string.IsNullOrWhiteSpace(subject))

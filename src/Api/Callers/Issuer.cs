@@ -1,13 +1,13 @@
 namespace Gateway.Api.Callers;
 
-/// <summary>Somebody whose tokens are believed: for one audience, by few algorithms.</summary>
-/// <param name="Setting">What its settings begin with, for messages.</param>
+/// <summary>Represents a trusted issuer of tokens, for one audience and a fixed set of algorithms.</summary>
+/// <param name="Setting">The prefix of its settings, for messages.</param>
 /// <param name="Name">Its name in the settings.</param>
-/// <param name="Id">Its tokens' <c>iss</c>.</param>
-/// <param name="Audience">Their <c>aud</c>.</param>
-/// <param name="Algorithms">What they may be signed by.</param>
-/// <param name="ClockSkew">How far the clocks may be apart.</param>
-/// <param name="Source">Where its keys are.</param>
+/// <param name="Id">The <c>iss</c> of its tokens.</param>
+/// <param name="Audience">The <c>aud</c> of its tokens.</param>
+/// <param name="Algorithms">The algorithms that its tokens may be signed with.</param>
+/// <param name="ClockSkew">The tolerance between its clock and the gateway's.</param>
+/// <param name="Source">The source of its keys.</param>
 /// <param name="Subjects">Its callers, by the <c>sub</c> of their tokens.</param>
 internal sealed record Issuer(
     string Setting,

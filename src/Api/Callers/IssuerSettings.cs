@@ -2,28 +2,34 @@ using Gateway.Api.Configuration;
 
 namespace Gateway.Api.Callers;
 
-/// <summary>The issuers' settings, read and checked with the others.</summary>
+/// <summary>Reads and validates the settings of the token issuers.</summary>
 internal sealed class IssuerSettings(List<string> faults)
 {
     private const string Section = "Gateway__Issuers";
 
-    /// <summary>A file's mount may change at any time, and looking costs next to nothing.</summary>
+    /// <summary>
+    /// The maximum interval between reads of a key file: a mount may change at any time, and reading is cheap.
+    /// </summary>
     private static readonly TimeSpan LongestFilePeriod = TimeSpan.FromSeconds(5);
 
-    /// <summary>Which issuer has an <c>iss</c>.</summary>
+    /// <summary>The setting of each issuer, by its <c>iss</c>.</summary>
     private readonly Dictionary<string, string> _ids = new(StringComparer.Ordinal);
 
     /// <param name="options">The settings.</param>
-    /// <param name="subjects">For each issuer's name, its callers by subject.</param>
-    /// <param name="faults">Gets what is wrong, all of it.</param>
+    /// <param name="subjects">The callers of each issuer, by the issuer's name and the caller's subject.</param>
+    /// <param name="faults">Receives a message for every fault.</param>
     public static IReadOnlyList<Issuer> Read(
         GatewayOptions options, IReadOnlyDictionary<string, Dictionary<string, Caller>> subjects, List<string> faults)
     {
         var settings = new IssuerSettings(faults);
-        return [.. options.Issuers.Select(issuer => settings.Read(issuer.Key, issuer.Value, subjects)).OfType<Issuer>()];
+        return
+        [
+            .. options.Issuers.Select(issuer => settings.Read(issuer.Key, issuer.Value, subjects)).OfType<Issuer>(),
+        ];
     }
 
-    private Issuer? Read(string name, IssuerOptions issuer, IReadOnlyDictionary<string, Dictionary<string, Caller>> subjects)
+    private Issuer? Read(
+        string name, IssuerOptions issuer, IReadOnlyDictionary<string, Dictionary<string, Caller>> subjects)
     {
         var setting = $"{Section}__{name}";
         var before = faults.Count;
@@ -33,14 +39,21 @@ internal sealed class IssuerSettings(List<string> faults)
         else if (!_ids.TryAdd(issuer.Issuer, setting))
             faults.Add($"{setting}__Issuer is the same as {_ids[issuer.Issuer]}__Issuer; each is set once.");
         if (string.IsNullOrWhiteSpace(issuer.Audience))
-            faults.Add($"{setting}__Audience is not set: it is what tokens for the gateway have as \"aud\", to the letter.");
+        {
+            faults.Add(
+                $"{setting}__Audience is not set: it is what tokens for the gateway have as \"aud\", to the letter.");
+        }
         foreach (var (index, algorithm) in issuer.Algorithms.Index())
         {
             if (!SigningAlgorithm.IsKnown(algorithm))
                 faults.Add($"{setting}__Algorithms__{index} is none of {string.Join(", ", SigningAlgorithm.All)}.");
         }
         if (!subjects.TryGetValue(name, out var callers))
-            faults.Add($"{setting} is named by no caller: Gateway__Callers__NAME__Subjects__{name} is the \"sub\" of the one it lets in.");
+        {
+            faults.Add(
+                $"{setting} is named by no caller: Gateway__Callers__NAME__Subjects__{name} is the \"sub\" "
+                + "of the one it lets in.");
+        }
         var source = ReadSource($"{setting}__Jwks", issuer);
 
         return faults.Count > before
@@ -55,7 +68,11 @@ internal sealed class IssuerSettings(List<string> faults)
     {
         var period = TimeSpan.FromSeconds(issuer.RefreshSeconds);
         if (string.IsNullOrWhiteSpace(issuer.Jwks))
-            faults.Add($"{setting} is not set: it is the https URL of the issuer's keys, or the path of a file that has them.");
+        {
+            faults.Add(
+                $"{setting} is not set: it is the https URL of the issuer's keys, "
+                + "or the path of a file that has them.");
+        }
         else if (Path.IsPathRooted(issuer.Jwks))
             return new KeyFile(issuer.Jwks, period < LongestFilePeriod ? period : LongestFilePeriod);
         else if (Uri.TryCreate(issuer.Jwks, UriKind.Absolute, out var url) && IsSafe(url))
@@ -69,7 +86,9 @@ internal sealed class IssuerSettings(List<string> faults)
         return null;
     }
 
-    /// <summary>Whoever can change the keys on their way can be any caller.</summary>
+    /// <summary>
+    /// Returns whether the keys can't be changed in transit. Anyone who can change them can pose as any caller.
+    /// </summary>
     private static bool IsSafe(Uri url) => url.UserInfo.Length == 0
         && (url.Scheme == Uri.UriSchemeHttps || (url.Scheme == Uri.UriSchemeHttp && url.IsLoopback));
 }

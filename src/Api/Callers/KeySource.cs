@@ -2,11 +2,13 @@ using System.Buffers;
 
 namespace Gateway.Api.Callers;
 
-/// <summary>Where an issuer's keys are read.</summary>
-/// <param name="period">How often.</param>
+/// <summary>Reads an issuer's key document.</summary>
+/// <param name="period">The interval between reads.</param>
 internal abstract class KeySource(TimeSpan period)
 {
-    /// <summary>Hundreds of keys; what is larger is something else.</summary>
+    /// <summary>
+    /// The maximum size of the document, in bytes. It has room for hundreds of keys; a larger document is no key set.
+    /// </summary>
     protected const int LargestDocument = 256 << 10;
 
     public TimeSpan Period => period;
@@ -35,24 +37,25 @@ internal abstract class KeySource(TimeSpan period)
 }
 
 /// <summary>
-/// A mounted file, read again and again: it is small, and neither its time nor its length need change when a mount swaps the link
-/// that leads to it.
+/// Reads a mounted file. It is read again in each period, since neither its time nor its length need change when a
+/// mount replaces the symbolic link to it; the file is small.
 /// </summary>
 internal sealed class KeyFile(string path, TimeSpan period) : KeySource(period)
 {
     public override async Task<byte[]> ReadAsync(CancellationToken ending)
     {
-        await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        await using var file =
+            new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         return await ReadAsync(file, ending);
     }
 }
 
-/// <summary>A URL of the issuer's.</summary>
+/// <summary>Reads a URL of the issuer.</summary>
 internal sealed class KeyUrl(Uri url, TimeSpan period) : KeySource(period)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    // Whoever is at the URL decides whom the gateway believes; so it is that one, and none that it points to.
+    // The server at the URL decides which tokens the gateway trusts, so redirects are not followed.
     private static readonly HttpClient Http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,

@@ -1,6 +1,6 @@
 namespace Gateway.Api.Callers;
 
-/// <summary>Keeps the issuers' keys as they are, while the gateway runs.</summary>
+/// <summary>Refreshes the issuers' keys while the gateway runs.</summary>
 internal sealed class KeyWatch(Tokens tokens) : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => tokens.WatchKeysAsync(stoppingToken);

@@ -6,18 +6,22 @@ using Gateway.Contracts;
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// The memory that requests may hold together, for what they have sent and what they are answered. A caller gets no more than
-/// three times of what is left free then (a dynamic threshold, as in a switch's shared buffer): alone it has three quarters of
-/// all, with another one each has three sevenths, and there is always some left for one that has none.
+/// Limits the memory that all requests may hold together, for their bodies and their answers. A caller may hold at most
+/// three times the memory that is still free then (a dynamic threshold, as in a switch's shared buffer): alone it gets
+/// three quarters of the budget, two callers get three sevenths each, and some memory is always left for a caller that
+/// holds none.
 /// </summary>
 internal sealed class MemoryBudget
 {
     private const int TimesFree = 3;
 
-    /// <summary>The default where the machine has plenty.</summary>
+    /// <summary>The maximum of the default budget.</summary>
     private const int Plenty = 256 << 20;
 
-    /// <summary>A request has its body, what is made of it, its rows and its answer at some time.</summary>
+    /// <summary>
+    /// The parts of a request that may be in memory at the same time: its body, the values read from it, its rows, and
+    /// its answer.
+    /// </summary>
     private const int PartsOfRequest = 4;
 
     private readonly Lock _lock = new();
@@ -25,13 +29,13 @@ internal sealed class MemoryBudget
     private readonly long _bytes;
     private long _free;
 
-    /// <param name="bytes">The budget.</param>
+    /// <param name="bytes">The budget, in bytes.</param>
     public MemoryBudget(long bytes) => _bytes = _free = bytes;
 
-    /// <summary>The most that one caller may hold, while there is no other.</summary>
+    /// <summary>Gets the maximum that one caller may hold, in bytes, while no other caller holds any.</summary>
     public long MostOfOne => _bytes / (TimesFree + 1) * TimesFree;
 
-    /// <summary>What all requests hold.</summary>
+    /// <summary>Gets the memory that all requests hold, in bytes.</summary>
     public long Held
     {
         get
@@ -41,18 +45,22 @@ internal sealed class MemoryBudget
         }
     }
 
-    /// <summary>The smallest budget that is of use with the other limits.</summary>
-    public static long LeastFor(GatewayOptions options) => PartsOfRequest * ((long)options.BodyLimitBytes + options.ResponseLimitBytes);
+    /// <summary>Returns the smallest budget that the limits for bodies and answers allow, in bytes.</summary>
+    public static long LeastFor(GatewayOptions options) =>
+        PartsOfRequest * ((long)options.BodyLimitBytes + options.ResponseLimitBytes);
 
-    /// <summary>The configured budget; else a third of what the runtime may use, which in a container goes by its limit.</summary>
+    /// <summary>
+    /// Returns the configured budget. The default is a third of the memory that the runtime may use, which in a
+    /// container follows the container's limit.
+    /// </summary>
     public static MemoryBudget Of(GatewayOptions options) => new(
         options.MemoryBudgetBytes
         ?? Math.Max(Math.Min(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 3, Plenty), LeastFor(options)));
 
-    /// <summary>What one request holds; nothing yet.</summary>
+    /// <summary>Returns an empty reservation for one request.</summary>
     public MemoryReservation Open(string caller) => new(this, caller);
 
-    /// <summary>Takes some for a caller; false where that is more than its share.</summary>
+    /// <summary>Takes memory for a caller. Returns false if that exceeds its share.</summary>
     internal bool TryTake(string caller, long count)
     {
         lock (_lock)
@@ -84,33 +92,42 @@ internal sealed class MemoryBudget
 
     internal Failure Exhausted(string caller) => new(
         ProblemCode.Saturated,
-        $"The requests of caller \"{caller}\" hold their share of the {_bytes} bytes that all may hold of this replica's memory "
-        + "(Gateway__MemoryBudgetBytes).");
+        $"The requests of caller \"{caller}\" hold their share of the {_bytes} bytes that all may hold "
+        + "of this replica's memory (Gateway__MemoryBudgetBytes).");
 
     internal Failure NeverFits(ProblemCode code) => new(
         code,
         code == ProblemCode.BodyTooLarge
-            ? $"The request takes more than the {MostOfOne} bytes of memory that one may (Gateway__MemoryBudgetBytes): send it in several."
-            : $"The answer takes more than the {MostOfOne} bytes of memory that one may (Gateway__MemoryBudgetBytes); ask for fewer rows or columns.");
+            ? $"The request takes more than the {MostOfOne} bytes of memory that one may "
+                + "(Gateway__MemoryBudgetBytes): send it in several."
+            : $"The answer takes more than the {MostOfOne} bytes of memory that one may "
+                + "(Gateway__MemoryBudgetBytes); ask for fewer rows or columns.");
 }
 
-/// <summary>What one request holds of the memory budget. It is taken in steps, so that most requests ask once.</summary>
+/// <summary>
+/// Represents the memory that one request holds. It is taken from the budget in steps, so that most requests take from
+/// it once only.
+/// </summary>
 internal sealed class MemoryReservation(MemoryBudget budget, string caller) : IDisposable
 {
     private const long Step = 32 * 1024;
 
-    // What was abandoned may still write to what it holds.
+    // Abandoned work may still write to memory that the request holds.
     private readonly Lock _lock = new();
     private long _used;
     private long _taken;
     private Task? _lastUse;
     private bool _isOver;
 
-    /// <summary>What it is refused with that would never fit: the request first, and then its answer.</summary>
+    /// <summary>
+    /// Gets or sets the code of the failure for a size that can never fit: of the body first, then of the answer.
+    /// </summary>
     public ProblemCode TooLarge { get; set; } = ProblemCode.BodyTooLarge;
 
     /// <summary>Counts memory that is about to be held.</summary>
-    /// <exception cref="Failure"><c>saturated</c>; <c>body_too_large</c> or <c>result_too_large</c> where it could never fit.</exception>
+    /// <exception cref="Failure">
+    /// <c>saturated</c>; <c>body_too_large</c> or <c>result_too_large</c> if the size can never fit.
+    /// </exception>
     public void Take(long count)
     {
         lock (_lock)
@@ -129,7 +146,7 @@ internal sealed class MemoryReservation(MemoryBudget budget, string caller) : ID
         }
     }
 
-    /// <summary>Counts memory that is held no longer.</summary>
+    /// <summary>Counts memory that is no longer held.</summary>
     public void GiveBack(long count)
     {
         lock (_lock)
@@ -138,7 +155,7 @@ internal sealed class MemoryReservation(MemoryBudget budget, string caller) : ID
                 return;
             _used -= count;
             var spare = (_taken - _used) / Step * Step;
-            // A step or two are soon taken again.
+            // Keep up to two free steps: they are soon needed again.
             if (spare <= 2 * Step)
                 return;
             _taken -= spare;
@@ -146,13 +163,18 @@ internal sealed class MemoryReservation(MemoryBudget budget, string caller) : ID
         }
     }
 
-    /// <summary>Counts until then, after the request too: what works there still uses what the request holds.</summary>
+    /// <summary>
+    /// Keeps the reservation until the task ends, even after the request: the task still uses the request's memory.
+    /// </summary>
     public void KeepUntil(Task lastUse) => _lastUse = lastUse;
 
     public void Dispose()
     {
         if (_lastUse is { IsCompleted: false } working)
-            _ = working.ContinueWith(_ => End(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        {
+            _ = working.ContinueWith(
+                _ => End(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
         else
             End();
     }

@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// The algorithms that a token may be signed by, and the kind of key that each needs. All are asymmetric: where a secret is shared,
-/// whoever checks a token could make one, and a public key would pass for the secret.
+/// The algorithms that a token may be signed with, and the kind of key that each needs. All are asymmetric: with a
+/// shared secret every verifier could also make tokens, and a public key could be passed off as the secret.
 /// </summary>
 internal static class SigningAlgorithm
 {
@@ -12,7 +12,7 @@ internal static class SigningAlgorithm
 
     private const string Rsa = "RSA";
 
-    /// <summary>RSA, or an elliptic curve's name as a JWK has it.</summary>
+    /// <summary><c>RSA</c>, or the name of an elliptic curve as in a JWK.</summary>
     private static readonly Dictionary<string, string> Kinds = new(StringComparer.Ordinal)
     {
         [Default] = Rsa,
@@ -30,12 +30,13 @@ internal static class SigningAlgorithm
 
     public static bool IsKnown(string? name) => name is not null && Kinds.ContainsKey(name);
 
-    /// <summary>Whether a key of that kind makes such signatures.</summary>
+    /// <summary>Returns whether a key can make signatures of an algorithm.</summary>
     /// <param name="algorithm">One of <see cref="All"/>.</param>
-    /// <param name="curve">The key's curve; null where it is RSA's.</param>
-    public static bool Fits(string algorithm, string? curve) => Kinds.TryGetValue(algorithm, out var kind) && kind == (curve ?? Rsa);
+    /// <param name="curve">The key's curve; null for an RSA key.</param>
+    public static bool Fits(string algorithm, string? curve) =>
+        Kinds.TryGetValue(algorithm, out var kind) && kind == (curve ?? Rsa);
 
-    /// <summary>Null where no algorithm of ours uses it.</summary>
+    /// <summary>Returns the curve with a name; null if no supported algorithm uses it.</summary>
     public static ECCurve? CurveOf(string name) => name switch
     {
         "P-256" => ECCurve.NamedCurves.nistP256,

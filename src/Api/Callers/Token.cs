@@ -4,15 +4,15 @@ using System.Text.Json;
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// What a token says of itself, before it is known to be true: a signed one (RFC 7515) in its compact form. Read strictly, so that
-/// no two readers can take it for different things.
+/// Represents the content of a token before its signature is checked: a JWS (RFC 7515) in compact form. It is read
+/// strictly, so that two readers can't understand it differently.
 /// </summary>
 internal sealed class Token
 {
-    /// <summary>Several times what issuers make.</summary>
+    /// <summary>The maximum length of a token: several times the length of an issuer's usual tokens.</summary>
     private const int LongestText = 16 << 10;
 
-    /// <summary>What else a token may be was signed for another purpose.</summary>
+    /// <summary>The accepted types. A token of another type was signed for another purpose.</summary>
     private static readonly string[] Types = ["JWT", "at+jwt", "application/at+jwt"];
 
     private static readonly JsonDocumentOptions Strictly = new() { AllowDuplicateProperties = false, MaxDepth = 16 };
@@ -35,10 +35,11 @@ internal sealed class Token
     public string Issuer { get; }
     public string Subject { get; }
 
-    /// <summary>Whether a credential is to be read as a token, and not as a key.</summary>
-    public static bool IsMeant(string? credential) => credential is { Length: <= LongestText } && credential.Contains('.');
+    /// <summary>Returns whether a credential must be read as a token, and not as a key.</summary>
+    public static bool IsMeant(string? credential) =>
+        credential is { Length: <= LongestText } && credential.Contains('.');
 
-    /// <summary>Null where it is none, or none of a kind that is taken.</summary>
+    /// <summary>Reads a token. Returns null if the text is not a token, or not of an accepted kind.</summary>
     public static Token? Read(string text)
     {
         var parts = text.Split('.', 4);
@@ -57,8 +58,9 @@ internal sealed class Token
     }
 
     /// <summary>
-    /// No extension that must be understood (none is), no other type. What may be said there of keys (<c>jku</c>, <c>jwk</c>,
-    /// <c>x5u</c>, <c>x5c</c>) is not looked at: it is the sender's word.
+    /// Returns whether the header has no extension that must be understood (the gateway supports none) and no other
+    /// type. Keys in the header (<c>jku</c>, <c>jwk</c>, <c>x5u</c>, <c>x5c</c>) are ignored: the sender could put any
+    /// key there.
     /// </summary>
     private static bool IsPlain(JsonElement header) =>
         !header.TryGetProperty("crit", out _)
@@ -66,13 +68,15 @@ internal sealed class Token
         && !header.TryGetProperty("zip", out _)
         && (TextOf(header, "typ") is not { } type || Types.Contains(type, StringComparer.OrdinalIgnoreCase));
 
-    /// <summary>Numbers where times are: text is read as one by some, and not by others.</summary>
+    /// <summary>Returns whether the times are numbers. Some readers accept a time as text, and others do not.</summary>
     private static bool IsTimed(JsonElement claims) =>
         claims.TryGetProperty("exp", out var expiry) && IsTime(expiry)
         && (!claims.TryGetProperty("nbf", out var begin) || IsTime(begin));
 
     private static bool IsTime(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var seconds) && seconds is > 0 and < 253_402_300_800;
+        value.ValueKind == JsonValueKind.Number
+        && value.TryGetDouble(out var seconds) && seconds is > 0 and < 253_402_300_800;
 
-    private static string? TextOf(JsonElement json, string name) => json.TryGetProperty(name, out var value) ? value.GetString() : null;
+    private static string? TextOf(JsonElement json, string name) =>
+        json.TryGetProperty(name, out var value) ? value.GetString() : null;
 }

@@ -12,7 +12,7 @@ internal static class OptionsBinder
     /// Binds a section. A setting with a fault keeps its default, so that the others can still be checked.
     /// </summary>
     /// <param name="section">The section.</param>
-    /// <param name="faults">Gets a sentence for each unknown, misplaced or mistyped setting.</param>
+    /// <param name="faults">Receives a message for each unknown, misplaced or mistyped setting.</param>
     public static T Bind<T>(IConfigurationSection section, List<string> faults)
         where T : class, new()
     {
@@ -38,7 +38,7 @@ internal static class OptionsBinder
             faults.Add($"{NameOf(section)} takes no value; its settings begin with {NameOf(section)}__.");
             refused.Add(section.Path);
         }
-        // The keys of a dictionary and of an array are the operator's.
+        // The operator chooses the keys of a dictionary and of an array.
         var each = type.IsGenericType ? type.GenericTypeArguments[1] : type.GetElementType();
         var known = each is null ? type.GetProperties() : [];
         foreach (var setting in section.GetChildren())
@@ -69,7 +69,7 @@ internal static class OptionsBinder
         refused.Add(section.Path);
     }
 
-    /// <summary>Returns what a value of the type is, in words; null for a type that has settings below it.</summary>
+    /// <summary>Returns a description of the type's values; null for a type that has settings below it.</summary>
     private static string? KindOf(Type type)
     {
         var value = Nullable.GetUnderlyingType(type) ?? type;

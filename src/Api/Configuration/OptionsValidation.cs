@@ -7,8 +7,8 @@ internal static class OptionsValidation
 {
     /// <summary>Adds a fault for each property whose value its attributes don't allow.</summary>
     /// <param name="options">The options.</param>
-    /// <param name="prefix">What the names of their settings begin with.</param>
-    /// <param name="faults">Gets the faults.</param>
+    /// <param name="prefix">The prefix of their settings' names.</param>
+    /// <param name="faults">Receives the faults.</param>
     public static void Check(object options, string prefix, List<string> faults)
     {
         var results = new List<ValidationResult>();

@@ -1,6 +1,6 @@
 namespace Gateway.Api.Configuration;
 
-/// <summary>Why the gateway can't start: a sentence each, naming the setting and the cure.</summary>
+/// <summary>Thrown when the gateway can't start. Each fault is one sentence with the setting and the fix.</summary>
 internal sealed class StartupException(IReadOnlyList<string> faults, Exception? cause = null)
     : Exception(string.Join(Environment.NewLine, faults), cause)
 {

@@ -1,8 +1,11 @@
 namespace Gateway.Api.Configuration;
 
-/// <summary>What traces hold besides what they always do.</summary>
+/// <summary>The optional contents of traces.</summary>
 internal sealed class TracingOptions
 {
-    /// <summary>Whether a span has its statements' SQL, with the literals in it; parameters are in none.</summary>
+    /// <summary>
+    /// Gets or sets whether a span contains the SQL of its statements, with the literals in it. Spans never contain
+    /// parameters.
+    /// </summary>
     public bool SqlText { get; set; }
 }

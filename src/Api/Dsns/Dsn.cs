@@ -4,8 +4,8 @@ using Npgsql;
 namespace Gateway.Api.Dsns;
 
 /// <summary>
-/// Reads a DSN in each form people have: a <c>postgresql://</c> URI and keyword/value pairs, both as libpq reads
-/// them, and Npgsql's own <c>Key=Value;…</c>. A setting is honoured or refused by name, never ignored.
+/// Reads a DSN in one of three forms: a <c>postgresql://</c> URI or keyword/value pairs, both as libpq reads them, or
+/// Npgsql's own <c>Key=Value;…</c>. A setting is honoured or refused by name, never ignored.
 /// </summary>
 internal static class Dsn
 {
@@ -14,16 +14,18 @@ internal static class Dsn
         + "or Host=…;Username=…;Password=…;Database=…";
 
     /// <summary>
-    /// The settings of <paramref name="dsn"/> for Npgsql. Host, Username and Database are always set, every host has
-    /// a port, and TCP ports are 1 to 65535. With several hosts, Host is <c>a:1,b:2</c>: build a multi-host data source.
+    /// Returns the settings of a DSN for Npgsql. Host, Username and Database are always set, every host has a port, and
+    /// TCP ports are 1 to 65535. With several hosts, Host is <c>a:1,b:2</c>: build a multi-host data source.
     /// </summary>
-    /// <exception cref="DsnException">It can't be read, or asks for something that can't be honoured.</exception>
+    /// <exception cref="DsnException">The DSN can't be read, or contains a setting that can't be honoured.</exception>
     public static NpgsqlConnectionStringBuilder Parse(string dsn) => Parse(dsn, Environment.GetEnvironmentVariable);
 
-    /// <summary>As <see cref="Parse(string)"/>, with the environment given (PGUSER and PGSSLROOTCERT are read).</summary>
+    /// <summary>
+    /// Same as <see cref="Parse(string)"/>, with a given environment, of which it reads PGUSER and PGSSLROOTCERT.
+    /// </summary>
     internal static NpgsqlConnectionStringBuilder Parse(string dsn, Func<string, string?> environment)
     {
-        // A secret mounted as a file mostly ends in a line break, which is never meant as a part of the database's name.
+        // A secret mounted as a file usually ends in a line break, which is never a part of the database's name.
         dsn = dsn.TrimStart().TrimEnd('\r', '\n');
 
         var faults = new List<string>();
@@ -44,22 +46,22 @@ internal static class Dsn
         return faults.Count == 0 ? builder : throw new DsnException(faults);
     }
 
-    /// <summary><c>host:port/database as user</c>, without secrets, for messages and logs.</summary>
+    /// <summary>Returns <c>host:port/database as user</c>, without secrets, for messages and logs.</summary>
     public static string Describe(NpgsqlConnectionStringBuilder builder)
     {
         var hosts = DsnHosts.FromNpgsql(builder.Host ?? DsnHosts.Default, builder.Port, []);
         return $"{string.Join(',', hosts)}/{builder.Database ?? builder.Username} as {builder.Username}";
     }
 
-    // The rule, for what is not a URI. The text is read by both grammars:
-    // 1. If it is whole in only one of them (it can be split, every key is known there, and its host
-    //    holds no separator or quote), that one is meant.
+    // How the form of a DSN that is not a URI is decided. Both grammars read the text:
+    // 1. If only one of them can read it completely (it can be split, every key is known, and its host contains no
+    //    separator or quote), that grammar is right.
     // 2. Otherwise the first separator decides: a space before a second key is libpq's, a semicolon is Npgsql's.
-    //    If it lies inside what the other grammar reads as a quoted value, the other is meant.
+    //    If the separator is inside text that the other grammar reads as a quoted value, the other grammar is right.
     // 3. Without any separator it is libpq's; a single `host=localhost` means the same in both.
-    // libpq's keys are lower case, so `Host=x` and `Server=x` are Npgsql's by rule 1. `password='a;b' host=x` and
-    // `Host=x; Application Name=my app` are both told rightly by these rules, and `password=a;b host=x` too. What is
-    // left in doubt is a value like `password=a;port=1 host=x`: there the semicolon wins, and quotes help.
+    // libpq's keys are lower case, so `Host=x` and `Server=x` are Npgsql's by rule 1. The rules also decide correctly
+    // for `password='a;b' host=x`, `Host=x; Application Name=my app` and `password=a;b host=x`. Only a value like
+    // `password=a;port=1 host=x` stays ambiguous: the semicolon decides, unless the value is quoted.
     private static bool IsNpgsqlForm(string dsn)
     {
         var libpq = DsnKeywords.Read(dsn);
@@ -78,11 +80,13 @@ internal static class Dsn
 
     private static bool IsWhole(DsnReading reading, Func<string, bool> knows, Func<string, bool> isHost) =>
         reading.Fault is null
-        && reading.Settings.All(s => knows(s.Key) && !(isHost(s.Key) && s.Value.AsSpan().ContainsAny(SeparatorsAndQuotes)));
+        && reading.Settings.All(setting => knows(setting.Key)
+            && !(isHost(setting.Key) && setting.Value.AsSpan().ContainsAny(SeparatorsAndQuotes)));
 
     private static readonly SearchValues<char> SeparatorsAndQuotes = SearchValues.Create(" \t\r\n;='\"");
 
-    // jdbc:postgresql://, postgresql+psycopg2://, mysql://: better named than called a word without "=".
+    // For jdbc:postgresql://, postgresql+psycopg2:// or mysql://, naming the scheme helps more than reporting a word
+    // without "=".
     private static string? ForeignScheme(string dsn)
     {
         var end = dsn.IndexOf("://", StringComparison.Ordinal);

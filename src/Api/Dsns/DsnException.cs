@@ -1,11 +1,11 @@
 namespace Gateway.Api.Dsns;
 
 /// <summary>
-/// A DSN that can't be honoured. Each fault is one sentence that names the key and the cure; none holds the
-/// password or the DSN.
+/// Thrown when a DSN can't be honoured. Each fault is one sentence with the key and the fix; it contains neither the
+/// password nor the DSN.
 /// </summary>
 internal sealed class DsnException(IReadOnlyList<string> faults) : Exception(string.Join(' ', faults))
 {
-    /// <summary>Every fault found, in the order of the DSN where it has one.</summary>
+    /// <summary>Gets all faults, in the order of the DSN where possible.</summary>
     public IReadOnlyList<string> Faults { get; } = faults;
 }

@@ -5,7 +5,10 @@ using Npgsql;
 
 namespace Gateway.Api.Dsns;
 
-/// <summary>A host name, address, or socket directory (<c>/…</c>, or <c>@…</c> in the abstract namespace), and its port.</summary>
+/// <summary>
+/// Represents a host name, an address, or a socket directory (<c>/…</c>, or <c>@…</c> in the abstract namespace), with
+/// its port.
+/// </summary>
 internal sealed record DsnHost(string Name, int Port)
 {
     public bool IsSocket => Name.StartsWith('/') || Name.StartsWith('@');
@@ -14,23 +17,25 @@ internal sealed record DsnHost(string Name, int Port)
         Name.Contains(':', StringComparison.Ordinal) && !IsSocket ? $"[{Name}]:{Port}" : $"{Name}:{Port}";
 }
 
-/// <summary>Lists of hosts and ports, as libpq and as Npgsql write them.</summary>
+/// <summary>Reads and writes lists of hosts and ports, in libpq's form and in Npgsql's.</summary>
 internal static class DsnHosts
 {
     /// <summary>
-    /// Where neither DSN names a host. libpq goes to its socket directory, whose place is compiled in and which a
-    /// container seldom has, and so do we not: the same DSN means the same on every machine.
+    /// The host of a DSN without a host. libpq would connect to its socket directory; its path is compiled in, and
+    /// containers seldom have it. The gateway does not, so that a DSN means the same on every machine.
     /// </summary>
     public const string Default = "localhost";
 
-    /// <summary>libpq's lists: one port for all hosts or one for each; an empty item is the default.</summary>
+    /// <summary>Reads libpq's lists: one port for all hosts, or one for each. An empty item is the default.</summary>
     public static List<DsnHost> FromLibpq(string hosts, string key, string ports, List<string> faults)
     {
         var names = hosts.Split(',');
         var numbers = ports.Split(',');
         if (numbers.Length != 1 && numbers.Length != names.Length)
         {
-            faults.Add($"port: {numbers.Length} ports stand beside {names.Length} hosts; give one for all of them, or one for each.");
+            faults.Add(
+                $"port: {numbers.Length} ports stand beside {names.Length} hosts; "
+                + "give one for all of them, or one for each.");
             return [];
         }
         var result = new List<DsnHost>();
@@ -47,7 +52,7 @@ internal static class DsnHosts
         return result;
     }
 
-    /// <summary>Npgsql's: <c>a:1,[::1]:2</c>, with a port for those that have none.</summary>
+    /// <summary>Reads Npgsql's list, <c>a:1,[::1]:2</c>. Hosts without a port get the given one.</summary>
     public static List<DsnHost> FromNpgsql(string hosts, int port, List<string> faults)
     {
         var items = hosts.Split(',', StringSplitOptions.TrimEntries);
@@ -55,10 +60,11 @@ internal static class DsnHosts
         foreach (var item in items)
         {
             var (name, itsPort) = (item, port);
-            // With one socket directory Npgsql takes the whole text for its path.
+            // Npgsql takes a single socket directory as one path, colons included.
             var splits = !item.StartsWith('/') && !item.StartsWith('@') || items.Length > 1;
             var colon = item.LastIndexOf(':');
-            if (splits && colon >= 0 && (item.IndexOf(':', StringComparison.Ordinal) == colon || item[..colon].EndsWith(']')))
+            if (splits && colon >= 0
+                && (item.IndexOf(':', StringComparison.Ordinal) == colon || item[..colon].EndsWith(']')))
             {
                 name = item[..colon];
                 if (!TryPort(item[(colon + 1)..], ref itsPort))
@@ -73,7 +79,9 @@ internal static class DsnHosts
         return result;
     }
 
-    /// <summary>One host stands apart from its port; several carry theirs, as Npgsql wants it.</summary>
+    /// <summary>
+    /// Sets the hosts as Npgsql expects them: a single host has a separate port, and several hosts contain theirs.
+    /// </summary>
     public static void Set(NpgsqlConnectionStringBuilder builder, List<DsnHost> hosts)
     {
         if (hosts.Count == 1)
@@ -82,7 +90,7 @@ internal static class DsnHosts
             builder.Host = string.Join(',', hosts);
     }
 
-    // Leaves a valid port where there is none to be read, since Npgsql throws at others.
+    // A port that can't be read leaves the default, because Npgsql's setter throws at an invalid one.
     private static bool TryPort(string text, ref int port)
     {
         if (!int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
@@ -92,9 +100,11 @@ internal static class DsnHosts
         return true;
     }
 
-    // Nothing of a port or a host is shown: with a raw / or @ in a URI's password they are parts of it.
+    // The message shows no part of a port or a host: after an unescaped / or @ in a URI's password, they contain parts
+    // of it.
     private static string BadPort(string key) =>
-        $"{key}: a port is a number from 1 to 65535; if it is a part of a URI's password, write / there as %2F and @ as %40.";
+        $"{key}: a port is a number from 1 to 65535; "
+        + "if it is a part of a URI's password, write / there as %2F and @ as %40.";
 
     private static string? CheckName(string name, string key, List<string> faults)
     {
@@ -105,7 +115,8 @@ internal static class DsnHosts
         {
             if (IPAddress.TryParse(address, out _))
                 return address;
-            faults.Add($"{key}: neither a name nor an IPv6 address; write the port in port=, or in the URI behind the host.");
+            faults.Add(
+                $"{key}: neither a name nor an IPv6 address; write the port in port=, or in the URI behind the host.");
         }
         else if (address.Contains('@', StringComparison.Ordinal))
         {
@@ -124,12 +135,19 @@ internal static class DsnHosts
 
     private static readonly SearchValues<char> NotInNames = SearchValues.Create(" \t\r\n;='\"\\/?#[]");
 
-    // Npgsql splits a list at each comma and a socket directory in it at the last colon.
+    // Npgsql splits a list at each comma, and a socket directory in a list at its last colon.
     private static void CheckList(List<DsnHost> hosts, string key, List<string> faults)
     {
         if (hosts.Count > 1 && hosts.Any(host => host.IsSocket && host.Name.Contains(':', StringComparison.Ordinal)))
-            faults.Add($"{key}: a socket directory whose name holds a colon can't stand in a list of hosts; give it alone.");
+        {
+            faults.Add(
+                $"{key}: a socket directory whose name holds a colon can't stand in a list of hosts; give it alone.");
+        }
         if (hosts.Count > 1 && hosts.Any(host => host.IsSocket) && !hosts.All(host => host.IsSocket))
-            faults.Add($"{key}: socket directories and TCP hosts can't stand in one list, since TLS is for TCP only; choose one kind.");
+        {
+            faults.Add(
+                $"{key}: socket directories and TCP hosts can't stand in one list, since TLS is for TCP only; "
+                + "choose one kind.");
+        }
     }
 }

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Gateway.Api.Dsns;
 
-/// <summary>libpq's keyword/value grammar: <c>host=h password='a b\'c'</c>.</summary>
+/// <summary>Reads libpq's keyword/value grammar: <c>host=h password='a b\'c'</c>.</summary>
 internal static class DsnKeywords
 {
     private const string Whitespace = " \t\r\n\v\f";
@@ -22,7 +22,11 @@ internal static class DsnKeywords
             var (value, end) = ReadValue(dsn, Skip(dsn, equals + 1));
             var key = dsn[at..keyEnd];
             if (end < 0)
-                return Reading(settings, $"{Shown(key)}: the quoted value has no end; close it with ', and write ' inside it as \\'.");
+            {
+                return Reading(
+                    settings,
+                    $"{Shown(key)}: the quoted value has no end; close it with ', and write ' inside it as \\'.");
+            }
 
             var from = Skip(dsn, equals + 1);
             var quoted = from < dsn.Length && dsn[from] == '\'';
@@ -43,17 +47,19 @@ internal static class DsnKeywords
             if (quoted ? dsn[i] == '\'' : Whitespace.Contains(dsn[i], StringComparison.Ordinal))
                 return (value.ToString(), quoted ? i + 1 : i);
 
-            // A backslash at the very end escapes nothing and is dropped, as libpq does.
+            // As in libpq, a backslash at the very end is dropped.
             if (dsn[i] == '\\' && ++i >= dsn.Length)
                 return (value.ToString(), quoted ? -1 : i);
             value.Append(dsn[i]);
         }
     }
 
-    // The word at fault is not shown: after an unquoted password with a space it is a part of the password.
+    // The message does not show the word at fault: after an unquoted password with a space, it is a part of the
+    // password.
     private static string MissingEquals(List<DsnSetting> settings) => settings.Count == 0
         ? "The DSN doesn't begin with key=value."
-        : $"{Shown(settings[^1].Key)}: what follows its value isn't key=value; put a value that holds spaces in single quotes.";
+        : $"{Shown(settings[^1].Key)}: what follows its value isn't key=value; "
+            + "put a value that holds spaces in single quotes.";
 
     private static string Shown(string key) => DsnLibpq.Knows(key) ? key : "A key";
 

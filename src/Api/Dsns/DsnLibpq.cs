@@ -3,26 +3,44 @@ using Npgsql;
 
 namespace Gateway.Api.Dsns;
 
-/// <summary>libpq's keywords for Npgsql. A keyword is honoured, honoured for some values only, or refused.</summary>
+/// <summary>
+/// Sets Npgsql's settings from libpq's keywords. A keyword is honoured, honoured for some values only, or refused.
+/// </summary>
 internal static class DsnLibpq
 {
-    // Keywords of which only these values can be honoured, and why not the others. The rest of Honoured is mapped below.
+    // The keywords that are honoured for these values only, with the reason why other values are refused. All other
+    // known keywords are in Mapped.
     private static readonly Dictionary<string, (string[] Only, string Reason)> Limited = new()
     {
-        ["client_encoding"] = (["utf8", "utf-8", "unicode", "auto"], "the gateway speaks UTF-8, and the server converts; remove it"),
-        ["keepalives_count"] = (["0"], "Npgsql can't set it; remove it, and use keepalives_idle and keepalives_interval"),
-        ["tcp_user_timeout"] = (["0"], "Npgsql can't set it; remove it, and use keepalives_idle or the request's timeoutMs"),
+        ["client_encoding"] = (
+            ["utf8", "utf-8", "unicode", "auto"],
+            "the gateway speaks UTF-8, and the server converts; remove it"),
+        ["keepalives_count"] = (
+            ["0"], "Npgsql can't set it; remove it, and use keepalives_idle and keepalives_interval"),
+        ["tcp_user_timeout"] = (
+            ["0"], "Npgsql can't set it; remove it, and use keepalives_idle or the request's timeoutMs"),
         ["sslcompression"] = (["0"], "TLS compression is unsafe and gone; remove it"),
         ["sslsni"] = (["1"], "Npgsql always sends the host's name in the TLS handshake; remove it"),
         ["sslcertmode"] = (["allow"], "Npgsql sends the certificate when it has one and the server asks; remove it"),
-        ["sslcrl"] = ([], "Npgsql reads no revocation list from a file; remove it, or write Npgsql's form with Check Certificate Revocation=true"),
-        ["sslcrldir"] = ([], "Npgsql reads no revocation lists from files; remove it, or write Npgsql's form with Check Certificate Revocation=true"),
+        ["sslcrl"] = (
+            [],
+            "Npgsql reads no revocation list from a file; "
+            + "remove it, or write Npgsql's form with Check Certificate Revocation=true"),
+        ["sslcrldir"] = (
+            [],
+            "Npgsql reads no revocation lists from files; "
+            + "remove it, or write Npgsql's form with Check Certificate Revocation=true"),
         ["sslkeylogfile"] = ([], "the gateway writes no TLS keys; remove it"),
-        ["ssl_min_protocol_version"] = ([], "Npgsql takes it from the system; remove it, and set MinProtocol in OpenSSL's configuration"),
-        ["ssl_max_protocol_version"] = ([], "Npgsql takes it from the system; remove it, and set MaxProtocol in OpenSSL's configuration"),
+        ["ssl_min_protocol_version"] = (
+            [], "Npgsql takes it from the system; remove it, and set MinProtocol in OpenSSL's configuration"),
+        ["ssl_max_protocol_version"] = (
+            [], "Npgsql takes it from the system; remove it, and set MaxProtocol in OpenSSL's configuration"),
         ["min_protocol_version"] = (["3.0"], "Npgsql speaks protocol 3.0; remove it"),
         ["max_protocol_version"] = (["3.0", "3.2", "latest"], "Npgsql speaks protocol 3.0; remove it"),
-        ["requirepeer"] = ([], "Npgsql can't check who owns the server's socket; remove it, and use a directory that only the server may write to"),
+        ["requirepeer"] = (
+            [],
+            "Npgsql can't check who owns the server's socket; "
+            + "remove it, and use a directory that only the server may write to"),
         ["gsslib"] = ([], "Npgsql has one GSSAPI implementation only; remove it"),
         ["gssdelegation"] = (["0"], "Npgsql doesn't delegate credentials; remove it"),
         ["replication"] = (["false", "off", "no", "0"], "the gateway runs statements, not replication; remove it"),
@@ -45,10 +63,10 @@ internal static class DsnLibpq
         "target_session_attrs", "load_balance_hosts", "keepalives", "keepalives_idle", "keepalives_interval",
     ];
 
-    // psycopg2.connect(database=…) means dbname, and people carry it over into the string.
+    // psycopg2.connect(database=…) means dbname, and people also write it in the DSN.
     private const string DatabaseAlias = "database";
 
-    /// <summary>Every keyword that has a meaning here, refused ones included.</summary>
+    /// <summary>Gets all known keywords, including refused ones.</summary>
     public static IEnumerable<string> Names => Mapped.Concat(Limited.Keys).Append(DatabaseAlias);
 
     public static bool Knows(string key) => key == DatabaseAlias || Mapped.Contains(key) || Limited.ContainsKey(key);
@@ -64,7 +82,7 @@ internal static class DsnLibpq
         var values = Collect(settings, faults, maySplitPassword);
         var reader = new Reader(values, environment, faults);
 
-        // The hosts go first: whether all of them are sockets decides what the rest means.
+        // The hosts are set first: if all of them are sockets, other settings have another meaning.
         var mode = reader.SslMode();
         SetHosts(builder, reader, mode);
         SetLogin(builder, reader, isWhole);
@@ -73,7 +91,8 @@ internal static class DsnLibpq
         SetKeepalives(builder, reader);
     }
 
-    // The last of several wins, as with libpq. Known keys end the suspicion that a password held a separator.
+    // As in libpq, the last of several settings with the same key wins. After a bare password, an unknown key may be a
+    // part of the password; a known key after it ends that suspicion.
     private static Dictionary<string, string> Collect(
         IReadOnlyList<DsnSetting> settings, List<string> faults, bool maySplitPassword)
     {
@@ -84,7 +103,8 @@ internal static class DsnLibpq
             var key = setting.Key == DatabaseAlias ? "dbname" : setting.Key;
             if (!Knows(key))
             {
-                faults.Add(DsnNames.Unknown(key, Names, afterBarePassword, "write it in single quotes, or percent-encoded in a URI"));
+                faults.Add(DsnNames.Unknown(
+                    key, Names, afterBarePassword, "write it in single quotes, or percent-encoded in a URI"));
                 continue;
             }
             afterBarePassword = maySplitPassword || key is "password" or "sslpassword" && !setting.IsQuoted;
@@ -94,8 +114,11 @@ internal static class DsnLibpq
         }
         foreach (var (key, (only, reason)) in Limited)
         {
-            if (values.TryGetValue(key, out var value) && value.Length > 0 && !only.Contains(value.ToLowerInvariant()))
-                faults.Add($"{key}: can't be honoured{(only.Length > 0 ? DsnNames.Shown(value, values.GetValueOrDefault("password")) : "")}: {reason}.");
+            if (!values.TryGetValue(key, out var value)
+                || value.Length == 0 || only.Contains(value.ToLowerInvariant()))
+                continue;
+            var shown = only.Length > 0 ? DsnNames.Shown(value, values.GetValueOrDefault("password")) : "";
+            faults.Add($"{key}: can't be honoured{shown}: {reason}.");
         }
         return values;
     }
@@ -106,22 +129,33 @@ internal static class DsnLibpq
         if (host is not null && address is not null && host.Split(',').Length != address.Split(',').Length)
             reader.Fault("hostaddr", "has another number of items than host; give one address for each host");
 
-        // Npgsql dials the name that it checks in the certificate, so the two can't differ where it is checked.
+        // Npgsql connects to the name that it checks in the certificate, so hostaddr can't differ from host if the name
+        // is checked.
         if (address is not null && address != host && mode == Npgsql.SslMode.VerifyFull)
-            reader.Fault("hostaddr", "sslmode=verify-full checks the host's name, which must be the host that is dialled; give host alone");
+        {
+            reader.Fault(
+                "hostaddr",
+                "sslmode=verify-full checks the host's name, which must be the host that is dialled; give host alone");
+        }
 
-        var hosts = DsnHosts.FromLibpq(address ?? host ?? DsnHosts.Default, address is null ? "host" : "hostaddr", ports, reader.Faults);
+        var hosts = DsnHosts.FromLibpq(
+            address ?? host ?? DsnHosts.Default, address is null ? "host" : "hostaddr", ports, reader.Faults);
         if (hosts.Count > 0)
             DsnHosts.Set(builder, hosts);
         reader.OnlySockets = hosts.Count > 0 && hosts.All(h => h.IsSocket);
 
-        if (reader.Choice("target_session_attrs", "any", "read-write", "read-only", "primary", "standby", "prefer-standby") is { } attributes)
+        var attributes = reader.Choice(
+            "target_session_attrs", "any", "read-write", "read-only", "primary", "standby", "prefer-standby");
+        if (attributes is not null)
         {
             if (hosts.Count == 1 && attributes != "any")
-                reader.Fault("target_session_attrs", "chooses among several hosts; remove it, or list the others (host=a,b)");
+            {
+                reader.Fault(
+                    "target_session_attrs", "chooses among several hosts; remove it, or list the others (host=a,b)");
+            }
             builder.TargetSessionAttributes = attributes;
         }
-        // libpq shuffles, Npgsql goes round: both spread the connections evenly.
+        // libpq chooses a host at random, and Npgsql in turn: both distribute the connections evenly.
         if (reader.Choice("load_balance_hosts", "disable", "random") is { } balance)
             builder.LoadBalanceHosts = balance == "random";
     }
@@ -143,14 +177,14 @@ internal static class DsnLibpq
 
     private static void SetSession(NpgsqlConnectionStringBuilder builder, Reader reader)
     {
-        // Set even if it is absent: Npgsql would take another encoding from PGCLIENTENCODING.
+        // Set even if the DSN does not: Npgsql would otherwise take another encoding from PGCLIENTENCODING.
         builder.ClientEncoding = "UTF8";
         if ((reader.Text("application_name") ?? reader.Text("fallback_application_name")) is { } name)
             builder.ApplicationName = name;
         if (reader.Text("options") is { } options)
             builder.Options = options;
 
-        // Absent, Npgsql's 15 s stay: libpq's endless wait would only outlive the requests.
+        // The default is Npgsql's 15 s. libpq's default, no timeout, would only outlast the requests.
         if (reader.Number("connect_timeout", NpgsqlTimeoutLimit) is { } timeout)
             builder.Timeout = Math.Max(0, timeout);
     }
@@ -167,7 +201,7 @@ internal static class DsnLibpq
         if (reader.Text("sslkey") is { } key)
         {
             builder.SslKey = key;
-            // libpq takes "engine:key" for a key in hardware; a path doesn't look so.
+            // libpq reads "engine:key" as a key in an OpenSSL engine; a path does not look like that.
             if (key.Contains(':', StringComparison.Ordinal) && !Path.IsPathRooted(key))
                 reader.Fault("sslkey", "keys in an OpenSSL engine can't be used; give the path of a key file");
         }
@@ -187,7 +221,8 @@ internal static class DsnLibpq
             builder.KerberosServiceName = service;
         SetRequireAuth(builder, reader);
 
-        // Over a Unix socket libpq uses neither TLS nor GSSAPI encryption whatever these say; Npgsql would try and fail.
+        // Over a Unix socket libpq uses neither TLS nor GSSAPI encryption, whatever these settings say. Npgsql would
+        // try, and fail.
         if (!reader.OnlySockets)
             return;
         if (builder.GssEncryptionMode == GssEncryptionMode.Require)
@@ -197,7 +232,8 @@ internal static class DsnLibpq
         builder.GssEncryptionMode = GssEncryptionMode.Disable;
     }
 
-    // Npgsql reads PGSSLROOTCERT itself, but only under VerifyCA and VerifyFull; libpq's rules need it sooner.
+    // Npgsql reads PGSSLROOTCERT itself, but only in the modes VerifyCA and VerifyFull. libpq's rules also need it in
+    // other modes.
     private static SslMode? SetRootCertificate(NpgsqlConnectionStringBuilder builder, Reader reader, SslMode? mode)
     {
         const string System = "system";
@@ -205,8 +241,9 @@ internal static class DsnLibpq
         var root = reader.Text("sslrootcert") ?? inherited;
         if (root == System)
         {
-            // Npgsql takes the system's roots when no file is named. (A ~/.postgresql/root.crt goes before them, and
-            // fails closed.) libpq asks for the check of the name too: anybody has some certificate of a public root.
+            // Npgsql uses the system's root certificates when no file is named. (A ~/.postgresql/root.crt takes
+            // precedence, and fails closed.) libpq also requires the check of the name, because anyone can get a
+            // certificate of a public root.
             if (mode is not null and not SslMode.VerifyFull)
                 reader.Fault("sslrootcert", "system goes with sslmode=verify-full only; write that, or name a file");
             if (!string.IsNullOrEmpty(inherited))
@@ -216,11 +253,15 @@ internal static class DsnLibpq
         if (!string.IsNullOrEmpty(root))
         {
             builder.RootCertificate = root;
-            // As libpq: who gives a root certificate and asks for `require` gets it verified.
+            // As in libpq, `require` with a root certificate verifies the certificate.
             return mode == SslMode.Require ? SslMode.VerifyCA : mode;
         }
         if (mode == SslMode.VerifyCA)
-            reader.Fault("sslmode", "verify-ca needs a root certificate; add sslrootcert=/path/to/root.crt, or write verify-full");
+        {
+            reader.Fault(
+                "sslmode",
+                "verify-ca needs a root certificate; add sslrootcert=/path/to/root.crt, or write verify-full");
+        }
         return mode;
     }
 
@@ -241,10 +282,14 @@ internal static class DsnLibpq
         }).ToList();
         if (npgsql.Contains(null) || methods.Select(method => method.StartsWith('!')).Distinct().Count() > 1)
         {
-            reader.Fault("require_auth", "a list of password, md5, gss, sspi, scram-sha-256 and none, either all or none of them with ! before it");
+            reader.Fault(
+                "require_auth",
+                "a list of password, md5, gss, sspi, scram-sha-256 and none, "
+                + "either all or none of them with ! before it");
             return;
         }
-        builder.RequireAuth = string.Join(',', npgsql.Select((name, i) => methods[i].StartsWith('!') ? "!" + name : name));
+        builder.RequireAuth =
+            string.Join(',', npgsql.Select((name, i) => methods[i].StartsWith('!') ? "!" + name : name));
     }
 
     private static void SetKeepalives(NpgsqlConnectionStringBuilder builder, Reader reader)
@@ -253,7 +298,7 @@ internal static class DsnLibpq
         var idle = reader.Number("keepalives_idle", int.MaxValue) ?? 0;
         var interval = reader.Number("keepalives_interval", int.MaxValue) ?? 0;
 
-        // On a Unix socket, or switched off, libpq doesn't look at the others.
+        // As in libpq, the other settings are ignored on a Unix socket, and if keepalives are off.
         if (!on || reader.OnlySockets)
             return;
         builder.TcpKeepAlive = true;
@@ -265,8 +310,11 @@ internal static class DsnLibpq
             builder.TcpKeepAliveInterval = interval;
     }
 
-    /// <summary>Values by keyword; what can't be read is a fault, and absent.</summary>
-    private sealed class Reader(Dictionary<string, string> values, Func<string, string?> environment, List<string> faults)
+    /// <summary>
+    /// Reads values by keyword. A value that can't be read is reported as a fault, and counts as absent.
+    /// </summary>
+    private sealed class Reader(
+        Dictionary<string, string> values, Func<string, string?> environment, List<string> faults)
     {
         public List<string> Faults => faults;
 
@@ -276,7 +324,7 @@ internal static class DsnLibpq
 
         public string? Environment(string name) => environment(name);
 
-        /// <summary>An empty value means absent to libpq.</summary>
+        /// <summary>Returns a value; null if it is absent or, as in libpq, empty.</summary>
         public string? Text(string key) => values.GetValueOrDefault(key) is { Length: > 0 } value ? value : null;
 
         public int? Number(string key, int maximum)
@@ -292,14 +340,15 @@ internal static class DsnLibpq
 
         public string? Choice(string key, params string[] allowed)
         {
-            // Unlike elsewhere an empty value is a fault, as with libpq: an unset variable mustn't switch TLS down.
+            // Unlike for other keywords, and as in libpq, an empty value is a fault: an unset variable must not weaken
+            // TLS.
             if (!values.TryGetValue(key, out var value) || allowed.Contains(value))
                 return value;
             Fault(key, $"must be {string.Join(", ", allowed[..^1])} or {allowed[^1]}{Shown(value)}");
             return null;
         }
 
-        /// <summary>A member by its lower-case name.</summary>
+        /// <summary>Returns the enum member with the value as its lower-case name.</summary>
         public T? Enum<T>(string key)
             where T : struct, Enum
         {
@@ -309,9 +358,13 @@ internal static class DsnLibpq
                 : null;
         }
 
-        public SslMode? SslMode() => Choice("sslmode", "disable", "allow", "prefer", "require", "verify-ca", "verify-full") is { } mode
-            ? System.Enum.Parse<SslMode>(mode.Replace("-", "", StringComparison.Ordinal), ignoreCase: true)
-            : null;
+        public SslMode? SslMode()
+        {
+            var mode = Choice("sslmode", "disable", "allow", "prefer", "require", "verify-ca", "verify-full");
+            return mode is null
+                ? null
+                : System.Enum.Parse<SslMode>(mode.Replace("-", "", StringComparison.Ordinal), ignoreCase: true);
+        }
 
         private string Shown(string value) => DsnNames.Shown(value, values.GetValueOrDefault("password"));
     }

@@ -1,13 +1,15 @@
 namespace Gateway.Api.Dsns;
 
-/// <summary>Keys and values in messages: what may be shown, and which known key was probably meant.</summary>
+/// <summary>
+/// Decides which keys and values messages may show, and suggests the known key that was probably meant.
+/// </summary>
 internal static class DsnNames
 {
     private const int ShownLength = 32;
 
     /// <summary>
-    /// The fault for a key that nobody knows. One after a bare password may be the rest of a password with a separator
-    /// in it, so it isn't shown; <paramref name="quoting"/> says how such a password is written.
+    /// Returns the fault for an unknown key. A key after a bare password is not shown, because it may be a part of a
+    /// password that contains a separator; <paramref name="quoting"/> says how to write such a password.
     /// </summary>
     public static string Unknown(string key, IEnumerable<string> known, bool afterBarePassword, string quoting)
     {
@@ -15,7 +17,8 @@ internal static class DsnNames
         var near = nearest is null ? "" : $" (close to \"{nearest}\")";
         if (afterBarePassword)
         {
-            return $"An unknown key{near} stands after the password; correct it, or if it is a part of the password, {quoting}.";
+            return $"An unknown key{near} stands after the password; "
+                + $"correct it, or if it is a part of the password, {quoting}.";
         }
         if (!IsWord(key))
             return $"An unknown key{near} isn't even a word; correct it or remove it.";
@@ -24,12 +27,17 @@ internal static class DsnNames
             : $"{key}: unknown; did you mean \"{nearest}\"?";
     }
 
-    /// <summary>A value as it may be shown: only a plain word, since a forgotten separator can draw a password into it.</summary>
+    /// <summary>
+    /// Returns the value for a message. Only a plain word is shown, since a forgotten separator can make a password a
+    /// part of the value.
+    /// </summary>
     public static string Shown(string value, string? password) =>
         IsWord(value) && !value.Contains(' ', StringComparison.Ordinal)
-        && (string.IsNullOrEmpty(password) || !value.Contains(password, StringComparison.Ordinal)) ? $" (not \"{value}\")" : "";
+        && (string.IsNullOrEmpty(password) || !value.Contains(password, StringComparison.Ordinal))
+            ? $" (not \"{value}\")"
+            : "";
 
-    /// <summary>A short word of letters, digits, <c>_</c>, <c>-</c>, and single spaces inside.</summary>
+    /// <summary>Returns whether a text is a short word of letters, digits, <c>_</c>, <c>-</c> and spaces.</summary>
     public static bool IsWord(ReadOnlySpan<char> text)
     {
         foreach (var c in text)
@@ -43,8 +51,9 @@ internal static class DsnNames
     public const string LostEnd = "ends in a line break, which a connection string can't carry; remove it";
 
     /// <summary>
-    /// ADO.NET writes a value that ends in a line feed without quotes, and drops it when the data source reads it back: a
-    /// password so shortened would be refused with no hint why.
+    /// Returns whether ADO.NET would shorten a value. It writes a value that ends in a line feed without quotes, and
+    /// drops the line feed when the data source reads it back. The server would then refuse the password with no hint
+    /// why.
     /// </summary>
     public static bool LosesItsEnd(string value) => value.EndsWith('\n');
 
@@ -79,7 +88,7 @@ internal static class DsnNames
         ["sslcert"] = "SSL Certificate",
     };
 
-    // Edits, where two letters that changed places count as one.
+    // The edit distance. Two letters that changed places count as one edit.
     private static int Distance(string a, string b)
     {
         var rows = new int[a.Length + 1, b.Length + 1];

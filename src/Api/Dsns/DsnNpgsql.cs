@@ -3,13 +3,16 @@ using Npgsql;
 
 namespace Gateway.Api.Dsns;
 
-/// <summary>Npgsql's own form, by its own builder. What the gateway decides itself, or what has no effect, is refused.</summary>
+/// <summary>
+/// Reads Npgsql's own form, with Npgsql's builder. Settings that the gateway decides itself, or that have no effect,
+/// are refused.
+/// </summary>
 internal static class DsnNpgsql
 {
-    /// <summary>
-    /// A key by all spellings that Npgsql takes, its name first; what its value must be, where not every text will do;
-    /// and why it can't stand in a DSN, with the cure, if it is not honoured.
-    /// </summary>
+    /// <summary>Represents a key.</summary>
+    /// <param name="Spellings">All spellings that Npgsql accepts, the name first.</param>
+    /// <param name="Takes">The valid values; null if any text is valid.</param>
+    /// <param name="Refused">Why the key can't be in a DSN, and the fix; null if it is honoured.</param>
     private sealed record Keyword(string[] Spellings, string? Takes = null, string? Refused = null)
     {
         public string Name => Spellings[0];
@@ -20,7 +23,8 @@ internal static class DsnNpgsql
     private const string PoolSize = "set Gateway__Connections__NAME__PoolSize in its place";
     private const string Pooled = "the gateway resets and pools connections by its own rules; remove it";
     private const string NoAutoPrepare = "prepared statements would outlive the request that made them; remove it";
-    private const string Deadline = "the deadline of each request decides; remove it, and send timeoutMs with the request";
+    private const string Deadline =
+        "the deadline of each request decides; remove it, and send timeoutMs with the request";
     private const string ErrorDetail = "what errors show to callers is the gateway's to decide; remove it";
     private const string TypeLoading = "results travel as the server's text, so types aren't loaded; remove it";
 
@@ -50,10 +54,14 @@ internal static class DsnNpgsql
         new(["GSS Encryption Mode", "GssEncryptionMode"], "Disable, Prefer or Require"),
         new(["Kerberos Service Name", "KerberosServiceName", "Krbsrvname"]),
         new(["Include Realm", "IncludeRealm"], Flag),
-        new(["Require Auth", "RequireAuth"], "a list of Password, MD5, GSS, SSPI, ScramSHA256 and None, either all or none of them with ! before it"),
+        new(
+            ["Require Auth", "RequireAuth"],
+            "a list of Password, MD5, GSS, SSPI, ScramSHA256 and None, either all or none of them with ! before it"),
 
         new(["Timeout"], "seconds from 0 (endless) to 1024"),
-        new(["Target Session Attributes", "TargetSessionAttributes"], "any, primary, standby, prefer-primary, prefer-standby, read-write or read-only"),
+        new(
+            ["Target Session Attributes", "TargetSessionAttributes"],
+            "any, primary, standby, prefer-primary, prefer-standby, read-write or read-only"),
         new(["Load Balance Hosts", "LoadBalanceHosts"], Flag),
         new(["Host Recheck Seconds", "HostRecheckSeconds"], Count),
         new(["Keepalive"], Count),
@@ -73,7 +81,9 @@ internal static class DsnNpgsql
         new(["Maximum Pool Size", "MaxPoolSize"], Refused: PoolSize),
         new(["No Reset On Close", "NoResetOnClose"], Refused: Pooled),
         new(["Multiplexing"], Refused: "each request has a connection to itself; remove it"),
-        new(["Write Coalescing Buffer Threshold Bytes", "WriteCoalescingBufferThresholdBytes"], Refused: "it is for multiplexing, which the gateway doesn't use; remove it"),
+        new(
+            ["Write Coalescing Buffer Threshold Bytes", "WriteCoalescingBufferThresholdBytes"],
+            Refused: "it is for multiplexing, which the gateway doesn't use; remove it"),
         new(["Enlist"], Refused: "the gateway's transactions are PostgreSQL's own; remove it"),
         new(["Max Auto Prepare", "MaxAutoPrepare"], Refused: NoAutoPrepare),
         new(["Auto Prepare Min Usages", "AutoPrepareMinUsages"], Refused: NoAutoPrepare),
@@ -84,25 +94,34 @@ internal static class DsnNpgsql
         new(["Include Failed Batched Command", "IncludeFailedBatchedCommand"], Refused: ErrorDetail),
         new(["Log Parameters", "LogParameters"], Refused: "parameters are never logged; remove it"),
         new(["Persist Security Info", "PersistSecurityInfo"], Refused: "the password is never handed on; remove it"),
-        new(["Trust Server Certificate", "TrustServerCertificate"], Refused: "Npgsql ignores it; remove it, and choose by SSL Mode: Require checks no certificate, VerifyFull does"),
+        new(
+            ["Trust Server Certificate", "TrustServerCertificate"],
+            Refused: "Npgsql ignores it; remove it, and choose by SSL Mode: "
+                + "Require checks no certificate, VerifyFull does"),
         new(["Array Nullability Mode", "ArrayNullabilityMode"], Refused: TypeLoading),
         new(["Load Table Composites", "LoadTableComposites"], Refused: TypeLoading),
         new(["Server Compatibility Mode", "ServerCompatibilityMode"], Refused: TypeLoading),
-        new(["Replication Mode", "ReplicationMode"], Refused: "the gateway runs statements, not replication; remove it"),
+        new(
+            ["Replication Mode", "ReplicationMode"],
+            Refused: "the gateway runs statements, not replication; remove it"),
     ];
 
     private static readonly Dictionary<string, Keyword> BySpelling = Keywords
-        .SelectMany(keyword => keyword.Spellings.Distinct(StringComparer.OrdinalIgnoreCase).Select(spelling => (spelling, keyword)))
+        .SelectMany(keyword => keyword.Spellings
+            .Distinct(StringComparer.OrdinalIgnoreCase)
+            .Select(spelling => (spelling, keyword)))
         .ToDictionary(pair => pair.spelling, pair => pair.keyword, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Every spelling that has a meaning here, refused ones included.</summary>
+    /// <summary>Gets all known spellings, including those of refused keys.</summary>
     public static IEnumerable<string> Spellings => BySpelling.Keys;
 
     public static bool Knows(string key) => BySpelling.ContainsKey(key);
 
     public static bool IsHost(string key) => BySpelling.GetValueOrDefault(key)?.Name == "Host";
 
-    /// <summary>The text split by ADO.NET's rules, to tell the forms apart; the values that count are read by ADO.NET itself.</summary>
+    /// <summary>
+    /// Splits the text by ADO.NET's rules, to decide between the forms. ADO.NET itself reads the values that are used.
+    /// </summary>
     public static DsnReading Read(string dsn)
     {
         var settings = new List<DsnSetting>();
@@ -151,8 +170,9 @@ internal static class DsnNpgsql
         }
         catch (ArgumentException)
         {
-            faults.Add("The DSN looks like Npgsql's form, but can't be split into Key=Value pairs; "
-                + "separate them by ; and put a value that holds ; or quotes in double quotes, with \" inside it doubled.");
+            faults.Add(
+                "The DSN looks like Npgsql's form, but can't be split into Key=Value pairs; separate them by ; "
+                + "and put a value that holds ; or quotes in double quotes, with \" inside it doubled.");
             return;
         }
 
@@ -161,7 +181,7 @@ internal static class DsnNpgsql
         {
             if (BySpelling.TryGetValue(setting.Key, out var keyword))
             {
-                // An empty value is absent to ADO.NET.
+                // To ADO.NET an empty value is absent.
                 if (values.TryGetValue(setting.Key, out var value))
                     Set(builder, keyword, (string)value, faults);
                 afterBarePassword = keyword.Name is "Password" or "SSL Password" && !setting.IsQuoted;
@@ -186,18 +206,22 @@ internal static class DsnNpgsql
         try
         {
             builder[keyword.Name] = value;
-            // Numbers that no member has, and sizes below zero, pass Npgsql's setters.
-            if (builder[keyword.Name] is < 0 || (builder[keyword.Name] is Enum member && !Enum.IsDefined(member.GetType(), member)))
+            // Npgsql's setters accept numbers without an enum member, and negative sizes.
+            if (builder[keyword.Name] is < 0
+                || (builder[keyword.Name] is Enum member && !Enum.IsDefined(member.GetType(), member)))
                 throw new ArgumentOutOfRangeException(nameof(value));
         }
         catch (ArgumentException)
         {
-            faults.Add($"{keyword.Name}: must be {keyword.Takes ?? "another value"}{DsnNames.Shown(value, builder.Password)}.");
+            faults.Add(
+                $"{keyword.Name}: must be {keyword.Takes ?? "another value"}"
+                + $"{DsnNames.Shown(value, builder.Password)}.");
         }
     }
 
-    // What Npgsql would say at the first connection, in its own words, is said here.
-    private static void Check(NpgsqlConnectionStringBuilder builder, Func<string, string?> environment, List<string> faults)
+    // Reports faults that Npgsql would report, in its own words, at the first connection only.
+    private static void Check(
+        NpgsqlConnectionStringBuilder builder, Func<string, string?> environment, List<string> faults)
     {
         var hosts = DsnHosts.FromNpgsql(builder.Host ?? DsnHosts.Default, builder.Port, faults);
         if (hosts.Count > 0)
@@ -205,7 +229,10 @@ internal static class DsnNpgsql
         if (builder.Port > ushort.MaxValue)
             faults.Add("Port: must be a number from 1 to 65535.");
         if (hosts.Count == 1 && builder.TargetSessionAttributes is not null and not "any")
-            faults.Add("Target Session Attributes: chooses among several hosts; remove it, or list the others (Host=a,b).");
+        {
+            faults.Add(
+                "Target Session Attributes: chooses among several hosts; remove it, or list the others (Host=a,b).");
+        }
 
         if (string.IsNullOrEmpty(builder.Username) && environment("PGUSER") is { Length: > 0 } user)
             builder.Username = user;
@@ -215,7 +242,10 @@ internal static class DsnNpgsql
             builder.Database = builder.Username;
 
         if (!IsUtf8(builder.ClientEncoding) || !IsUtf8(builder.Encoding))
-            faults.Add("Client Encoding: can't be honoured: the gateway speaks UTF-8, and the server converts; remove it.");
+        {
+            faults.Add(
+                "Client Encoding: can't be honoured: the gateway speaks UTF-8, and the server converts; remove it.");
+        }
         builder.ClientEncoding = "UTF8";
 
         if (builder.SslNegotiation == SslNegotiation.Direct && builder.SslMode < SslMode.Require)

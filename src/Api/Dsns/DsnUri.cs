@@ -2,12 +2,17 @@ using System.Text;
 
 namespace Gateway.Api.Dsns;
 
-/// <summary>libpq's URI grammar, the result as libpq's keywords: <c>postgresql://user:password@h1:1,[::1]:2/db?key=value</c>.</summary>
+/// <summary>
+/// Reads libpq's URI grammar, <c>postgresql://user:password@h1:1,[::1]:2/db?key=value</c>, as settings of libpq's
+/// keywords.
+/// </summary>
 internal static class DsnUri
 {
     public static bool Matches(string dsn) => Prefix(dsn) > 0;
 
-    /// <summary>Whether a raw / in the password may have drawn the rest of it into the path and the query.</summary>
+    /// <summary>
+    /// Returns whether an unescaped / in the password may have moved the rest of it into the path and the query.
+    /// </summary>
     public static bool MaySplitPassword(string dsn)
     {
         var slash = Until(dsn, Prefix(dsn), "@/");
@@ -19,7 +24,7 @@ internal static class DsnUri
         : dsn.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) ? "postgres://".Length
         : 0;
 
-    /// <summary>The settings in order; later ones win, as with libpq.</summary>
+    /// <summary>Returns the settings in order. As in libpq, later ones win.</summary>
     public static List<DsnSetting> Read(string dsn, List<string> faults)
     {
         var settings = new List<DsnSetting>();
@@ -36,7 +41,8 @@ internal static class DsnUri
         return settings;
     }
 
-    // The first @ before the first / ends the credentials, so a raw : ? or # in a password stands, a raw / or @ doesn't.
+    // The first @ before the first / ends the credentials. So a password may contain an unescaped : ? or #, but no
+    // unescaped / or @.
     private static int ReadCredentials(string dsn, int at, List<DsnSetting> settings, List<string> faults)
     {
         var end = Until(dsn, at, "@/");
@@ -62,7 +68,9 @@ internal static class DsnUri
                 var next = end + 1 < dsn.Length ? dsn[end + 1] : '/';
                 if (end >= dsn.Length || end == at + 1 || !":/?,".Contains(next, StringComparison.Ordinal))
                 {
-                    faults.Add("host: an IPv6 address in a URI is written [address], then : or / (postgresql://[::1]:5432/dbname).");
+                    faults.Add(
+                        "host: an IPv6 address in a URI is written [address], then : or / "
+                        + "(postgresql://[::1]:5432/dbname).");
                     return dsn.Length;
                 }
                 hosts.Append(dsn.AsSpan((at + 1)..end++));
@@ -109,7 +117,11 @@ internal static class DsnUri
             else if (parameter[(equals + 1)..] == "true")
                 settings.Add(new("sslmode", "require", at));
             else
-                faults.Add("ssl: only ssl=true is read, for JDBC's sake; write sslmode=disable, require, verify-ca or verify-full.");
+            {
+                faults.Add(
+                    "ssl: only ssl=true is read, for JDBC's sake; "
+                    + "write sslmode=disable, require, verify-ca or verify-full.");
+            }
         }
     }
 
@@ -125,7 +137,7 @@ internal static class DsnUri
             settings.Add(new(key, value, at));
     }
 
-    // A + is a plus: this is RFC 3986's percent-encoding, not that of HTML forms.
+    // A + is a plus: this is the percent-encoding of RFC 3986, not that of HTML forms.
     private static string? Decode(string text)
     {
         if (!text.Contains('%', StringComparison.Ordinal))
@@ -139,7 +151,8 @@ internal static class DsnUri
                 bytes.Add(source[i]);
                 continue;
             }
-            if (i + 2 >= source.Length || !char.IsAsciiHexDigit((char)source[i + 1]) || !char.IsAsciiHexDigit((char)source[i + 2]))
+            if (i + 2 >= source.Length
+                || !char.IsAsciiHexDigit((char)source[i + 1]) || !char.IsAsciiHexDigit((char)source[i + 2]))
                 return null;
             var value = Convert.ToByte(Encoding.ASCII.GetString(source, i + 1, 2), 16);
             if (value == 0)
@@ -157,7 +170,8 @@ internal static class DsnUri
         }
     }
 
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding StrictUtf8 =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private static int Until(string dsn, int at, string any) =>
         at < dsn.Length && dsn.AsSpan(at).IndexOfAny(any) is var length and >= 0 ? at + length : dsn.Length;

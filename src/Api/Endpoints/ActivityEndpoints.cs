@@ -14,27 +14,30 @@ using Npgsql;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>What became of an activity, and the end of one that runs; by any replica, whichever runs it.</summary>
+/// <summary>
+/// Endpoints that return an activity's status, and cancel it. Any replica serves them, whichever replica runs the
+/// activity.
+/// </summary>
 internal static class ActivityEndpoints
 {
     private const string Prefix = "/v1/activities/";
 
     public static void MapActivities(this IEndpointRouteBuilder routes)
     {
-        // A caller that has all of its places taken can look what runs there still, and end it.
+        // They take no place: a caller whose places are all in use must be able to find and cancel what runs in them.
         var activities = routes.MapGroup(Prefix).RequireCaller(takesPlace: false).WithTags("Activities");
         activities.MapGet("/{activityId}", FindAsync).WithName("findActivity")
             .WithSummary("Get an activity's status")
             .WithDescription(
-                "Returns `completed` with the recorded answer, or `running` while the transaction is open. 404 means neither: the "
-                + "activity has not arrived, waits for a session, has failed, or its record has expired.")
+                "Returns `completed` with the recorded answer, or `running` while the transaction is open. 404 means "
+                + "neither: the activity has not arrived, waits for a session, has failed, or its record has expired.")
             .Produces<ActivityResponse>();
         activities.MapPost("/{activityId}/cancel", CancelAsync).WithName("cancelActivity")
             .WithSummary("Cancel a running activity")
             .WithDescription(
-                "Ends the activity's running statement, on whichever replica it runs, and waits for that. Returns `cancelled` if it had "
-                + "no effect, or `completed` if the cancel came too late. The cancelled request gets 422 `cancelled`, which engines "
-                + "don't retry. If it is sent again, the activity runs again.")
+                "Ends the activity's running statement, on whichever replica it runs, and waits for that. Returns "
+                + "`cancelled` if it had no effect, or `completed` if the cancel came too late. The cancelled request "
+                + "gets 422 `cancelled`, which engines don't retry. If it is sent again, the activity runs again.")
             .Produces<ActivityResponse>();
     }
 
@@ -53,8 +56,8 @@ internal static class ActivityEndpoints
             (activities, of, ending) => activities.CancelAsync(of, ending));
 
     private static async Task AnswerAsync(
-        HttpContext http, string activityId, ConnectionRegistry connections, string connectionName, GatewayOptions options,
-        TimeProvider clock, Access access, Func<NamedConnection, ConnectionQueue> queueOf,
+        HttpContext http, string activityId, ConnectionRegistry connections, string connectionName,
+        GatewayOptions options, TimeProvider clock, Access access, Func<NamedConnection, ConnectionQueue> queueOf,
         Func<Activities, ActivityIdentity, CancellationToken, Task<ActivityState?>> ask)
     {
         var record = RequestRecord.Of(http);
@@ -70,9 +73,9 @@ internal static class ActivityEndpoints
         record.Enter(Stage.Queue);
         using var place = await queueOf(connection).EnterAsync(caller.Name, deadline);
         record.Enter(Stage.Execute);
+        var identity = new ActivityIdentity(caller.Name, connection.Name, id);
         var state = await DatabaseTrace.RunAsync(connection, () => AskAsync(
-            connection, ending => ask(connection.Activities, new ActivityIdentity(caller.Name, connection.Name, id), ending), budget,
-            deadline));
+            connection, ending => ask(connection.Activities, identity, ending), budget, deadline));
         if (state is null)
         {
             throw new Failure(
@@ -86,7 +89,8 @@ internal static class ActivityEndpoints
     }
 
     private static async Task<ActivityState?> AskAsync(
-        NamedConnection connection, Func<CancellationToken, Task<ActivityState?>> ask, TimeSpan budget, Deadline deadline)
+        NamedConnection connection, Func<CancellationToken, Task<ActivityState?>> ask,
+        TimeSpan budget, Deadline deadline)
     {
         ActivityState? state = null;
         try
@@ -105,8 +109,8 @@ internal static class ActivityEndpoints
     }
 
     /// <summary>
-    /// The ID as it was sent. The server has decoded the route's value, all but its slashes, which can't be told any more
-    /// from a percent sign and two digits that were meant; so it is read from the request's line.
+    /// Returns the ID as it was sent, read from the request line. In the route's value the server has decoded
+    /// everything except slashes, so an encoded slash can't be distinguished from the three characters <c>%2F</c>.
     /// </summary>
     private static string ReadId(HttpContext http, string routed)
     {
@@ -115,12 +119,13 @@ internal static class ActivityEndpoints
         var id = start < 0 ? routed : Uri.UnescapeDataString(path[(start + Prefix.Length)..].Split('/')[0]);
         return ActivityId.IsValid(id)
             ? id
-            : throw Failure.Invalid([new RequestFault("", $"The activity's ID in the path is {ActivityId.Rule}, percent-encoded.")]);
+            : throw Failure.Invalid(
+                [new RequestFault("", $"The activity's ID in the path is {ActivityId.Rule}, percent-encoded.")]);
     }
 
     private static PooledBuffer Write(string id, ActivityState state, MemoryReservation memory)
     {
-        // The record's answer has been read, and stands in this one's body once more.
+        // The recorded answer is in memory, and is copied into this body.
         memory.Take(state.Answer?.Length ?? 0);
         var body = new PooledBuffer(int.MaxValue, memory: memory);
         using var json = new Utf8JsonWriter(body, JsonString.WriterOptions);
@@ -130,7 +135,7 @@ internal static class ActivityEndpoints
         if (state.Answer is { } answer)
         {
             json.WritePropertyName("response"u8);
-            // Byte for byte, as it was answered.
+            // Byte for byte, as it was first sent.
             json.WriteRawValue(answer, skipInputValidation: true);
         }
         WriteTime(json, "recordedAt", state.RecordedAt);

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>An activity's ID on the wire: in the body, in a header, in a path.</summary>
+/// <summary>Reads and validates an activity ID in the body, in a header or in a path.</summary>
 internal static class ActivityId
 {
     private const int Longest = 255;
@@ -13,11 +13,17 @@ internal static class ActivityId
     public static bool IsValid(string id) =>
         id.Length is >= 1 and <= Longest && !id.AsSpan().ContainsAnyExceptInRange('\x21', '\x7E');
 
-    /// <summary>The one key of the header <c>Idempotency-Key</c>, bare or quoted; null where that is none.</summary>
+    /// <summary>
+    /// Returns the only key of the header <c>Idempotency-Key</c>, plain or quoted; null if there is none, or it is not
+    /// valid.
+    /// </summary>
     public static string? Read(StringValues header) =>
         header is [{ } text] && Unquote(text) is { } id && IsValid(id) ? id : null;
 
-    /// <summary>A structured field's string (RFC 8941), or the bare text; null where the quoting is faulty.</summary>
+    /// <summary>
+    /// Returns the text of a structured field's string (RFC 8941), or plain text unchanged; null if the quotes are not
+    /// valid.
+    /// </summary>
     public static string? Unquote(string header)
     {
         if (!header.StartsWith('"'))

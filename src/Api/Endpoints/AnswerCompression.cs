@@ -4,14 +4,15 @@ using Microsoft.Extensions.Options;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>Answers are compressed where the caller asks for it and it is worth the time.</summary>
+/// <summary>Compresses answers if the caller asks for it, and they are large enough.</summary>
 internal static class AnswerCompression
 {
     public static void AddAnswerCompression(this IServiceCollection services)
     {
         services.AddResponseCompression(options =>
         {
-            // Its danger is a secret beside what an attacker wrote, which a browser sends along; a credential here is no cookie.
+            // Compression over HTTPS allows the BREACH attack if an answer contains both a secret and an attacker's
+            // text, and a browser sends the credential by itself. The gateway's credentials are not cookies.
             options.EnableForHttps = true;
             options.MimeTypes =
             [
@@ -23,7 +24,9 @@ internal static class AnswerCompression
         services.AddSingleton<IResponseCompressionProvider, WorthwhileCompression>();
     }
 
-    /// <summary>Most clients ask for compression always, and most answers are a row.</summary>
+    /// <summary>
+    /// Compresses large answers only: most clients always ask for compression, and most answers are one row.
+    /// </summary>
     private sealed class WorthwhileCompression(IServiceProvider services, IOptions<ResponseCompressionOptions> options)
         : ResponseCompressionProvider(services, options)
     {

@@ -2,10 +2,10 @@ using Microsoft.Net.Http.Headers;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>The forms that a query is answered in, by what the caller accepts.</summary>
+/// <summary>The formats of a query's answer, which the header Accept chooses.</summary>
 internal enum AnswerForm
 {
-    /// <summary><c>application/json</c>: whole, so that its status is always true.</summary>
+    /// <summary><c>application/json</c>: complete, so that its status is always true.</summary>
     Json,
 
     /// <summary><c>application/x-ndjson</c>, streamed.</summary>
@@ -15,16 +15,16 @@ internal enum AnswerForm
     Csv,
 }
 
-/// <summary>Media types of streams, and the choice between them.</summary>
+/// <summary>The media types of streams, and the choice between the formats.</summary>
 internal static class AnswerForms
 {
     public const string Ndjson = "application/x-ndjson";
     public const string Csv = "text/csv";
 
-    /// <summary>What the caller likes best of what there is; JSON, where it names none of it.</summary>
+    /// <summary>Returns the available format that the caller prefers; JSON if it accepts none of them.</summary>
     public static AnswerForm Choose(HttpRequest request)
     {
-        // Nearly all of them say that, and it takes no reading of a list.
+        // Nearly all requests have one of these values, so the list need not be parsed.
         var accept = request.Headers.Accept;
         if (accept.Count == 0 || (accept.Count == 1 && accept[0] is "*/*" or "application/json"))
             return AnswerForm.Json;

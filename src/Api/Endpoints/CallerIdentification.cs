@@ -5,14 +5,15 @@ using Gateway.Api.Telemetry;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// Finds out who calls, where an endpoint wants to know, and whether it sends too much: before its handler has read a byte of the
-/// body.
+/// Identifies the caller, for endpoints that require one, and applies its limits. This happens before the handler reads
+/// any byte of the body.
 /// </summary>
-/// <param name="next">What comes after it.</param>
-/// <param name="callers">Whose the keys are.</param>
-/// <param name="memory">What its requests may hold.</param>
-/// <param name="tokens">Whose the tokens are; null where no issuer is configured.</param>
-internal sealed class CallerIdentification(RequestDelegate next, CallerRegistry callers, MemoryBudget memory, Tokens? tokens = null)
+/// <param name="next">The next middleware.</param>
+/// <param name="callers">Finds the caller of a key.</param>
+/// <param name="memory">The memory budget of all requests.</param>
+/// <param name="tokens">Finds the caller of a token; null if no issuer is configured.</param>
+internal sealed class CallerIdentification(
+    RequestDelegate next, CallerRegistry callers, MemoryBudget memory, Tokens? tokens = null)
 {
     /// <exception cref="Failure"><c>unauthenticated</c>, <c>issuer_unavailable</c>, <c>rate_limited</c></exception>
     public Task InvokeAsync(HttpContext http)
@@ -25,7 +26,8 @@ internal sealed class CallerIdentification(RequestDelegate next, CallerRegistry 
             : AdmitAsync(http, requirement, callers.Identify(credential));
     }
 
-    private async Task IdentifyByTokenAsync(HttpContext http, CallerRequirement requirement, Tokens known, string token) =>
+    private async Task IdentifyByTokenAsync(
+        HttpContext http, CallerRequirement requirement, Tokens known, string token) =>
         await AdmitAsync(http, requirement, await known.IdentifyAsync(token, http.RequestAborted));
 
     private Task AdmitAsync(HttpContext http, CallerRequirement requirement, Caller caller)
@@ -36,7 +38,9 @@ internal sealed class CallerIdentification(RequestDelegate next, CallerRegistry 
         return caller.Limits is { } limits ? RunAsync(http, limits.Enter(requirement.TakesPlace)) : next(http);
     }
 
-    /// <summary>The place is held until the answer has ended, a streamed one's too, or there is none.</summary>
+    /// <summary>
+    /// Runs the request, and holds its place, if any, until the answer has ended. That includes streamed answers.
+    /// </summary>
     private async Task RunAsync(HttpContext http, IDisposable? place)
     {
         using (place)
@@ -44,26 +48,30 @@ internal sealed class CallerIdentification(RequestDelegate next, CallerRegistry 
     }
 }
 
-/// <summary>An endpoint's requests must come from a caller.</summary>
-/// <param name="Credential">Where a request carries its credential; null where it carries none.</param>
-/// <param name="TakesPlace">Whether its requests count among those that a caller runs at once.</param>
+/// <summary>Marks an endpoint whose requests must come from a caller.</summary>
+/// <param name="Credential">Returns a request's credential; null if it has none.</param>
+/// <param name="TakesPlace">Whether its requests count for the caller's concurrency limit.</param>
 internal sealed record CallerRequirement(Func<HttpRequest, string?> Credential, bool TakesPlace = true);
 
-/// <summary>How endpoints say that they want a caller, <see cref="RequestRecord.Caller"/>.</summary>
+/// <summary>Marks endpoints that require a caller, which they get in <see cref="RequestRecord.Caller"/>.</summary>
 internal static class CallerRequirements
 {
     private const string Scheme = "Bearer ";
 
-    /// <summary>Wants one of each endpoint of a group.</summary>
+    /// <summary>Requires a caller for each endpoint of a group.</summary>
     /// <param name="endpoints">The group.</param>
-    /// <param name="credential">Where a request has it; in <c>Authorization: Bearer</c> unless told otherwise.</param>
-    /// <param name="takesPlace">Whether its requests count among those that a caller runs at once.</param>
+    /// <param name="credential">Returns a request's credential; the default reads <c>Authorization: Bearer</c>.</param>
+    /// <param name="takesPlace">Whether its requests count for the caller's concurrency limit.</param>
     public static TEndpoints RequireCaller<TEndpoints>(
         this TEndpoints endpoints, Func<HttpRequest, string?>? credential = null, bool takesPlace = true)
         where TEndpoints : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new CallerRequirement(credential ?? ReadBearer, takesPlace));
 
-    /// <returns>Null where there is none, or one of another scheme; what can't be one key is empty, which none is.</returns>
+    /// <summary>Reads the credential in <c>Authorization: Bearer</c>.</summary>
+    /// <returns>
+    /// Null if there is none, or one of another scheme. An empty text, which is no valid credential, if the header is
+    /// not exactly one credential.
+    /// </returns>
     public static string? ReadBearer(HttpRequest request)
     {
         var header = request.Headers.Authorization;
@@ -73,7 +81,7 @@ internal static class CallerRequirements
             return null;
         if (credentials.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
             return credentials.AsSpan(Scheme.Length).Trim(' ').ToString();
-        // The scheme with nothing behind it, whose space the server has trimmed.
+        // The scheme with no credential after it; the server has trimmed the space.
         return credentials.Equals(Scheme.TrimEnd(), StringComparison.OrdinalIgnoreCase) ? "" : null;
     }
 }

@@ -12,12 +12,12 @@ using Swashbuckle.AspNetCore.SwaggerUI;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// The OpenAPI document, made from the endpoints and the contract's types, and Swagger UI. <c>openapi.yaml</c> is what
-/// <see cref="PrintAsync"/> prints.
+/// Makes the OpenAPI document from the endpoints and the contract's types, and serves Swagger UI.
+/// <see cref="PrintAsync"/> prints the file <c>openapi.yaml</c>.
 /// </summary>
 internal static class ContractDocument
 {
-    /// <summary>The document's name within Swashbuckle; no address shows it.</summary>
+    /// <summary>The document's name inside Swashbuckle; no URL contains it.</summary>
     public const string Name = "v1";
 
     private const string SwaggerPrefix = "swagger";
@@ -25,7 +25,7 @@ internal static class ContractDocument
     public static void AddContractDocument(this IServiceCollection services)
     {
         services.AddEndpointsApiExplorer();
-        // The types are described as ContractJson writes them, whatever the application's own JSON options are.
+        // The types are described as ContractJson writes them, independent of the application's own JSON options.
         services.AddSingleton<ISerializerDataContractResolver>(
             new JsonSerializerDataContractResolver(ContractJson.Default.Options));
         services.AddSwaggerGen(document =>
@@ -34,7 +34,7 @@ internal static class ContractDocument
             document.AddServer(ContractDocumentTexts.Server);
             document.UseInlineDefinitionsForEnums();
             document.IncludeXmlComments(typeof(Problem).Assembly);
-            // After the comments, which it completes.
+            // Must follow the XML comments, which it completes.
             document.SchemaFilter<ContractSchemas>();
             document.OperationFilter<ContractOperationFilter>();
             document.DocumentFilter<ContractComponents>();
@@ -48,12 +48,13 @@ internal static class ContractDocument
             .ExcludeFromDescription();
         gateway.MapGet("/openapi.yaml", (ContractText text) => TypedResults.Bytes(text.Yaml, "application/yaml"))
             .ExcludeFromDescription();
-        // It would look at every request.
-        gateway.UseWhen(http => http.Request.Path.StartsWithSegments($"/{SwaggerPrefix}"), swagger => swagger.UseSwaggerUI(Show));
+        // Only for its own paths: otherwise it would inspect every request.
+        gateway.UseWhen(
+            http => http.Request.Path.StartsWithSegments($"/{SwaggerPrefix}"), swagger => swagger.UseSwaggerUI(Show));
     }
 
     /// <summary>
-    /// Prints the document as YAML, with no settings and no database:
+    /// Prints the document as YAML. Needs no settings and no database:
     /// <c>dotnet run --no-launch-profile --project src/Api -- openapi &gt; openapi.yaml</c>.
     /// </summary>
     public static async Task<int> PrintAsync()
@@ -64,18 +65,18 @@ internal static class ContractDocument
         return 0;
     }
 
-    /// <summary>The endpoints with nothing behind them: enough to describe, and needing no settings.</summary>
+    /// <summary>Builds an application with the endpoints only: enough for the document, and without settings.</summary>
     internal static WebApplication Compose()
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
             ContentRootPath = AppContext.BaseDirectory,
-            // Development would make each service to see whether it can be made, and these can't.
+            // In Development the host would check that each service can be created; here they can't.
             EnvironmentName = Environments.Production,
         });
-        // Standard output is the document's.
+        // Standard output contains the document only.
         builder.Logging.ClearProviders();
-        // That handlers get them as services, and not from the body, shows in their registration alone.
+        // Their registration tells the API explorer that these parameters are services, and not the body.
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<GatewayOptions>();
         builder.Services.AddSingleton<ConnectionRegistry>();
@@ -87,7 +88,7 @@ internal static class ContractDocument
         var gateway = builder.Build();
         gateway.UseRouting();
         Program.MapEndpoints(gateway);
-        // Endpoints can be described from here on; otherwise it would take a start.
+        // Makes the endpoints known to the API explorer; otherwise the application would have to start.
         gateway.UseEndpoints(_ => { });
         return gateway;
     }
@@ -95,18 +96,18 @@ internal static class ContractDocument
     private static void Show(SwaggerUIOptions ui)
     {
         ui.RoutePrefix = SwaggerPrefix;
-        // Relative, so that it holds behind a proxy's prefix too.
+        // Relative, so that it also works behind a proxy with a path prefix.
         ui.SwaggerEndpoint("../openapi.json", ContractDocumentTexts.Info.Title);
         ui.DocumentTitle = ContractDocumentTexts.Info.Title;
         ui.EnableTryItOutByDefault();
         ui.DisplayRequestDuration();
         ui.DisplayOperationId();
-        // A badge would send the document's address to a host outside.
+        // The validator badge would send the document's URL to an external host.
         ui.EnableValidator(null);
     }
 }
 
-/// <summary>The document as it is sent: made once, since only another build has another.</summary>
+/// <summary>Represents the serialized document. It is made once, since it only changes with the build.</summary>
 internal sealed record ContractText(byte[] Json, byte[] Yaml)
 {
     public static ContractText Write(ISwaggerProvider provider)
@@ -125,8 +126,8 @@ internal sealed record ContractText(byte[] Json, byte[] Yaml)
 }
 
 /// <summary>
-/// YAML that readers of version 1.1 understand alike, which take a bare <c>no</c> for false: many of the tools that make
-/// clients are such readers.
+/// Writes YAML that YAML 1.1 readers understand too: they read a plain <c>no</c> as false, and many client generators
+/// are such readers.
 /// </summary>
 internal sealed class PlainYamlWriter : OpenApiYamlWriter
 {

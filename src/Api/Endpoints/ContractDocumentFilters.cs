@@ -8,7 +8,7 @@ using Swashbuckle.AspNetCore.SwaggerGen;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>What the contract's types can't say of themselves.</summary>
+/// <summary>Adds to the schemas what the contract's types can't express.</summary>
 internal sealed class ContractSchemas : ISchemaFilter
 {
     public void Apply(IOpenApiSchema schema, SchemaFilterContext context)
@@ -23,9 +23,11 @@ internal sealed class ContractSchemas : ISchemaFilter
             var nullability = new NullabilityInfoContext();
             described.Required = context.Type.GetProperties()
                 .Where(member => nullability.Create(member).ReadState == NullabilityState.NotNull)
-                .Select(member => JsonNamingPolicy.CamelCase.ConvertName(member.Name)).Where(properties.ContainsKey).ToHashSet();
+                .Select(member => JsonNamingPolicy.CamelCase.ConvertName(member.Name))
+                .Where(properties.ContainsKey)
+                .ToHashSet();
         }
-        // A member that is null is left out of an answer, and refused in a request.
+        // Answers leave out members that are null, and requests refuse them.
         foreach (var member in properties.Values.OfType<OpenApiSchema>())
             member.Type &= ~JsonSchemaType.Null;
 
@@ -34,7 +36,11 @@ internal sealed class ContractSchemas : ISchemaFilter
         if (isRequest && properties.TryGetValue("parameters", out var parameters))
             Complete(Concrete(parameters), new OpenApiSchema());
         if (isRequest && properties.TryGetValue("parameterTypes", out var types))
-            Complete(Concrete(types), new OpenApiSchema { Type = JsonSchemaType.String | JsonSchemaType.Null, MinLength = 1 });
+        {
+            Complete(
+                Concrete(types),
+                new OpenApiSchema { Type = JsonSchemaType.String | JsonSchemaType.Null, MinLength = 1 });
+        }
         if (context.Type.IsAssignableTo(typeof(StatementOutcome)))
         {
             described.Required!.Add("rowCount");
@@ -43,7 +49,8 @@ internal sealed class ContractSchemas : ISchemaFilter
             row.Type = null;
             row.OneOf =
             [
-                Members("A member for each column.", new OpenApiSchema()), Elements("An element for each column.", new OpenApiSchema()),
+                Members("A member for each column.", new OpenApiSchema()),
+                Elements("An element for each column.", new OpenApiSchema()),
             ];
         }
         if (context.Type == typeof(ActivityResponse))
@@ -56,13 +63,13 @@ internal sealed class ContractSchemas : ISchemaFilter
         if (context.Type == typeof(Expectation))
             Concrete(properties["rowCount"]).Minimum = "0";
 
-        // An unknown field of a request is most often a misspelt one; an answer may get new members.
+        // An unknown field of a request is usually misspelt; an answer may get new members.
         described.AdditionalPropertiesAllowed = !isRequest;
     }
 
     /// <summary>
-    /// In words: some makers of clients take the keyword for a member that every request must have, and others for one to send, over
-    /// what the gateway's configuration says.
+    /// States a default in words instead of the keyword: some client generators treat a member with the keyword as
+    /// required, and others always send it, which overrides the gateway's configuration.
     /// </summary>
     private static void SayDefault(OpenApiSchema member)
     {
@@ -72,7 +79,7 @@ internal sealed class ContractSchemas : ISchemaFilter
         member.Default = null;
     }
 
-    /// <summary>What is there for each placeholder.</summary>
+    /// <summary>Describes a field with a value for each placeholder.</summary>
     private static void Complete(OpenApiSchema schema, OpenApiSchema each)
     {
         schema.Type = null;
@@ -100,7 +107,7 @@ internal sealed class ContractSchemas : ISchemaFilter
     private static OpenApiSchema Concrete(IOpenApiSchema schema) => (OpenApiSchema)schema;
 }
 
-/// <summary>An operation's body, headers, problems and examples.</summary>
+/// <summary>Adds an operation's body, headers, problems and examples.</summary>
 internal sealed class ContractOperationFilter : IOperationFilter
 {
     private const string Json = "application/json";
@@ -114,7 +121,7 @@ internal sealed class ContractOperationFilter : IOperationFilter
         operation.Responses = [];
         foreach (var (status, response) in responses.OrderBy(response => response.Key, StringComparer.Ordinal))
             operation.Responses.Add(status, response);
-        // An empty list says that none is asked for, which an absent one would leave open.
+        // An empty list says that no credential is needed; without a list that would be unknown.
         var key = new OpenApiSecuritySchemeReference(ContractDocumentTexts.KeyScheme, context.Document);
         operation.Security = context.ApiDescription.ActionDescriptor.EndpointMetadata.OfType<CallerRequirement>().Any()
             ? [new OpenApiSecurityRequirement { [key] = [] }]
@@ -126,7 +133,8 @@ internal sealed class ContractOperationFilter : IOperationFilter
     }
 
     /// <summary>
-    /// Not by the endpoint's Accepts metadata: routing would answer another media type by itself, with no problem in it.
+    /// Adds the body. The endpoint has no Accepts metadata, because routing would then refuse other media types itself,
+    /// without a problem.
     /// </summary>
     private static void AddRequest(OpenApiOperation operation, Type request, OperationFilterContext context)
     {
@@ -153,7 +161,10 @@ internal sealed class ContractOperationFilter : IOperationFilter
         };
     }
 
-    /// <summary>What would be no example to a tool that takes each <c>$ref</c> for the document's own is shown as text.</summary>
+    /// <summary>
+    /// Returns a description with the examples that contain <c>$ref</c>. They are text, because tools would resolve
+    /// each <c>$ref</c> in the document.
+    /// </summary>
     private static string Description(IReadOnlyList<ContractExample> shown) => string.Join(
         "\n\n",
         shown.Select(example => $"{example.Summary}:\n\n```json\n{example.Body.ReplaceLineEndings("\n")}\n```")
@@ -188,20 +199,26 @@ internal sealed class ContractOperationFilter : IOperationFilter
         }
     }
 
-    private static void AddProblems(ContractOperation contract, OpenApiResponses responses, OperationFilterContext context)
+    private static void AddProblems(
+        ContractOperation contract, OpenApiResponses responses, OperationFilterContext context)
     {
         context.SchemaGenerator.GenerateSchema(typeof(Problem), context.SchemaRepository);
         var problem = new OpenApiSchemaReference(nameof(Problem), context.Document);
-        foreach (var codes in contract.Codes.Order().GroupBy(code => FailureTable.For(code).Status).OrderBy(group => group.Key))
+        var byStatus = contract.Codes.Order()
+            .GroupBy(code => FailureTable.For(code).Status)
+            .OrderBy(group => group.Key);
+        foreach (var codes in byStatus)
         {
             var retryable = codes.Any(code => FailureTable.For(code).Retryable);
             string[] ofRetryable = retryable ? ["Retry-After"] : [];
-            string[] ofCredentials = codes.Contains(ProblemCode.Unauthenticated) ? [ContractDocumentTexts.Challenge] : [];
+            string[] ofCredentials =
+                codes.Contains(ProblemCode.Unauthenticated) ? [ContractDocumentTexts.Challenge] : [];
             responses.Add(codes.Key.ToString(), new OpenApiResponse
             {
                 Description = string.Join("\n", codes.Select(code => $"- {ContractDocumentTexts.Describe(code)}")),
                 Headers = Headers(
-                    context.Document, [.. ofCredentials, "X-Should-Retry", .. ofRetryable, .. ContractDocumentTexts.HeadersOfAll]),
+                    context.Document,
+                    [.. ofCredentials, "X-Should-Retry", .. ofRetryable, .. ContractDocumentTexts.HeadersOfAll]),
                 Content = new Dictionary<string, IOpenApiMediaType>
                 {
                     ["application/problem+json"] = new OpenApiMediaType
@@ -220,14 +237,16 @@ internal sealed class ContractOperationFilter : IOperationFilter
         names.ToDictionary(name => name, IOpenApiHeader (name) => new OpenApiHeaderReference(name, document));
 }
 
-/// <summary>What operations share, and the order of it all.</summary>
+/// <summary>Adds the shared components, and sorts the document.</summary>
 internal sealed class ContractComponents : IDocumentFilter
 {
     public void Apply(OpenApiDocument document, DocumentFilterContext context)
     {
-        // Tags come in the order that a reader wants, and alphabetical otherwise.
+        // The tags have a useful order instead of the alphabetical one.
         var order = ContractDocumentTexts.Tags.Select(tag => tag.Name).ToList();
-        var paths = document.Paths.OrderBy(path => order.IndexOf(path.Value.Operations!.Values.First().Tags!.First().Name)).ToArray();
+        var paths = document.Paths
+            .OrderBy(path => order.IndexOf(path.Value.Operations!.Values.First().Tags!.First().Name))
+            .ToArray();
         document.Paths = [];
         foreach (var (path, item) in paths)
             document.Paths.Add(path, item);

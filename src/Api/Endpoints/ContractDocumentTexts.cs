@@ -5,7 +5,7 @@ using Microsoft.OpenApi;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>The document's prose, its parameters and headers.</summary>
+/// <summary>The document's texts, parameters and headers.</summary>
 internal static class ContractDocumentTexts
 {
     public const string ActivityId = "activityId";
@@ -13,7 +13,7 @@ internal static class ContractDocumentTexts
     public const string TraceParent = "traceparent";
     public const string Challenge = "WWW-Authenticate";
 
-    /// <summary>The name of <see cref="Key"/> among the document's components.</summary>
+    /// <summary>The name of <see cref="Key"/> in the document's components.</summary>
     public const string KeyScheme = "key";
 
     public static OpenApiInfo Info { get; } = new()
@@ -22,16 +22,16 @@ internal static class ContractDocumentTexts
         Version = "1",
         Description = """
             Runs PostgreSQL statements for workflow activities, over HTTP. A workflow engine may run an activity several
-            times, and its write must happen exactly once. So the gateway records a write under its activity ID, in the same
-            transaction. If the request is sent again, it gets the recorded answer, byte for byte. A query can't write, and can
-            run again at any time.
+            times, and its write must happen exactly once. So the gateway records a write under its activity ID, in the
+            same transaction. If the request is sent again, it gets the recorded answer, byte for byte. A query can't
+            write, and can run again at any time.
 
-            An error is an RFC 9457 problem of at most 2 KB, and never contains a parameter's value. Its `code` decides the
-            status. Workflow engines retry 408, 409, 429 and 5xx, and no other 4xx; the statuses follow that. An unknown path
-            gets 404 `endpoint_not_found`, a wrong method 405 `method_not_allowed`.
+            An error is an RFC 9457 problem of at most 2 KB, and never contains a parameter's value. Its `code` decides
+            the status. Workflow engines retry 408, 409, 429 and 5xx, and no other 4xx; the statuses follow that. An
+            unknown path gets 404 `endpoint_not_found`, a wrong method 405 `method_not_allowed`.
 
-            The examples run against Development's demo data. Swagger UI shows numbers as JavaScript has them, rounded to about
-            15 digits; with `"numbers": "string"` it shows every digit.
+            The examples run against Development's demo data. Swagger UI shows numbers as JavaScript has them, rounded
+            to about 15 digits; with `"numbers": "string"` it shows every digit.
             """.ReplaceLineEndings("\n"),
         Contact = new OpenApiContact { Name = "The maintainers of the Gateway" },
     };
@@ -40,11 +40,13 @@ internal static class ContractDocumentTexts
     {
         Type = SecuritySchemeType.Http,
         Scheme = "bearer",
-        Description = "The caller's key (`gw_` and 43 characters), or a signed JWT of a configured issuer. A gateway without callers serves "
-            + "its own machine only, and needs none.",
+        Description = "The caller's key (`gw_` and 43 characters), or a signed JWT of a configured issuer. A gateway "
+            + "without callers serves its own machine only, and needs none.",
     };
 
-    /// <summary>Relative to the document's own address, so that it holds behind a proxy's prefix too.</summary>
+    /// <summary>
+    /// Gets the server. Its URL is relative to the document's, so that it also works behind a proxy with a path prefix.
+    /// </summary>
     public static OpenApiServer Server { get; } =
         new() { Url = ".", Description = "The gateway that serves this document; http://localhost:8080 by default." };
 
@@ -67,8 +69,8 @@ internal static class ContractDocumentTexts
             {
                 Name = StatementEndpoints.IdempotencyKey,
                 In = ParameterLocation.Header,
-                Description = "The activity ID, instead of `activityId` or equal to it; plain, or quoted as in the IETF draft. One of the two is "
-                    + "required.",
+                Description = "The activity ID, instead of `activityId` or equal to it; plain, or quoted as in the "
+                    + "IETF draft. One of the two is required.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1 },
             },
             [TraceParent] = new()
@@ -84,7 +86,13 @@ internal static class ContractDocumentTexts
                 In = ParameterLocation.Path,
                 Required = true,
                 Description = "The activity ID, percent-encoded, including its slashes: `wf-7f3%2Fcharge-card`.",
-                Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = 255, Pattern = "^[!-~]+$" },
+                Schema = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.String,
+                    MinLength = 1,
+                    MaxLength = 255,
+                    Pattern = "^[!-~]+$",
+                },
                 Example = "wf-7f3/charge-card",
             },
             [Connection] = new()
@@ -96,52 +104,55 @@ internal static class ContractDocumentTexts
             },
         };
 
-    public static IReadOnlyDictionary<string, OpenApiHeader> AnswerHeaders { get; } = new Dictionary<string, OpenApiHeader>
-    {
-        [StatementEndpoints.IdempotentReplayed] = new()
+    public static IReadOnlyDictionary<string, OpenApiHeader> AnswerHeaders { get; } =
+        new Dictionary<string, OpenApiHeader>
         {
-            Description = "Whether this is the recorded answer of an earlier attempt.",
-            Required = true,
-            Schema = new OpenApiSchema { Type = JsonSchemaType.Boolean },
-        },
-        ["Server-Timing"] = new()
-        {
-            Description = "The duration of each stage in milliseconds: read, queue, connect, execute, commit, answer, and total.",
-            Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-            Example = "read;dur=0.21, queue;dur=0.004, connect;dur=0.02, execute;dur=0.9, commit;dur=0.1, total;dur=1.3",
-        },
-        [TraceParent] = new()
-        {
-            Description = "The W3C trace that the request belongs to, and the gateway's span in it.",
-            Schema = TraceParentSchema(),
-            Example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        },
-        [Challenge] = new()
-        {
-            Description = "The authentication scheme (RFC 6750): `Bearer`, with `error=\"invalid_token\"` if the request has a credential that is "
-                + "not valid.",
-            Required = true,
-            Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-            Example = "Bearer error=\"invalid_token\"",
-        },
-        ["X-Should-Retry"] = new()
-        {
-            Description = "Whether the same request may succeed if it is sent again; `retryable` of the problem.",
-            Required = true,
-            Schema = new OpenApiSchema { Type = JsonSchemaType.Boolean },
-        },
-        ["Retry-After"] = new()
-        {
-            Description = "How long to wait before a retry, in whole seconds.",
-            Required = true,
-            Schema = new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "1", Maximum = "60" },
-        },
-    };
+            [StatementEndpoints.IdempotentReplayed] = new()
+            {
+                Description = "Whether this is the recorded answer of an earlier attempt.",
+                Required = true,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.Boolean },
+            },
+            ["Server-Timing"] = new()
+            {
+                Description = "The duration of each stage in milliseconds: "
+                + "read, queue, connect, execute, commit, answer, and total.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                Example = "read;dur=0.21, queue;dur=0.004, connect;dur=0.02, execute;dur=0.9, commit;dur=0.1, "
+                + "total;dur=1.3",
+            },
+            [TraceParent] = new()
+            {
+                Description = "The W3C trace that the request belongs to, and the gateway's span in it.",
+                Schema = TraceParentSchema(),
+                Example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            },
+            [Challenge] = new()
+            {
+                Description = "The authentication scheme (RFC 6750): `Bearer`, with `error=\"invalid_token\"` if the "
+                + "request has a credential that is not valid.",
+                Required = true,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                Example = "Bearer error=\"invalid_token\"",
+            },
+            ["X-Should-Retry"] = new()
+            {
+                Description = "Whether the same request may succeed if it is sent again; `retryable` of the problem.",
+                Required = true,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.Boolean },
+            },
+            ["Retry-After"] = new()
+            {
+                Description = "How long to wait before a retry, in whole seconds.",
+                Required = true,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "1", Maximum = "60" },
+            },
+        };
 
-    /// <summary>Those that every answer carries, the probes' apart.</summary>
+    /// <summary>Gets the headers of every answer except those of probes.</summary>
     public static IReadOnlyList<string> HeadersOfAll { get; } = ["Server-Timing", TraceParent];
 
-    /// <summary>What a code stands for, in a line.</summary>
+    /// <summary>Returns a description of a code in one line.</summary>
     public static string Describe(ProblemCode code)
     {
         var answer = FailureTable.For(code);

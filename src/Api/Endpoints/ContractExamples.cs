@@ -7,20 +7,20 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>A request that runs as it stands against the demo data, and again after that.</summary>
+/// <summary>Represents an example request. It runs against the demo data, and can be run again.</summary>
 /// <param name="Path">The operation's path.</param>
-/// <param name="Name">Its name among the operation's examples.</param>
-/// <param name="Summary">What it shows.</param>
+/// <param name="Name">Its name in the operation's examples.</param>
+/// <param name="Summary">What the example demonstrates.</param>
 /// <param name="Body">The request's body, JSON.</param>
-/// <param name="ExpectedStatus">The HTTP status that it is answered with.</param>
+/// <param name="ExpectedStatus">The HTTP status of its answer.</param>
 internal sealed record ContractExample(string Path, string Name, string Summary, string Body, int ExpectedStatus)
 {
-    /// <summary>Whether a parameter of it refers to an earlier statement's result.</summary>
+    /// <summary>Gets whether a parameter refers to an earlier statement's result.</summary>
     public bool HasReference => Body.Contains("\"$ref\"", StringComparison.Ordinal);
 }
 
 /// <summary>
-/// The contract's examples. The first of a path is what Swagger UI offers to try; <c>requests.http</c> has them all.
+/// The contract's examples. Swagger UI offers the first one of a path; <c>requests.http</c> contains all.
 /// </summary>
 internal static class ContractExamples
 {
@@ -114,7 +114,9 @@ internal static class ContractExamples
               "expect": {"rowCount": 1}
             }
             """, 422),
-        new(Execute, "atLeastOnce", "At least once, without a record: the statement itself must bear being repeated", """
+        new(
+            Execute, "atLeastOnce",
+            "At least once, without a record: the statement itself must bear being repeated", """
             {
               "activityId": "demo/at-least-once",
               "sql": "INSERT INTO users (email, name, tags) VALUES ($1, $2, $3) ON CONFLICT (email) DO UPDATE SET name = excluded.name RETURNING id, email, name",
@@ -165,7 +167,9 @@ internal static class ContractExamples
               ]
             }
             """, 200),
-        new(Transaction, "expectation", "The second statement does not do what is expected: the first is rolled back too (422)", """
+        new(
+            Transaction, "expectation",
+            "The second statement does not do what is expected: the first is rolled back too (422)", """
             {
               "activityId": "demo/nobodys-order",
               "statements": [
@@ -180,7 +184,7 @@ internal static class ContractExamples
             """, 422),
     ];
 
-    /// <summary>What some of the requests are answered with, by their name.</summary>
+    /// <summary>The answers to some of the requests, by name.</summary>
     public static IReadOnlyDictionary<string, string> Answers { get; } = new Dictionary<string, string>
     {
         ["named"] = """
@@ -312,7 +316,10 @@ internal static class ContractExamples
             """,
     };
 
-    /// <summary>What is streamed, by its media type, and an example where YAML can hold one: it has no carriage returns.</summary>
+    /// <summary>
+    /// Gets the description of each stream, by media type, and an example; null if YAML can't contain it, because it
+    /// has carriage returns.
+    /// </summary>
     public static IReadOnlyDictionary<string, (string Description, string? Example)> Streams { get; } =
         new Dictionary<string, (string, string?)>
         {
@@ -326,17 +333,19 @@ internal static class ContractExamples
 
                 """.ReplaceLineEndings("\n")),
             [AnswerForms.Csv] = (
-                "RFC 4180: a header, and a record for each row. A field is what the value is in JSON, a string without its quotes; NULL is "
-                + "an empty field, an empty string a quoted one.",
+                "RFC 4180: a header, and a record for each row. A field is what the value is in JSON, a string without "
+                + "its quotes; NULL is an empty field, an empty string a quoted one.",
                 null),
         };
 
-    /// <summary>A failure of each code that an operation is answered with.</summary>
+    /// <summary>A failure for each code that an operation may return.</summary>
     private static readonly Dictionary<ProblemCode, Failure> Failures = new Failure[]
     {
         Failure.Invalid(
         [
-            new RequestFault("/sqll", "No field of this request has that name; it takes activityId, attempt, connection, timeoutMs, numbers, "
+            new RequestFault(
+                "/sqll",
+                "No field of this request has that name; it takes activityId, attempt, connection, timeoutMs, numbers, "
                 + "sql, parameters, parameterTypes, rowFormat, maxRows."),
             new RequestFault("/sql", "sql is required."),
         ]),
@@ -344,7 +353,8 @@ internal static class ContractExamples
         new(ProblemCode.Forbidden, "Caller \"reports\" may read on connection \"default\", and no more."),
         new(ProblemCode.ConnectionNotFound, "No connection is named \"reports\"."),
         new(
-            ProblemCode.ActivityNotFound, "On connection \"default\" no activity of yours is running or recorded under that ID."),
+            ProblemCode.ActivityNotFound,
+            "On connection \"default\" no activity of yours is running or recorded under that ID."),
         RequestBody.TooLarge(4 << 20),
         new(ProblemCode.UnsupportedMediaType, "Send the header Content-Type: application/json, in UTF-8."),
         new(ProblemCode.SqlRejected, "COMMIT controls the transaction, which is the gateway's: each request is one."),
@@ -361,9 +371,12 @@ internal static class ContractExamples
         { Refusal = new PostgresRefusal(Npgsql.PostgresErrorCodes.ReadOnlySqlTransaction) },
         new(
             ProblemCode.DuplicateColumn,
-            "Two columns are named \"id\", and a JSON object can't hold both. Rename one with AS, or send \"rowFormat\": \"array\"."),
+            "Two columns are named \"id\", and a JSON object can't hold both. "
+            + "Rename one with AS, or send \"rowFormat\": \"array\"."),
         new(ProblemCode.ResultTooLarge, "The result is larger than 4194304 bytes (Gateway__ResponseLimitBytes)."),
-        new(ProblemCode.ExpectationFailed, "The request expects a row count of 1 and the statement has 0; it was rolled back."),
+        new(
+            ProblemCode.ExpectationFailed,
+            "The request expects a row count of 1 and the statement has 0; it was rolled back."),
         ActivityJournal.Mismatch(),
         ActivityJournal.Missing("default", JournalState.Missing),
         new(ProblemCode.Cancelled, "The activity was cancelled, and rolled back."),
@@ -372,26 +385,32 @@ internal static class ContractExamples
             ProblemCode.RateLimited,
             "Caller \"reports\" sends more than 10 requests in a second, past its burst of 20 "
             + "(Gateway__Callers__reports__RequestsPerSecond and …__Burst, of each replica)."),
-        new(ProblemCode.IssuerUnavailable, "The keys of the token's issuer can't be read at present, so it can't be checked."),
-        new(ProblemCode.Saturated, "Connection \"default\" has all of its 16 sessions in use and 256 requests waiting."),
+        new(
+            ProblemCode.IssuerUnavailable,
+            "The keys of the token's issuer can't be read at present, so it can't be checked."),
+        new(
+            ProblemCode.Saturated,
+            "Connection \"default\" has all of its 16 sessions in use and 256 requests waiting."),
         new(ProblemCode.Conflict, "could not serialize access due to concurrent update")
         { Refusal = new PostgresRefusal(Npgsql.PostgresErrorCodes.SerializationFailure) },
-        new(ProblemCode.DatabaseUnavailable, "The server of connection \"default\" can't be reached at present (ConnectionRefused)."),
+        new(
+            ProblemCode.DatabaseUnavailable,
+            "The server of connection \"default\" can't be reached at present (ConnectionRefused)."),
         new(
             ProblemCode.OutcomeUnknown,
-            "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same request again, "
-            + "under the same activity ID: it is answered with its record, or takes effect then.")
+            "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same "
+            + "request again, under the same activity ID: it is answered with its record, or takes effect then.")
         { Committed = Committed.Unknown },
         new(ProblemCode.DeadlineExceeded, Deadline.Describe(TimeSpan.FromSeconds(5), "running the statement")),
         new(ProblemCode.Internal, "The gateway has an internal error. Its log has the details under the trace ID.")
         { Committed = Committed.Unknown },
     }.ToDictionary(failure => failure.Code);
 
-    /// <summary>A problem of that code, as the gateway writes it.</summary>
+    /// <summary>Returns a code's problem, as the gateway writes it.</summary>
     public static JsonNode ProblemOf(ProblemCode code)
     {
         var problem = ProblemAnswer.Describe(Failures[code], FailureTable.For(code), ActivityId);
-        // The trace is that of whatever request is on, which must not get into a document.
+        // The trace ID would be that of the current request, which must not get into the document.
         return JsonNode.Parse(ProblemAnswer.Serialize(problem with { TraceId = TraceId }))!;
     }
 

@@ -6,17 +6,20 @@ using Gateway.Contracts;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// Fields of a request, by hand rather than by a serializer, which stops at the first fault and turns a number's digits
-/// into a double's.
+/// Reads the fields of a request. A serializer would stop at the first fault, and would turn a number's digits into a
+/// double.
 /// </summary>
-/// <param name="faults">Gets what is wrong, all of it.</param>
+/// <param name="faults">Receives all faults.</param>
 internal sealed class FieldReader(RequestFaults faults)
 {
     public void Fault(string pointer, string detail) => faults.Add(new RequestFault(pointer, detail));
 
     public void Fault(JsonPointer pointer, string detail) => faults.Add(pointer, detail);
 
-    /// <summary>Each member of an object once, with its name and its pointer; what has no such name is a fault.</summary>
+    /// <summary>
+    /// Returns each member of an object once, with its name and its pointer. A name that is not valid text is reported
+    /// as a fault.
+    /// </summary>
     public FieldEnumerator Fields(JsonElement fields, string pointer) => new(this, fields, pointer);
 
     public string? ReadString(JsonElement value, JsonPointer pointer)
@@ -34,7 +37,8 @@ internal sealed class FieldReader(RequestFaults faults)
 
     public int? ReadInteger(JsonElement value, JsonPointer pointer, int least, int most)
     {
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= least && number <= most)
+        if (value.ValueKind == JsonValueKind.Number
+            && value.TryGetInt32(out var number) && number >= least && number <= most)
             return number;
         Fault(pointer, $"{pointer.Name} must be an integer from {least} to {most}.");
         return null;
@@ -57,7 +61,7 @@ internal sealed class FieldReader(RequestFaults faults)
         _ => "a boolean",
     };
 
-    /// <summary>The members of an object, one after the other.</summary>
+    /// <summary>Enumerates the members of an object.</summary>
     public ref struct FieldEnumerator(FieldReader reader, JsonElement fields, string pointer)
     {
         private JsonElement.ObjectEnumerator _fields = fields.EnumerateObject();

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>The probes. Only readiness knows of databases, and it asks none: a watch of its own does, beforehand.</summary>
+/// <summary>
+/// The probes. Only readiness depends on databases, and it asks none: a background service has checked them before.
+/// </summary>
 internal static class HealthEndpoints
 {
     public static void MapHealth(this IEndpointRouteBuilder routes)
@@ -30,19 +32,22 @@ internal static class HealthEndpoints
         health.MapGet("/ready", Ready).WithName("ready")
             .WithSummary("Check that the gateway can serve")
             .WithDescription(
-                "Returns for each connection whether its server can be reached, from checks made in the background. The status is 200 "
-                + "while one connection can be reached; `degraded` means that others can't. `draining` means that the gateway was told "
-                + "to stop and still serves for a while.")
+                "Returns for each connection whether its server can be reached, from checks made in the background. "
+                + "The status is 200 while one connection can be reached; `degraded` means that others can't. "
+                + "`draining` means that the gateway was told to stop and still serves for a while.")
             .Produces<Readiness>()
             .Produces<Readiness>(StatusCodes.Status503ServiceUnavailable);
     }
 
     /// <summary>
-    /// A replica that can serve one connection of several stays in: taken out, it would serve none.
+    /// Returns 200 while at least one connection can be reached: without this replica, that connection would not be
+    /// served either.
     /// </summary>
-    private static JsonHttpResult<Readiness> Ready(HttpContext http, ConnectionRegistry connections, RequestsInFlight requests)
+    private static JsonHttpResult<Readiness> Ready(
+        HttpContext http, ConnectionRegistry connections, RequestsInFlight requests)
     {
-        var entries = connections.All.ToDictionary(connection => connection.Name, connection => connection.Reachability.Now);
+        var entries =
+            connections.All.ToDictionary(connection => connection.Name, connection => connection.Reachability.Now);
         var reachable = entries.Values.Count(entry => entry.Reachable);
         var serves = reachable > 0 && !requests.IsDraining;
         var status = requests.IsDraining ? "draining"

@@ -8,45 +8,51 @@ using Microsoft.AspNetCore.Connections.Features;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// Refuses a request whose <c>Host</c> is no loopback name, while no caller is configured: a web page of another site
-/// can make a browser on this machine send requests here, by a name of its own that it has resolve to 127.0.0.1 (DNS
-/// rebinding). The browser says that name in <c>Host</c>, and no page can change it.
+/// Refuses a request whose <c>Host</c> is not a loopback name, while no caller is configured. Otherwise a web page of
+/// another site could make a browser on this machine send requests here, by a name of its own that resolves to
+/// 127.0.0.1 (DNS rebinding). The browser sends that name in <c>Host</c>, and no page can change it.
 /// </summary>
-/// <param name="next">What comes after it.</param>
+/// <param name="next">The next middleware.</param>
 internal sealed class LoopbackHost(RequestDelegate next)
 {
-    /// <summary>No one can register a name under it, and it stands for loopback (RFC 6761, 6.3).</summary>
+    /// <summary>
+    /// The top-level name for loopback, under which no name can be registered (RFC 6761, section 6.3).
+    /// </summary>
     private const string Localhost = "localhost";
 
     private static readonly SearchValues<char> NameCharacters =
         SearchValues.Create("-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
 
-    // Most requests name the same.
+    // Most requests have the same host.
     private string? _lastServed;
 
     public Task InvokeAsync(HttpContext http) => MayBeServed(http)
         ? next(http)
         : ProblemMiddleware.AnswerAsync(http, Failure.Invalid([new RequestFault(
             "",
-            "No caller is configured, so the gateway serves this machine only, and the request's Host is no loopback name: "
-            + "send it to localhost, 127.0.0.1 or [::1], or configure callers (docs/callers.md) to serve other names.")]));
+            "No caller is configured, so the gateway serves this machine only, and the request's Host is no loopback "
+            + "name: send it to localhost, 127.0.0.1 or [::1], "
+            + "or configure callers (docs/callers.md) to serve other names.")]));
 
     /// <summary>
-    /// Whether a Host header names this machine only: <c>localhost</c> or a name under it, 127.0.0.0/8 or ::1.
+    /// Returns whether a Host header names this machine only: <c>localhost</c> or a name under it, 127.0.0.0/8 or ::1.
     /// </summary>
-    /// <param name="host">As it was sent, with or without a port.</param>
+    /// <param name="host">The header as it was sent, with or without a port.</param>
     public static bool IsLoopback(string host)
     {
         var end = host.StartsWith('[') ? host.IndexOf(']') + 1 : host.IndexOf(':');
         var name = end < 0 ? host : host[..end];
-        return name.Length > 0 && (end < 0 || IsPort(host.AsSpan(end))) && (IsLoopbackAddress(name) || IsLocalhost(name));
+        return name.Length > 0
+            && (end < 0 || IsPort(host.AsSpan(end)))
+            && (IsLoopbackAddress(name) || IsLocalhost(name));
     }
 
     private static bool IsPort(ReadOnlySpan<char> port) =>
         port.IsEmpty || (port[0] == ':' && port.Length <= 6 && !port[1..].ContainsAnyExceptInRange('0', '9'));
 
     /// <summary>
-    /// In its usual form only: not each program reads 127.1, 0177.0.0.1 or 2130706433 as the same address.
+    /// Returns whether a name is a loopback address in its usual form. Programs disagree on the meaning of 127.1,
+    /// 0177.0.0.1 and 2130706433.
     /// </summary>
     private static bool IsLoopbackAddress(string name)
     {
@@ -57,7 +63,7 @@ internal sealed class LoopbackHost(RequestDelegate next)
 
     private static bool IsLocalhost(string name)
     {
-        // A dot at its end marks a name that is whole already.
+        // A dot at the end marks an absolute name.
         var whole = name.AsSpan(0, name.EndsWith('.') ? name.Length - 1 : name.Length);
         return !whole.ContainsAnyExcept(NameCharacters)
             && (whole.Equals(Localhost, StringComparison.OrdinalIgnoreCase)
@@ -65,8 +71,9 @@ internal sealed class LoopbackHost(RequestDelegate next)
     }
 
     /// <summary>
-    /// No browser leaves the header out, as HTTP/1.0 allows and load balancers' checks do; and none comes by a Unix
-    /// socket, where people write any name.
+    /// Returns whether the request may be served. It may have no Host header, as HTTP/1.0 allows: load balancers'
+    /// checks have none, and browsers always send one. It may come from a Unix socket, which browsers don't use, and
+    /// where clients send any name.
     /// </summary>
     private bool MayBeServed(HttpContext http)
     {
@@ -76,6 +83,7 @@ internal sealed class LoopbackHost(RequestDelegate next)
             _lastServed = one;
             return true;
         }
-        return host.Count == 0 || http.Features.Get<IConnectionSocketFeature>()?.Socket.LocalEndPoint is UnixDomainSocketEndPoint;
+        return host.Count == 0
+            || http.Features.Get<IConnectionSocketFeature>()?.Socket.LocalEndPoint is UnixDomainSocketEndPoint;
     }
 }

@@ -3,7 +3,8 @@ using Gateway.Api.Telemetry;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// What Prometheus scrapes. Like the probes it wants no caller and asks no database: who may come there is the network's to say.
+/// The endpoint that Prometheus scrapes. As the probes do, it requires no caller and asks no database. The network must
+/// restrict access to it.
 /// </summary>
 internal static class MetricsEndpoint
 {
@@ -12,8 +13,8 @@ internal static class MetricsEndpoint
         .WithTags("Metrics")
         .WithSummary("Get metrics")
         .WithDescription(
-            "Returns Prometheus's text format, or OpenMetrics if `Accept` asks for it. docs/operations.md lists the metrics. No label "
-            + "contains anything that a caller sent.")
+            "Returns Prometheus's text format, or OpenMetrics if `Accept` asks for it. docs/operations.md lists the "
+            + "metrics. No label contains anything that a caller sent.")
         .Produces<string>(StatusCodes.Status200OK, "text/plain");
 
     private static Task Answer(HttpContext http, MetricsPage page)

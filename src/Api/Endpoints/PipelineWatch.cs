@@ -4,13 +4,14 @@ using Microsoft.AspNetCore.Connections.Features;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// Notices a caller's leaving behind what it has sent ahead. While a request runs, Kestrel reads no more of its connection than its
-/// buffer holds: if more comes, a caller's leaving stands behind that and is not seen, and its statement runs on. Nobody who waits
-/// for an answer sends so much ahead, so such a connection is cut off, and what runs for it ends as if the caller had left.
+/// Detects a caller that disconnects after it has sent more data ahead. While a request runs, Kestrel reads no more of
+/// its connection than fits in its buffer. If more data is waiting, Kestrel can't see a disconnect after it, and the
+/// statement would run on. A client that waits for an answer does not send that much ahead, so the watch aborts the
+/// connection, and the request ends as if the caller had disconnected.
 /// </summary>
 internal sealed class PipelineWatch(TimeProvider clock) : BackgroundService
 {
-    /// <summary>Something that Kestrel would read must be there at so many looks in a row: it may only be slow.</summary>
+    /// <summary>The number of consecutive checks that must find unread data: Kestrel may only be slow.</summary>
     private const int Looks = 3;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
@@ -18,10 +19,11 @@ internal sealed class PipelineWatch(TimeProvider clock) : BackgroundService
     private readonly Lock _lock = new();
     private readonly LinkedList<Watched> _requests = new();
 
-    /// <summary>Watches a request whose body has been read, until what is returned is disposed of.</summary>
-    /// <returns>Null where it need not be watched: of HTTP/2 Kestrel reads on.</returns>
+    /// <summary>Watches a request, whose body has been read, until the returned object is disposed of.</summary>
+    /// <returns>Null if the request need not be watched: with HTTP/2 Kestrel reads on.</returns>
     public static IDisposable? Begin(HttpContext http) =>
-        !HttpProtocol.IsHttp2(http.Request.Protocol) && http.Features.Get<IConnectionSocketFeature>() is { Socket: { } socket }
+        !HttpProtocol.IsHttp2(http.Request.Protocol)
+        && http.Features.Get<IConnectionSocketFeature>() is { Socket: { } socket }
             ? http.RequestServices.GetRequiredService<PipelineWatch>().Add(http, socket)
             : null;
 
@@ -35,7 +37,7 @@ internal sealed class PipelineWatch(TimeProvider clock) : BackgroundService
         }
         catch (OperationCanceledException)
         {
-            // The gateway stops.
+            // The gateway is stopping.
         }
     }
 
@@ -62,7 +64,7 @@ internal sealed class PipelineWatch(TimeProvider clock) : BackgroundService
             request.Look();
     }
 
-    /// <summary>A request that runs.</summary>
+    /// <summary>Represents a running request.</summary>
     private sealed class Watched : IDisposable
     {
         private readonly PipelineWatch _watch;
@@ -84,7 +86,7 @@ internal sealed class PipelineWatch(TimeProvider clock) : BackgroundService
         {
             lock (_lock)
             {
-                // Afterwards it is another request's connection.
+                // After its end the connection belongs to another request.
                 if (_isOver)
                     return;
                 _seen = IsReadable() ? _seen + 1 : 0;
@@ -108,7 +110,7 @@ internal sealed class PipelineWatch(TimeProvider clock) : BackgroundService
             }
             catch (Exception error) when (error is SocketException or ObjectDisposedException)
             {
-                // It is closed, and Kestrel knows.
+                // The connection is closed, and Kestrel knows.
                 return false;
             }
         }

@@ -6,7 +6,7 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>The one place where a failure becomes an answer.</summary>
+/// <summary>Turns every failure into an answer.</summary>
 internal sealed partial class ProblemMiddleware(
     RequestDelegate next, GatewayOptions options, ILogger<ProblemMiddleware> log)
 {
@@ -22,9 +22,10 @@ internal sealed partial class ProblemMiddleware(
         {
             await AnswerAsync(http, failure);
         }
-        catch (OperationCanceledException error) when (error is CallerLeftException || http.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException error)
+            when (error is CallerLeftException || http.RequestAborted.IsCancellationRequested)
         {
-            // Nobody is there to be answered.
+            // The caller has disconnected, so there is no answer.
             RequestRecord.Of(http).CallerLeft = true;
             http.Abort();
         }
@@ -33,7 +34,7 @@ internal sealed partial class ProblemMiddleware(
             await AnswerAsync(http, error.StatusCode switch
             {
                 StatusCodes.Status413PayloadTooLarge => RequestBody.TooLarge(options.BodyLimitBytes),
-                // It comes more slowly than the server waits for.
+                // The body arrives more slowly than the server allows.
                 StatusCodes.Status408RequestTimeout => RequestBody.TooSlow(error),
                 _ => Failure.Invalid([new RequestFault("", error.Message)]),
             });
@@ -42,19 +43,21 @@ internal sealed partial class ProblemMiddleware(
         {
             Fault(error);
             await AnswerAsync(http, new Failure(
-                ProblemCode.Internal, "The gateway has an internal error. Its log has the details under the trace ID.", error)
+                ProblemCode.Internal,
+                "The gateway has an internal error. Its log has the details under the trace ID.",
+                error)
             { Committed = Committed.Unknown });
         }
     }
 
-    /// <summary>Answers with a failure; where the answer has begun, it is cut off.</summary>
+    /// <summary>Sends the answer for a failure. An answer that has begun is aborted.</summary>
     public static async Task AnswerAsync(HttpContext http, Failure failure)
     {
         var record = RequestRecord.Of(http);
         record.Code = FailureForm.NameOf(failure.Code);
         if (http.Response.HasStarted)
         {
-            // What has been sent can't be taken back: cut it off, so that it can't pass for whole.
+            // Sent bytes can't be taken back. The abort shows that the answer is incomplete.
             http.Abort();
             return;
         }
@@ -71,7 +74,8 @@ internal sealed partial class ProblemMiddleware(
         StatusCodes.Status404NotFound => new Failure(
             ProblemCode.EndpointNotFound, "No endpoint has that path; /swagger lists those that there are."),
         StatusCodes.Status405MethodNotAllowed => new Failure(
-            ProblemCode.MethodNotAllowed, $"The endpoint takes {http.Response.Headers.Allow}, not {http.Request.Method}."),
+            ProblemCode.MethodNotAllowed,
+            $"The endpoint takes {http.Response.Headers.Allow}, not {http.Request.Method}."),
         _ => null,
     };
 

@@ -12,12 +12,14 @@ using Microsoft.Net.Http.Headers;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// A request's body as a JSON object, read whole into pooled memory up to a limit. What has come of it is counted as it comes, and
-/// what it promises is not.
+/// Represents a request's body, a JSON object, read completely into pooled memory up to a limit. The bytes that arrive
+/// count for the memory budget; the announced length does not.
 /// </summary>
 internal sealed class RequestBody : IDisposable
 {
-    /// <summary>As deep as PostgreSQL's own JSON goes, and more; reading takes no stack.</summary>
+    /// <summary>
+    /// The maximum nesting depth, more than PostgreSQL's own JSON allows. Reading does not use the stack.
+    /// </summary>
     private const int DeepestNesting = 10_000;
 
     private readonly PooledBuffer _bytes;
@@ -32,17 +34,21 @@ internal sealed class RequestBody : IDisposable
         weight.Tables.DropFirst();
     }
 
-    /// <summary>Valid until this is disposed.</summary>
+    /// <summary>Gets the body's object. It is valid until this object is disposed of.</summary>
     public JsonElement Fields => _document.RootElement;
 
-    /// <summary>Reads it, and records its size.</summary>
+    /// <summary>Reads the body, and records its size.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="options">The most bytes, and the longest that it may take to come: a budget is over by then.</param>
-    /// <param name="anyType">Whether it is read as JSON whatever its media type is.</param>
+    /// <param name="options">
+    /// The maximum size of the body, and the maximum timeout: a body that takes longer is too late for any deadline.
+    /// </param>
+    /// <param name="anyType">Whether the body is read as JSON independent of its media type.</param>
     /// <exception cref="Failure">
-    /// <c>unsupported_media_type</c>, <c>body_too_large</c>, <c>invalid_request</c>, <c>saturated</c>, <c>deadline_exceeded</c>
+    /// <c>unsupported_media_type</c>, <c>body_too_large</c>, <c>invalid_request</c>, <c>saturated</c>,
+    /// <c>deadline_exceeded</c>
     /// </exception>
-    public static async ValueTask<RequestBody> ReadAsync(HttpRequest request, GatewayOptions options, bool anyType = false)
+    public static async ValueTask<RequestBody> ReadAsync(
+        HttpRequest request, GatewayOptions options, bool anyType = false)
     {
         if (!anyType)
             RequireJson(request);
@@ -83,7 +89,8 @@ internal sealed class RequestBody : IDisposable
 
     private static RequestBody Read(PooledBuffer bytes, MemoryReservation memory)
     {
-        // The parser leaves a string's bytes unlooked at until it is asked for; then it would be too late to say where.
+        // The parser does not check a string's bytes before they are read, and then the position of a fault is no
+        // longer known.
         if (!Utf8.IsValid(bytes.Written.Span))
             throw Malformed("The body is not valid UTF-8.");
         if (!JsonNesting.IsCheap(bytes.Written.Span, DeepestNesting))
@@ -104,20 +111,22 @@ internal sealed class RequestBody : IDisposable
         }
     }
 
-    private static async Task ReceiveAsync(HttpRequest request, PooledBuffer bytes, GatewayOptions options, RequestRecord record)
+    private static async Task ReceiveAsync(
+        HttpRequest request, PooledBuffer bytes, GatewayOptions options, RequestRecord record)
     {
         var body = request.BodyReader;
         using var end = new EndOfReading(options, record, request.HttpContext.RequestAborted);
         while (true)
         {
-            // Most often all of it is there.
+            // Usually the whole body has arrived.
             if (!body.TryRead(out var part))
             {
                 try
                 {
                     part = await body.ReadAsync(end.Token);
                 }
-                catch (OperationCanceledException error) when (!request.HttpContext.RequestAborted.IsCancellationRequested && end.HasCome)
+                catch (OperationCanceledException error)
+                    when (!request.HttpContext.RequestAborted.IsCancellationRequested && end.HasCome)
                 {
                     throw TooSlow(error);
                 }
@@ -150,8 +159,8 @@ internal sealed class RequestBody : IDisposable
     private static Failure Malformed(string detail) => Failure.Invalid([new RequestFault("", detail)]);
 
     /// <summary>
-    /// A browser sends any other type across sites without asking first, and a gateway on somebody's machine must not
-    /// take SQL from a web page.
+    /// Requires the media type of JSON. A browser sends other types to another site without a preflight request, and a
+    /// gateway on a developer's machine must not run SQL from a web page.
     /// </summary>
     private static void RequireJson(HttpRequest request)
     {
@@ -166,8 +175,9 @@ internal sealed class RequestBody : IDisposable
         && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
         && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>The moment until which a body is waited for; a timer is made only where it has to be.</summary>
-    private sealed class EndOfReading(GatewayOptions options, RequestRecord record, CancellationToken callerLeft) : IDisposable
+    /// <summary>Ends the wait for a body. The timer is created only if the body has to be waited for.</summary>
+    private sealed class EndOfReading(GatewayOptions options, RequestRecord record, CancellationToken callerLeft)
+        : IDisposable
     {
         private CancellationTokenSource? _end;
 

@@ -5,7 +5,7 @@ using Gateway.Api.Json;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>Reads a field's value into a reader, and reports what is wrong with it as a fault.</summary>
+/// <summary>Reads a field's value into a reader, and reports its faults.</summary>
 internal delegate void ReadField<in TReader>(TReader reader, JsonElement value, JsonPointer pointer);
 
 /// <summary>Declares a field of a request: its name, its operations, its reader and its part in the hash.</summary>
@@ -17,7 +17,7 @@ internal sealed record RequestField<TReader>(string Name, FieldHash Hash, ReadFi
     /// <summary>Gets the operations that take the field; the default is all of them.</summary>
     public IReadOnlyList<Operation> Operations { get; init; } = Enum.GetValues<Operation>();
 
-    /// <summary>Returns the same field for a reader that holds this one's.</summary>
+    /// <summary>Returns the same field for a reader that contains this field's reader.</summary>
     public RequestField<TOther> Within<TOther>(Func<TOther, TReader> inner) =>
         new(Name, Hash, (reader, value, pointer) => Read(inner(reader), value, pointer)) { Operations = Operations };
 }
@@ -61,7 +61,7 @@ internal sealed class FieldChoice<T>(params (string Word, T Meaning)[] choices)
     /// <summary>Gets the field's part in the request's hash: the default counts like an absent field.</summary>
     public FieldHash Hash { get; } = FieldHash.IncludedUnless(value => JsonText.Is(value, choices[0].Word));
 
-    /// <summary>Reads the field; returns the default for a value that is no such word, which is a fault.</summary>
+    /// <summary>Reads the field. Another value is a fault, and returns the default.</summary>
     public T Read(FieldReader fields, JsonElement value, JsonPointer pointer)
     {
         foreach (var (word, meaning) in choices)

@@ -16,7 +16,8 @@ internal sealed class RequestReader
 {
     private const int MostStatements = 100;
 
-    private static readonly FieldChoice<Numbers> NumbersField = new(("exact", Numbers.Exact), ("string", Numbers.String));
+    private static readonly FieldChoice<Numbers> NumbersField =
+        new(("exact", Numbers.Exact), ("string", Numbers.String));
 
     private static readonly FieldChoice<Delivery> DeliveryField =
         new(("exactly-once", Delivery.ExactlyOnce), ("at-least-once", Delivery.AtLeastOnce));
@@ -26,7 +27,8 @@ internal sealed class RequestReader
         ("repeatable read", IsolationLevel.RepeatableRead),
         ("serializable", IsolationLevel.Serializable));
 
-    private static readonly FieldHash IncludedIfTrue = FieldHash.IncludedUnless(value => value.ValueKind == JsonValueKind.False);
+    private static readonly FieldHash IncludedIfTrue =
+        FieldHash.IncludedUnless(value => value.ValueKind == JsonValueKind.False);
 
     /// <summary>All fields of a request, except those of a statement.</summary>
     private static readonly RequestField<RequestReader>[] OwnFields =
@@ -37,14 +39,17 @@ internal sealed class RequestReader
         new("connection", FieldHash.Excluded, static (reader, value, pointer) =>
             reader._connection = reader._fields.ReadString(value, pointer) ?? reader._connection),
         new("timeoutMs", FieldHash.Excluded, static (reader, value, pointer) =>
-            reader._timeoutMs = reader._fields.ReadInteger(value, pointer, 1, reader._options.MaxTimeoutMs) ?? reader._timeoutMs),
+            reader._timeoutMs =
+                reader._fields.ReadInteger(value, pointer, 1, reader._options.MaxTimeoutMs) ?? reader._timeoutMs),
         new("numbers", NumbersField.Hash, static (reader, value, pointer) =>
             reader._numbers = NumbersField.Read(reader._fields, value, pointer)),
         new("delivery", FieldHash.Excluded, static (reader, value, pointer) =>
             reader._delivery = DeliveryField.Read(reader._fields, value, pointer))
         { Operations = [Operation.Execute, Operation.Transaction] },
-        new("statements", FieldHash.IncludedByElement(StatementReader.FieldsOf(Operation.Transaction).Hashes), static (reader, value, pointer) =>
-            reader.ReadStatements(value, pointer))
+        new(
+            "statements",
+            FieldHash.IncludedByElement(StatementReader.FieldsOf(Operation.Transaction).Hashes),
+            static (reader, value, pointer) => reader.ReadStatements(value, pointer))
         { Operations = [Operation.Transaction] },
         new("isolation", IsolationField.Hash, static (reader, value, pointer) =>
             reader._isolation = IsolationField.Read(reader._fields, value, pointer))
@@ -57,7 +62,10 @@ internal sealed class RequestReader
         { Operations = [Operation.Transaction] },
     ];
 
-    /// <summary>The fields of each operation. A query and an execute are one statement, whose fields are the request's own.</summary>
+    /// <summary>
+    /// The fields of each operation. A query and an execute are one statement each, and its fields are the request's
+    /// own.
+    /// </summary>
     private static readonly RequestFields<RequestReader>[] FieldsByOperation =
     [
         WithStatement(Operation.Query),
@@ -96,13 +104,16 @@ internal sealed class RequestReader
 
     /// <summary>Reads a request.</summary>
     /// <param name="body">The body's object.</param>
-    /// <param name="idempotencyKey">The header's values.</param>
-    /// <param name="operation">Which endpoint it is: each takes its own fields.</param>
+    /// <param name="idempotencyKey">The values of the header <c>Idempotency-Key</c>.</param>
+    /// <param name="operation">The operation, which decides the fields.</param>
     /// <param name="options">The limits.</param>
-    /// <param name="record">Knows the caller; gets the activity's ID and attempt, which a problem and the log name too.</param>
+    /// <param name="record">
+    /// Contains the caller. Receives the activity ID and the attempt, for problems and the log.
+    /// </param>
     /// <exception cref="Errors.Failure"><c>invalid_request</c> with every fault.</exception>
     public static ActivityCall Read(
-        JsonElement body, StringValues idempotencyKey, Operation operation, GatewayOptions options, RequestRecord record)
+        JsonElement body, StringValues idempotencyKey, Operation operation,
+        GatewayOptions options, RequestRecord record)
     {
         var reader = new RequestReader(operation, options);
         var known = FieldsByOperation[(int)operation];
@@ -151,7 +162,8 @@ internal sealed class RequestReader
 
     private static RequestFields<RequestReader> WithStatement(Operation operation) => new(
         operation,
-        OwnFields.Concat(StatementReader.Fields.Select(field => field.Within<RequestReader>(reader => reader._statement))));
+        OwnFields.Concat(
+            StatementReader.Fields.Select(field => field.Within<RequestReader>(reader => reader._statement))));
 
     private void ReadStatements(JsonElement value, JsonPointer pointer)
     {
@@ -194,7 +206,9 @@ internal sealed class RequestReader
             _fields.Fault(pointer, $"activityId must be {ActivityId.Rule}.");
     }
 
-    /// <summary>The header may stand in for the field; where both are given they must agree.</summary>
+    /// <summary>
+    /// Takes the activity ID from the header. It may replace the field; if both are given, they must be equal.
+    /// </summary>
     private void TakeActivityId(StringValues header)
     {
         if (header.Count == 0)
@@ -206,11 +220,15 @@ internal sealed class RequestReader
 
         if (ActivityId.Read(header) is not { } key)
         {
-            _fields.Fault("/activityId", $"The header Idempotency-Key is one key of {ActivityId.Rule}, bare or quoted.");
+            _fields.Fault(
+                "/activityId", $"The header Idempotency-Key is one key of {ActivityId.Rule}, bare or quoted.");
             return;
         }
         if (_activityId is not null && _activityId != key)
-            _fields.Fault("/activityId", "activityId and the header Idempotency-Key differ; give one, or the same twice.");
+        {
+            _fields.Fault(
+                "/activityId", "activityId and the header Idempotency-Key differ; give one, or the same twice.");
+        }
         else if (!_hasActivityId)
             _activityId = key;
     }

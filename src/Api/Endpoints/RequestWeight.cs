@@ -4,27 +4,32 @@ using Gateway.Api.Json;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// What a body makes the gateway hold, found out before any of it is made: a few bytes of JSON can be an object of some hundred.
+/// Estimates the memory that a body needs, before any of it is allocated: a few bytes of JSON can become an object of
+/// several hundred bytes.
 /// </summary>
-/// <param name="Document">The bytes of the parsed document, until the request is read.</param>
-/// <param name="Request">The bytes of the request that is read, until it is answered.</param>
+/// <param name="Document">The size of the parsed document, in bytes, until the request is read.</param>
+/// <param name="Request">The size of the request, in bytes, until it is answered.</param>
 internal readonly record struct RequestWeight(long Document, long Request)
 {
-    /// <summary>Strings have two bytes a character; the SQL is held as it came and as it is sent, a parameter as JSON and as text.</summary>
+    /// <summary>
+    /// The bytes per byte of the body: strings have two bytes per character, the SQL is held as received and as sent,
+    /// and a parameter as JSON and as text.
+    /// </summary>
     private const int TextCopies = 6;
 
-    /// <summary>A name while the request's members are put in order.</summary>
+    /// <summary>The bytes of a name while the request's members are sorted.</summary>
     private const int BytesOfName = 64;
 
-    /// <summary>A parameter with what Npgsql makes of it; a statement is some of them.</summary>
+    /// <summary>The bytes of a parameter with its Npgsql objects; a statement counts as several.</summary>
     private const int BytesOfParameter = 320;
 
-    /// <summary>So many commas and brackets stand for too little to be looked at more closely.</summary>
+    /// <summary>Up to this number of commas and brackets, an estimate is enough: the memory is small.</summary>
     private const int FewTokens = 64;
 
+    /// <summary>Returns the weight of a body.</summary>
     /// <param name="body">The body.</param>
-    /// <param name="deepest">The deepest nesting that is read.</param>
-    /// <exception cref="JsonException">It is not JSON.</exception>
+    /// <param name="deepest">The maximum nesting depth.</param>
+    /// <exception cref="JsonException">The body is not JSON.</exception>
     public static RequestWeight Of(ReadOnlySpan<byte> body, int deepest)
     {
         var values = body.Count((byte)',') + body.Count((byte)'[') + body.Count((byte)'{');
@@ -43,7 +48,8 @@ internal readonly record struct RequestWeight(long Document, long Request)
                 if (json.CurrentDepth == 1)
                     isList = json.ValueTextEquals("statements"u8) || json.ValueTextEquals("queries"u8);
             }
-            // A statement of a list, a parameter of one, or a parameter.
+            // At these depths are the statements of a list and their parameters, or the parameters of a single
+            // statement.
             if (json.CurrentDepth == 2 || (isList && json.CurrentDepth == 4))
                 parameters++;
         }
@@ -55,10 +61,12 @@ internal readonly record struct RequestWeight(long Document, long Request)
         var tables = JsonTables.Of(length, tokens);
         return new RequestWeight(
             tables.Most + ((long)BytesOfName * names),
-            ((long)TextCopies * length) + ((long)JsonTables.BytesOfToken * tokens) + ((long)BytesOfParameter * parameters))
+            ((long)TextCopies * length)
+                + ((long)JsonTables.BytesOfToken * tokens)
+                + ((long)BytesOfParameter * parameters))
         { Tables = tables };
     }
 
-    /// <summary>The parser's tables.</summary>
+    /// <summary>Gets the parser's tables.</summary>
     public JsonTables Tables { get; private init; }
 }

@@ -1,8 +1,8 @@
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// The requests that are being answered, and whether the gateway is on its way out: then readiness says so, and each answer
-/// asks its caller to take another connection, which a load balancer leads elsewhere.
+/// Counts the requests in flight, and knows whether the gateway is draining. While it drains, readiness fails, and each
+/// answer closes its connection, so that the caller reconnects and the load balancer chooses another replica.
 /// </summary>
 internal sealed class RequestsInFlight
 {
@@ -20,7 +20,7 @@ internal sealed class RequestsInFlight
         Interlocked.Increment(ref _count);
         try
         {
-            // Not before the answer starts: what came before the draining is to close its connection too.
+            // Decided when the answer starts, so that requests from before the draining close their connections too.
             http.Response.OnStarting(SayWhetherToStayAsync, http);
             await next(http);
         }
@@ -32,7 +32,7 @@ internal sealed class RequestsInFlight
 
     private Task SayWhetherToStayAsync(object state)
     {
-        // Kestrel closes the connection by it. HTTP/2 has no such header, and says it by a frame of its own.
+        // Kestrel closes a connection with this header. HTTP/2 has no such header, and uses a frame instead.
         if (_draining && state is HttpContext http && !HttpProtocol.IsHttp2(http.Request.Protocol))
             http.Response.Headers.Connection = "close";
         return Task.CompletedTask;

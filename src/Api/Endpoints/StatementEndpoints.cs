@@ -7,13 +7,13 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>The endpoints that run statements. They differ in what these may do; the path is one.</summary>
+/// <summary>The endpoints that run statements. They have different rights, and share one path.</summary>
 internal static class StatementEndpoints
 {
     public const string IdempotencyKey = "Idempotency-Key";
     public const string IdempotentReplayed = "Idempotent-Replayed";
 
-    /// <summary>So much of an answer is given to the server at a time, in bytes.</summary>
+    /// <summary>The bytes of an answer that are given to the server at a time.</summary>
     private const int Piece = 64 * 1024;
 
     public static void MapStatements(this IEndpointRouteBuilder routes)
@@ -22,36 +22,39 @@ internal static class StatementEndpoints
         statements.MapPost("/query", QueryAsync).WithName("query")
             .WithSummary("Run a query")
             .WithDescription(
-                "Runs one statement in a READ ONLY transaction, so it can be sent again at any time. The header `Accept` chooses the "
-                + "format of the answer: `application/json` is complete, up to the response limit; `application/x-ndjson` and "
-                + "`text/csv` are streamed, in any size. NDJSON begins with the line `{\"columns\": …}` and has a line for each row. Its "
-                + "last line is `{\"end\": {\"rowCount\": n, \"truncated\": false}}`, or `{\"error\": …}` with a problem; a stream "
+                "Runs one statement in a READ ONLY transaction, so it can be sent again at any time. The header "
+                + "`Accept` chooses the format of the answer: `application/json` is complete, up to the response "
+                + "limit; `application/x-ndjson` and `text/csv` are streamed, in any size. NDJSON begins with the line "
+                + "`{\"columns\": …}` and has a line for each row. Its last line is "
+                + "`{\"end\": {\"rowCount\": n, \"truncated\": false}}`, or `{\"error\": …}` with a problem; a stream "
                 + "without one of them is incomplete. A late error cuts CSV off.")
             .Produces<QueryResponse>();
         statements.MapPost("/execute", ExecuteAsync).WithName("execute")
             .WithSummary("Run a statement that may write, exactly once")
             .WithDescription(
-                "Runs one statement in a transaction, and commits it if the statement succeeds and its answer can be returned. The "
-                + "answer is recorded under the activity ID in the same transaction. The same request with the same ID has one "
-                + "effect and one answer, however often it is sent and even at the same time. A failed request has no effect and "
-                + "can be sent again.")
+                "Runs one statement in a transaction, and commits it if the statement succeeds and its answer can be "
+                + "returned. The answer is recorded under the activity ID in the same transaction. The same request "
+                + "with the same ID has one effect and one answer, however often it is sent and even at the same time. "
+                + "A failed request has no effect and can be sent again.")
             .Produces<StatementResponse>();
         statements.MapPost("/transaction", TransactionAsync).WithName("transaction")
             .WithSummary("Run several statements, all or nothing")
             .WithDescription(
-                "Runs the statements in one transaction, exactly once. A parameter can be a value from an earlier statement's result. "
-                + "If the transaction conflicts with a concurrent one (SQLSTATE 40001 or 40P01), the gateway runs all of it again, a "
-                + "few times.")
+                "Runs the statements in one transaction, exactly once. A parameter can be a value from an earlier "
+                + "statement's result. If the transaction conflicts with a concurrent one (SQLSTATE 40001 or 40P01), "
+                + "the gateway runs all of it again, a few times.")
             .Produces<TransactionResponse>();
     }
 
     private static Task QueryAsync(HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
         RunAsync(http, Operation.Query, path, options, clock);
 
-    private static Task ExecuteAsync(HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
+    private static Task ExecuteAsync(
+        HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
         RunAsync(http, Operation.Execute, path, options, clock);
 
-    private static Task TransactionAsync(HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
+    private static Task TransactionAsync(
+        HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
         RunAsync(http, Operation.Transaction, path, options, clock);
 
     private static async Task RunAsync(
@@ -93,21 +96,23 @@ internal static class StatementEndpoints
         return RequestReader.Read(body.Fields, http.Request.Headers[IdempotencyKey], operation, options, record);
     }
 
-    internal static async Task SendAsync(HttpContext http, Operation operation, ActivityAnswer answer, RequestRecord record)
+    internal static async Task SendAsync(
+        HttpContext http, Operation operation, ActivityAnswer answer, RequestRecord record)
     {
         if (operation != Operation.Query)
             http.Response.Headers[IdempotentReplayed] = answer.IsReplay ? "true" : "false";
         await SendAsync(http, answer.Body, record);
     }
 
-    /// <summary>Sends a body that is held whole.</summary>
+    /// <summary>Sends a complete body.</summary>
     internal static async Task SendAsync(HttpContext http, ReadOnlyMemory<byte> json, RequestRecord record)
     {
         http.Response.ContentType = "application/json; charset=utf-8";
         http.Response.ContentLength = json.Length;
         record.AnswerBytes = json.Length;
         record.WriteHeaders(http.Response);
-        // Kestrel copies what it is given, all of it: a slow caller's answer would be held twice.
+        // Kestrel copies all bytes that it is given, so with one large write a slow caller's answer would be in memory
+        // twice.
         for (; json.Length > Piece; json = json[Piece..])
             await http.Response.BodyWriter.WriteAsync(json[..Piece], http.RequestAborted);
         await http.Response.BodyWriter.WriteAsync(json, http.RequestAborted);

@@ -7,11 +7,12 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Endpoints;
 
-/// <summary>Reads one statement: the one of a query or an execute, or one in a transaction's list.</summary>
+/// <summary>Reads one statement: that of a query or an execute, or one in a transaction's list.</summary>
 /// <param name="fields">Reads the values.</param>
 internal sealed class StatementReader(FieldReader fields)
 {
-    private static readonly FieldChoice<RowFormat> RowFormatField = new(("object", RowFormat.Object), ("array", RowFormat.Array));
+    private static readonly FieldChoice<RowFormat> RowFormatField =
+        new(("object", RowFormat.Object), ("array", RowFormat.Array));
 
     private static readonly FieldHash IncludedUnlessEmpty = FieldHash.IncludedUnless(value => value.ValueKind switch
     {
@@ -50,10 +51,10 @@ internal sealed class StatementReader(FieldReader fields)
     /// <summary>Returns the fields that a statement of an operation takes.</summary>
     public static RequestFields<StatementReader> FieldsOf(Operation operation) => FieldsByOperation[(int)operation];
 
-    /// <summary>Returns the statement after all its fields were read; null when it has a fault.</summary>
+    /// <summary>Returns the statement after all its fields were read; null if it has a fault.</summary>
     /// <param name="pointer">The statement's pointer in the request.</param>
-    /// <param name="index">The statement's index in the transaction; null for the statement of a query or an execute.</param>
-    /// <param name="faults">Gets the faults of the parameters.</param>
+    /// <param name="index">The statement's index in a transaction; null for that of a query or an execute.</param>
+    /// <param name="faults">Receives the faults of the parameters.</param>
     public StatementCall? Finish(string pointer, int? index, RequestFaults faults)
     {
         if (_sql is not { } sql)

@@ -9,12 +9,12 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// A query's rows as they come. Until the first of them is sent it can become a problem with its own status; from then on it
-/// ends with a line that says so, or is cut off: never in a way that looks whole.
+/// Streams a query's rows. Before the first row is sent, a failure becomes a problem with its own status. After that,
+/// the stream ends with a line about the failure, or is cut off, so that it never looks complete.
 /// </summary>
 internal sealed class StreamedAnswer : IDisposable
 {
-    /// <summary>What a caller gets to take a failure in, whose budget may be spent.</summary>
+    /// <summary>The time that a caller has to receive a failure; the request's deadline may have passed.</summary>
     private static readonly TimeSpan FailureTime = TimeSpan.FromSeconds(1);
 
     private readonly HttpContext _http;
@@ -25,7 +25,9 @@ internal sealed class StreamedAnswer : IDisposable
     {
         _http = http;
         _record = record;
-        _contentType = form == AnswerForm.Csv ? $"{AnswerForms.Csv}; charset=utf-8; header=present" : $"{AnswerForms.Ndjson}; charset=utf-8";
+        _contentType = form == AnswerForm.Csv
+            ? $"{AnswerForms.Csv}; charset=utf-8; header=present"
+            : $"{AnswerForms.Ndjson}; charset=utf-8";
         var held = new PooledBuffer(int.MaxValue, memory: record.Memory);
         ResultWriter writer = form == AnswerForm.Csv
             ? new CsvWriter(held, call.Numbers)
@@ -35,7 +37,7 @@ internal sealed class StreamedAnswer : IDisposable
 
     public RowStream Rows { get; }
 
-    /// <summary>Sends what is left, when the transaction has ended.</summary>
+    /// <summary>Sends the remaining rows after the transaction has ended.</summary>
     public async Task EndAsync(ActivityAnswer answer, Deadline deadline)
     {
         answer.EndStream();
@@ -45,13 +47,13 @@ internal sealed class StreamedAnswer : IDisposable
         }
         catch (OperationCanceledException error)
         {
-            // Its last line may be on its way, and there is none after that.
+            // The last line may already be on its way, and nothing may follow it.
             Rows.GiveUp();
             throw deadline.Ended("sending the answer", error);
         }
     }
 
-    /// <summary>Ends with a failure that came after the first row was sent.</summary>
+    /// <summary>Ends the stream with a failure after the first row was sent.</summary>
     public async Task FailAsync(Failure failure)
     {
         _record.Code = FailureForm.NameOf(failure.Code);
@@ -67,12 +69,14 @@ internal sealed class StreamedAnswer : IDisposable
         }
         catch (OperationCanceledException)
         {
-            // It is cut off as well.
+            // The stream is cut off.
         }
         _http.Abort();
     }
 
-    /// <summary>Gives back the memory; not after a failure, since what was abandoned may still write to it.</summary>
+    /// <summary>
+    /// Releases the memory. Must not be called after a failure, because abandoned work may still write to it.
+    /// </summary>
     public void Dispose() => Rows.Writer.Dispose();
 
     private async ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
@@ -82,7 +86,7 @@ internal sealed class StreamedAnswer : IDisposable
         {
             response.ContentType = _contentType;
             _record.WriteHeaders(response);
-            // How slow a caller may be is its budget's business.
+            // The request's deadline alone limits how slow a caller may be.
             if (_http.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate)
                 rate.MinDataRate = null;
         }

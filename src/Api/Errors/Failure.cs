@@ -3,8 +3,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.Errors;
 
 /// <summary>
-/// A failure, classified: the only exception that the request's path answers from. Whatever meets a fault classifies
-/// it once, where the most is known about it.
+/// Represents a classified failure. It is the only exception that becomes an answer. Each fault is classified once,
+/// where the most is known about it.
 /// </summary>
 internal sealed class Failure : Exception
 {
@@ -13,29 +13,33 @@ internal sealed class Failure : Exception
 
     public ProblemCode Code { get; }
 
-    /// <summary>The faults of the request, or the first ones, for <see cref="ProblemCode.InvalidRequest"/>.</summary>
+    /// <summary>Gets the request's faults, or the first ones, for <see cref="ProblemCode.InvalidRequest"/>.</summary>
     public IReadOnlyList<RequestFault>? Faults { get; init; }
 
-    /// <summary>How many more faults the request has.</summary>
+    /// <summary>Gets the number of further faults.</summary>
     public int MoreFaults { get; init; }
 
-    /// <summary>What PostgreSQL said, where it is PostgreSQL that refused.</summary>
+    /// <summary>Gets PostgreSQL's error; null if the failure is not PostgreSQL's.</summary>
     public PostgresRefusal? Refusal { get; init; }
 
-    /// <summary>Which statement of a transaction failed, from 0.</summary>
+    /// <summary>Gets or sets the index of the transaction's statement that failed, from 0.</summary>
     public int? Statement { get; set; }
 
-    /// <summary>Whether the request's effect was kept.</summary>
+    /// <summary>Gets whether the request's effect was committed.</summary>
     public Committed Committed { get; init; }
 
-    /// <summary>What the header WWW-Authenticate asks for, where it is the credential that failed.</summary>
+    /// <summary>
+    /// Gets the value of the header WWW-Authenticate; null if the failure is not about the credential.
+    /// </summary>
     public string? Challenge { get; init; }
 
-    /// <summary>How long to wait before a retry, in whole seconds (1 to 60).</summary>
+    /// <summary>Gets the time to wait before a retry, in seconds (1 to 60).</summary>
     public int RetryAfterSeconds { get; init; } = 1;
 
     public static Failure Invalid(RequestFaults faults) =>
-        new(ProblemCode.InvalidRequest, faults.Count == 1 ? faults.Kept[0].Detail : $"The request has {faults.Count} faults.")
+        new(
+            ProblemCode.InvalidRequest,
+            faults.Count == 1 ? faults.Kept[0].Detail : $"The request has {faults.Count} faults.")
         {
             Faults = faults.Kept,
             MoreFaults = faults.Count - faults.Kept.Count,
@@ -50,12 +54,12 @@ internal sealed class Failure : Exception
     }
 }
 
-/// <summary>The parts of PostgreSQL's error that a caller is shown; without the values of its parameters.</summary>
+/// <summary>Represents the parts of PostgreSQL's error that callers see, without parameter values.</summary>
 internal sealed record PostgresRefusal(string SqlState)
 {
     public string? Hint { get; init; }
 
-    /// <summary>Counted in characters of the caller's SQL, from 1.</summary>
+    /// <summary>Gets the position in the caller's SQL, in characters from 1.</summary>
     public int? Position { get; init; }
     public string? Schema { get; init; }
     public string? Table { get; init; }
@@ -63,25 +67,31 @@ internal sealed record PostgresRefusal(string SqlState)
     public string? DataType { get; init; }
     public string? Constraint { get; init; }
 
-    /// <summary>What only a protocol shows that passes all of PostgreSQL's error on; null where the statement never got there.</summary>
+    /// <summary>
+    /// Gets the rest of the error, for a protocol that passes the whole error on; null if the statement did not reach
+    /// PostgreSQL.
+    /// </summary>
     public PostgresErrorContext? Context { get; init; }
 }
 
-/// <summary>The rest of PostgreSQL's error: it may quote rows, so a problem, which engines keep, does not have it.</summary>
+/// <summary>
+/// Represents the rest of PostgreSQL's error. It may quote rows, so it is not part of a problem, which workflow engines
+/// store.
+/// </summary>
 internal sealed record PostgresErrorContext(string Severity)
 {
     public string? Detail { get; init; }
 
-    /// <summary>Where in <see cref="InternalQuery"/>, in characters from 1.</summary>
+    /// <summary>Gets the position in <see cref="InternalQuery"/>, in characters from 1.</summary>
     public int? InternalPosition { get; init; }
 
-    /// <summary>The statement of a function's that failed.</summary>
+    /// <summary>Gets the failed statement inside a function.</summary>
     public string? InternalQuery { get; init; }
 
-    /// <summary>What called what, a line for each.</summary>
+    /// <summary>Gets the call stack in PostgreSQL, one line for each call.</summary>
     public string? Where { get; init; }
 
-    /// <summary>Where in PostgreSQL's source.</summary>
+    /// <summary>Gets the position in PostgreSQL's source code.</summary>
     public string? File { get; init; }
     public string? Line { get; init; }
     public string? Routine { get; init; }

@@ -4,7 +4,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.Errors;
 
 /// <summary>
-/// What a failure looks like to the caller: problem details, save where an endpoint's metadata has the form of another protocol.
+/// Decides the form of a failure's answer: problem details, unless the endpoint's metadata contains the form of another
+/// protocol.
 /// </summary>
 internal abstract class FailureForm
 {
@@ -14,12 +15,12 @@ internal abstract class FailureForm
 
     public abstract byte[] BodyOf(Failure failure, string? activityId);
 
-    /// <summary>The code as it is on the wire, as in <c>sql_error</c>.</summary>
+    /// <summary>Returns a code's name on the wire, such as <c>sql_error</c>.</summary>
     public static string NameOf(ProblemCode code) => JsonNamingPolicy.SnakeCaseLower.ConvertName(code.ToString());
 
-    /// <summary>The headers of every answer that is not 2xx.</summary>
+    /// <summary>Sets the retry headers, which every answer other than 2xx has.</summary>
     /// <param name="response">The answer.</param>
-    /// <param name="afterSeconds">How long to wait before a retry; null where none can succeed.</param>
+    /// <param name="afterSeconds">The time to wait before a retry, in seconds; null if no retry can succeed.</param>
     public static void SayRetry(HttpResponse response, int? afterSeconds)
     {
         response.Headers["X-Should-Retry"] = afterSeconds is null ? "false" : "true";
@@ -27,7 +28,7 @@ internal abstract class FailureForm
             response.Headers.RetryAfter = Math.Clamp(seconds, 1, 60).ToString();
     }
 
-    /// <summary>Answers with a failure, in the form that the request's endpoint has.</summary>
+    /// <summary>Sends the answer for a failure, in the form of the request's endpoint.</summary>
     public static async Task AnswerAsync(HttpContext http, Failure failure, string? activityId)
     {
         var form = http.GetEndpoint()?.Metadata.GetMetadata<FailureForm>() ?? ProblemAnswer.Instance;
@@ -40,7 +41,7 @@ internal abstract class FailureForm
 
         var body = form.BodyOf(failure, activityId);
         http.Response.ContentLength = body.Length;
-        // Without the caller's token: where the caller is gone, Kestrel drops what is written.
+        // The write takes no cancellation token: Kestrel drops it if the caller has disconnected.
         await http.Response.BodyWriter.WriteAsync(body);
     }
 }

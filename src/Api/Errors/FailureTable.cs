@@ -2,15 +2,15 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Errors;
 
-/// <summary>What a kind of failure is answered with.</summary>
+/// <summary>Represents the answer for a code.</summary>
 /// <param name="Status">The HTTP status.</param>
 /// <param name="Retryable">Whether the same request may succeed if it is sent again.</param>
 /// <param name="Title">The code in words.</param>
 internal sealed record FailureAnswer(int Status, bool Retryable, string Title);
 
 /// <summary>
-/// The one table failure → status → title. Workflow engines retry 408, 409, 429 and 5xx and give up on other 4xx,
-/// so a failure that can't succeed on a retry never gets one of those.
+/// The only table code → status and title. Workflow engines retry 408, 409, 429 and 5xx, and give up on other 4xx. So a
+/// failure that a retry can't fix never has one of those statuses.
 /// </summary>
 internal static class FailureTable
 {

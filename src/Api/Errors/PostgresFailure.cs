@@ -4,22 +4,23 @@ using Npgsql;
 namespace Gateway.Api.Errors;
 
 /// <summary>
-/// Classifies what PostgreSQL and Npgsql report: the one table SQLSTATE → code, which docs/errors.md shows. A class
-/// stands for all its members that have no row of their own; what is in neither is the caller's SQL failing.
+/// Classifies the errors of PostgreSQL and Npgsql. It contains the only table SQLSTATE → code, which docs/errors.md
+/// shows. The row of a class applies to its members without a row of their own. Any other SQLSTATE means that the
+/// caller's SQL failed.
 /// </summary>
 internal static class PostgresFailure
 {
     private const string IdleInTransactionTimeout = "25P03";
     private const string TransactionTimeout = "25P04";
 
-    /// <summary>A file of the server's that is missing, or there already: the SQL named it.</summary>
+    /// <summary>A server file that is missing, or already exists. The SQL named the file.</summary>
     private const string UndefinedFile = "58P01";
     private const string DuplicateFile = "58P02";
 
     private const string DataCorrupted = "XX001";
     private const string IndexCorrupted = "XX002";
 
-    /// <summary>The rows of the table, by SQLSTATE or by its first two characters.</summary>
+    /// <summary>Gets the table, by SQLSTATE or by its first two characters.</summary>
     public static IReadOnlyDictionary<string, SqlStateCodes> Codes { get; } =
         new Dictionary<string, SqlStateCodes>(StringComparer.Ordinal)
         {
@@ -38,7 +39,8 @@ internal static class PostgresFailure
             ["53"] = new(ProblemCode.DatabaseUnavailable),
             ["57"] = new(ProblemCode.DatabaseUnavailable),
             ["58"] = new(ProblemCode.DatabaseUnavailable),
-            // As an ERROR it is most often SQL that a function of PostgreSQL's does not expect, and so fails each time.
+            // As an ERROR it usually comes from SQL that a PostgreSQL function does not expect, so it fails on every
+            // retry.
             ["XX"] = new(ProblemCode.SqlError, ProblemCode.DatabaseUnavailable),
         };
 
@@ -54,29 +56,33 @@ internal static class PostgresFailure
     }
 
     /// <summary>
-    /// PostgreSQL refused a statement of the gateway's own. Only the SQLSTATE is kept of what it says: the rest speaks of the
-    /// gateway's statements and their parameters.
+    /// Returns the failure for a refused statement of the gateway's own. It contains only the SQLSTATE, because the
+    /// rest of the error describes the gateway's statements and their parameters.
     /// </summary>
     public static Failure OwnStatementRefused(PostgresException error) => new(
         Classify(error),
-        "PostgreSQL refused a statement of the gateway's own in the request's transaction, and rolled back. The request's SQL may have "
-        + "changed a setting or a role that the statement needs.")
+        "PostgreSQL refused a statement of the gateway's own in the request's transaction, and rolled back. "
+        + "The request's SQL may have changed a setting or a role that the statement needs.")
     { Refusal = new PostgresRefusal(error.SqlState) };
 
     /// <summary>
-    /// Whether the session is gone with the error. The severity says so, and no SQLSTATE does: a statement may raise
-    /// any, as an ERROR, and <c>exit_on_error</c> makes any ERROR a FATAL.
+    /// Returns whether the error ended the session. Only the severity tells: a statement can raise any SQLSTATE as an
+    /// ERROR, and <c>exit_on_error</c> turns any ERROR into a FATAL.
     /// </summary>
     public static bool EndsSession(PostgresException error) => error.InvariantSeverity is "FATAL" or "PANIC";
 
-    /// <summary>The server can't be reached, or does not let the gateway in: the caller's SQL has not run.</summary>
+    /// <summary>
+    /// Returns the failure for a server that can't be reached, or refuses the gateway. The caller's SQL has not run.
+    /// </summary>
     public static Failure Unreachable(NpgsqlException error, string connection) => new(
         ProblemCode.DatabaseUnavailable,
         $"The server of connection \"{connection}\" can't be reached at present{(ReasonOf(error) is { } reason ? $" ({reason})" : "")}.",
         error)
     { Refusal = error is PostgresException refusal ? new PostgresRefusal(refusal.SqlState) : null };
 
-    /// <summary>The session was lost before COMMIT was sent: PostgreSQL rolls back.</summary>
+    /// <summary>
+    /// Returns the failure for a session that was lost before COMMIT was sent. PostgreSQL rolls back.
+    /// </summary>
     public static Failure Lost(Exception error, string connection) => new(
         ProblemCode.DatabaseUnavailable,
         $"The session on connection \"{connection}\" was lost before COMMIT; PostgreSQL rolls it back.",
@@ -95,9 +101,11 @@ internal static class PostgresFailure
     };
 }
 
-/// <summary>What a SQLSTATE is answered with.</summary>
-/// <param name="SessionLives">As an ERROR: the transaction is rolled back, and the session lives.</param>
-/// <param name="SessionEnded">As a FATAL or a PANIC: the session is gone.</param>
+/// <summary>Represents the codes of a SQLSTATE.</summary>
+/// <param name="SessionLives">
+/// The code if it is an ERROR: the transaction is rolled back, and the session stays open.
+/// </param>
+/// <param name="SessionEnded">The code if it is a FATAL or a PANIC: the session has ended.</param>
 internal readonly record struct SqlStateCodes(ProblemCode SessionLives, ProblemCode SessionEnded)
 {
     public SqlStateCodes(ProblemCode code)

@@ -4,16 +4,21 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Errors;
 
-/// <summary>A <see cref="Failure"/> as problem details.</summary>
+/// <summary>Writes a <see cref="Failure"/> as problem details (RFC 9457).</summary>
 internal sealed class ProblemAnswer : FailureForm
 {
-    /// <summary>Temporal keeps no more than 4 KB of a failure, so a problem stays well below that.</summary>
+    /// <summary>
+    /// The maximum size of a problem, in bytes. Temporal keeps at most 4 KB of a failure, so a problem stays well below
+    /// that.
+    /// </summary>
     public const int LargestProblemBytes = 2048;
 
     private const int LongestDetail = 700;
     private const int LongestHint = 300;
 
-    /// <summary>PostgreSQL's own names are no longer; a function's RAISE can have any.</summary>
+    /// <summary>
+    /// The maximum length of a name. PostgreSQL's own names are not longer, but RAISE in a function can send any name.
+    /// </summary>
     private const int LongestName = 63;
 
     public static readonly ProblemAnswer Instance = new();
@@ -52,7 +57,7 @@ internal sealed class ProblemAnswer : FailureForm
         };
     }
 
-    /// <summary>The problem as UTF-8 JSON of at most <see cref="LargestProblemBytes"/>.</summary>
+    /// <summary>Returns the problem as UTF-8 JSON of at most <see cref="LargestProblemBytes"/>.</summary>
     public static byte[] Serialize(Problem problem)
     {
         var body = Encode(problem);
@@ -61,7 +66,7 @@ internal sealed class ProblemAnswer : FailureForm
 
         return WithFewerFaults(problem) ?? Encode(problem with
         {
-            // Text, whose characters may take up to six bytes when escaped.
+            // An escaped character may take up to six bytes.
             Detail = Shorten(problem.Detail, LongestDetail / 6)!,
             Hint = null,
             Errors = null,
@@ -69,12 +74,12 @@ internal sealed class ProblemAnswer : FailureForm
         });
     }
 
-    /// <summary>With as many faults as there is room for; null where there is not even for the rest.</summary>
+    /// <summary>Returns the problem with as many faults as fit; null if it does not fit even without faults.</summary>
     private static byte[]? WithFewerFaults(Problem problem)
     {
         byte[]? largest = null;
         var shortened = problem.Errors?.Select(Shortened).ToArray() ?? [];
-        // As many as surely fit, and as many as surely don't.
+        // Binary search: the first number of faults fits, the second does not.
         var (least, most) = (-1, shortened.Length);
         while (most - least > 1)
         {
@@ -95,7 +100,7 @@ internal sealed class ProblemAnswer : FailureForm
     private static byte[] Encode(Problem problem) =>
         JsonSerializer.SerializeToUtf8Bytes(problem, ProblemJson.Problem);
 
-    /// <summary>Relaxed escaping: a problem is read by people, and never inlined into HTML.</summary>
+    /// <summary>Relaxed escaping: people read problems, and no HTML contains them.</summary>
     private static readonly ContractJson ProblemJson = new(new JsonSerializerOptions(ContractJson.Default.Options)
     {
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
@@ -105,7 +110,7 @@ internal sealed class ProblemAnswer : FailureForm
     {
         if (text is null || text.Length <= longest)
             return text;
-        // Never between the two halves of a surrogate pair.
+        // Does not cut a surrogate pair.
         var end = char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest;
         return string.Concat(text.AsSpan(0, end), "…");
     }

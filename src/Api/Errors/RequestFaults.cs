@@ -3,20 +3,20 @@ using Gateway.Contracts;
 namespace Gateway.Api.Errors;
 
 /// <summary>
-/// The faults of a request: the first ones, and how many there are. A body has room for hundreds of thousands, and nobody reads more than
-/// a few.
+/// Collects the faults of a request: the first ones, and their number. A body can contain hundreds of thousands of
+/// faults, and a reader needs only a few.
 /// </summary>
 internal sealed class RequestFaults
 {
-    /// <summary>A problem has room for some twenty.</summary>
+    /// <summary>The maximum number of kept faults. A problem has room for about twenty.</summary>
     public const int MostKept = 50;
 
     private readonly List<RequestFault> _kept = [];
 
-    /// <summary>The first ones.</summary>
+    /// <summary>Gets the first faults.</summary>
     public IReadOnlyList<RequestFault> Kept => _kept;
 
-    /// <summary>How many there are.</summary>
+    /// <summary>Gets the number of all faults.</summary>
     public int Count { get; private set; }
 
     public void Add(RequestFault fault)
@@ -26,7 +26,7 @@ internal sealed class RequestFaults
             _kept.Add(fault);
     }
 
-    /// <summary>Adds a fault whose pointer is text only where it is kept.</summary>
+    /// <summary>Adds a fault. The text of its pointer is only made if the fault is kept.</summary>
     public void Add(JsonPointer pointer, string detail)
     {
         if (_kept.Count < MostKept)

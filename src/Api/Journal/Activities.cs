@@ -5,20 +5,20 @@ using Npgsql;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// What is to be known of a connection's activities, whichever replica runs them. PostgreSQL itself says what is running:
-/// a session is tagged with its activity while its transaction is open.
+/// Finds, cancels and purges a connection's activities, whichever replica runs them. PostgreSQL itself knows the
+/// running ones: a session is tagged with its activity while its transaction is open.
 /// </summary>
 /// <param name="journal">The connection's journal.</param>
 /// <param name="control">The control role's sessions.</param>
 /// <param name="unpooled">Opens a session of the control role for one use.</param>
 /// <param name="role">The role that callers' SQL runs as.</param>
-/// <param name="clock">The clock that pauses run by.</param>
+/// <param name="clock">The clock for pauses.</param>
 internal sealed class Activities(
     ActivityJournal journal, ControlSessions control, NpgsqlDataSource unpooled, string role, TimeProvider clock)
 {
     /// <summary>
-    /// The role's transactions. Here and below all names are qualified, and operators are: one of public's could fit better, and
-    /// would be a caller's SQL in a session of the control role.
+    /// The role's transactions. All names and operators here are qualified: an operator in the schema public could
+    /// match better, and would run a caller's SQL in a session of the control role.
     /// </summary>
     private const string Transactions =
         """
@@ -28,18 +28,20 @@ internal sealed class Activities(
            AND xact_start IS NOT NULL AND client_port IS NOT NULL
         """;
 
-    /// <summary>Those that are still the same, to be ended.</summary>
+    /// <summary>Selects those of the transactions that are still open, to end them.</summary>
     private const string StillOpen =
         """
           FROM pg_catalog.pg_stat_activity a
-          JOIN ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS t (pid, tag, xact_start)
+          JOIN ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))
+            AS t (pid, tag, xact_start)
             ON a.pid OPERATOR(pg_catalog.=) t.pid AND a.application_name OPERATOR(pg_catalog.=) t.tag
                AND a.xact_start OPERATOR(pg_catalog.=) t.xact_start
          WHERE a.query_start IS NOT NULL
         """;
 
     /// <summary>
-    /// A transaction that has failed has lost its tag; but its statement is the session's last until it is rolled back.
+    /// Returns whether any of the statements is still its session's last one. A failed transaction has lost its tag,
+    /// but until it is rolled back its statement is the session's last.
     /// </summary>
     private const string Open =
         """
@@ -50,8 +52,9 @@ internal sealed class Activities(
         """;
 
     /// <summary>
-    /// A cancel is announced by the name of the session that cancels, so that the replica whose statement fails by it can tell it from
-    /// others. Only the control role's sessions count: callers' SQL can give its own session any name, and can take any lock.
+    /// Returns whether a cancel is announced. The cancelling session's name announces it, so that the replica whose
+    /// statement fails can distinguish this cancel from others. Only sessions of the control role count: callers' SQL
+    /// can give its own session any name, and can take any lock.
     /// </summary>
     private const string Announced =
         """
@@ -65,24 +68,29 @@ internal sealed class Activities(
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>PL/pgSQL can catch a cancel, and nothing can catch a termination.</summary>
+    /// <summary>
+    /// After this time the session is terminated: PL/pgSQL can catch a cancel, but nothing can catch a termination.
+    /// </summary>
     private static readonly TimeSpan TerminateAfter = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan GiveUpAfter = TimeSpan.FromSeconds(3);
 
-    /// <summary>How long the announcement stays behind a termination: the session is gone before its replica has looked.</summary>
+    /// <summary>
+    /// The time that the announcement stays after a termination: the session may end before its replica has looked for
+    /// the announcement.
+    /// </summary>
     private static readonly TimeSpan Grace = LookTime;
 
-    /// <summary>Small enough that one delete is over in a moment.</summary>
+    /// <summary>The number of records per delete, small enough that one delete is short.</summary>
     private const int PurgeBatch = 1000;
 
     private static readonly TimeSpan PurgeTime = TimeSpan.FromSeconds(30);
 
-    /// <summary>How an activity stands; null where it is neither running nor recorded.</summary>
-    /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
+    /// <summary>Returns an activity's state; null if it is neither running nor recorded.</summary>
+    /// <exception cref="NpgsqlException">The server can't be reached, or refuses the gateway.</exception>
     public async Task<ActivityState?> FindAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
-        // First: what ends between the two is recorded by the second.
+        // Must precede the look into the journal: an activity that ends between the two is found there.
         var running = await FindRunningAsync(activity, cancellation);
         return await journal.FindAsync(activity, cancellation) is { Answer: { } answer } record
             ? new ActivityState(ActivityStatus.Completed)
@@ -94,12 +102,12 @@ internal sealed class Activities(
             : running;
     }
 
-    /// <summary>Cancels what the activity is running, and waits for its end.</summary>
+    /// <summary>Cancels an activity's running statement, and waits for its end.</summary>
     /// <returns>
-    /// How it stands then: completed where the cancel came too late, cancelled, running still where it can't be ended; null
-    /// where there is no such activity.
+    /// The activity's state after that: completed if the cancel came too late, cancelled, or still running if it can't
+    /// be ended. Null if there is no such activity.
     /// </returns>
-    /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
+    /// <exception cref="NpgsqlException">The server can't be reached, or refuses the gateway.</exception>
     public async Task<ActivityState?> CancelAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
         var found = new Dictionary<int, DateTime>();
@@ -111,7 +119,8 @@ internal sealed class Activities(
             var terminated = false;
             do
             {
-                // Its tag goes with the statement's failure, and its replica looks for the announcement after that.
+                // The session loses its tag when the statement fails, and its replica looks for the announcement after
+                // that.
                 terminated |= clock.GetElapsedTime(begun) >= TerminateAfter;
                 var running = await ReadRunningAsync(session, activity, keys, cancellation);
                 foreach (var (processId, since) in await EndAsync(session, terminated, running, cancellation))
@@ -128,7 +137,9 @@ internal sealed class Activities(
         return state ?? (found.Count > 0 ? new ActivityState(ActivityStatus.Cancelled) : null);
     }
 
-    /// <summary>Whether somebody is cancelling the activity through the gateway, as far as the server can be asked.</summary>
+    /// <summary>
+    /// Returns whether the activity is being cancelled through the gateway; false if the server can't be asked.
+    /// </summary>
     public async Task<bool> IsBeingCancelledAsync(ActivityIdentity activity)
     {
         try
@@ -146,13 +157,13 @@ internal sealed class Activities(
         }
         catch (NpgsqlException)
         {
-            // Then it is a failure like others, and the activity may be run again.
+            // Then it counts as any other failure, and the activity may run again.
             return false;
         }
     }
 
-    /// <summary>Deletes all records that have expired, in batches.</summary>
-    /// <returns>How many.</returns>
+    /// <summary>Deletes all expired records, in batches.</summary>
+    /// <returns>The number of deleted records.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
     public async Task<int> PurgeAsync(CancellationToken cancellation)
     {
@@ -165,15 +176,20 @@ internal sealed class Activities(
     private async Task<ActivityState?> FindRunningAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
         var keys = await journal.ReadKeysAsync(cancellation);
-        var running = await control.AskAsync((session, ending) => ReadRunningAsync(session, activity, keys, ending), cancellation);
+        var running = await control.AskAsync(
+            (session, ending) => ReadRunningAsync(session, activity, keys, ending), cancellation);
         return running.Count == 0
             ? null
-            : new ActivityState(ActivityStatus.Running) { RunningSince = new DateTimeOffset(running.Min(transaction => transaction.Since)) };
+            : new ActivityState(ActivityStatus.Running)
+            {
+                RunningSince = new DateTimeOffset(running.Min(transaction => transaction.Since)),
+            };
     }
 
     /// <returns>The transactions that run the activity.</returns>
     private async Task<IReadOnlyList<TaggedTransaction>> ReadRunningAsync(
-        NpgsqlConnection session, ActivityIdentity activity, IReadOnlyList<CodeKey> keys, CancellationToken cancellation)
+        NpgsqlConnection session, ActivityIdentity activity, IReadOnlyList<CodeKey> keys,
+        CancellationToken cancellation)
     {
         await using var command = new NpgsqlCommand(Transactions, session)
         {
@@ -194,31 +210,35 @@ internal sealed class Activities(
         return running;
     }
 
-    /// <summary>It ends with the session.</summary>
-    private static async Task AnnounceAsync(NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation)
+    /// <summary>Announces the cancel. The announcement ends with the session.</summary>
+    private static async Task AnnounceAsync(
+        NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand("SELECT pg_catalog.set_config('application_name', $1, false)", session)
-        {
-            Parameters = { new NpgsqlParameter<string> { TypedValue = activity.CancelName } },
-        };
+        await using var command =
+            new NpgsqlCommand("SELECT pg_catalog.set_config('application_name', $1, false)", session)
+            {
+                Parameters = { new NpgsqlParameter<string> { TypedValue = activity.CancelName } },
+            };
         await command.ExecuteNonQueryAsync(cancellation);
     }
 
-    /// <summary>Ends those of the transactions that are open still.</summary>
-    /// <returns>Their sessions, and since when their statements run.</returns>
+    /// <summary>Ends those of the transactions that are still open.</summary>
+    /// <returns>Their sessions, and the start times of their statements.</returns>
     private static async Task<IReadOnlyList<(int ProcessId, DateTime Since)>> EndAsync(
-        NpgsqlConnection session, bool terminate, IReadOnlyList<TaggedTransaction> transactions, CancellationToken cancellation)
+        NpgsqlConnection session, bool terminate, IReadOnlyList<TaggedTransaction> transactions,
+        CancellationToken cancellation)
     {
         var function = terminate ? "pg_terminate_backend" : "pg_cancel_backend";
-        await using var command = new NpgsqlCommand($"SELECT a.pid, a.query_start, pg_catalog.{function}(a.pid) {StillOpen}", session)
-        {
-            Parameters =
+        await using var command =
+            new NpgsqlCommand($"SELECT a.pid, a.query_start, pg_catalog.{function}(a.pid) {StillOpen}", session)
             {
-                new NpgsqlParameter<int[]> { TypedValue = [.. transactions.Select(transaction => transaction.ProcessId)] },
-                new NpgsqlParameter<string[]> { TypedValue = [.. transactions.Select(transaction => transaction.Tag)] },
-                new NpgsqlParameter<DateTime[]> { TypedValue = [.. transactions.Select(transaction => transaction.Since)] },
+                Parameters =
+            {
+                new NpgsqlParameter<int[]> { TypedValue = [.. transactions.Select(open => open.ProcessId)] },
+                new NpgsqlParameter<string[]> { TypedValue = [.. transactions.Select(open => open.Tag)] },
+                new NpgsqlParameter<DateTime[]> { TypedValue = [.. transactions.Select(open => open.Since)] },
             },
-        };
+            };
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var found = new List<(int, DateTime)>();
         while (await reader.ReadAsync(cancellation))
@@ -240,14 +260,14 @@ internal sealed class Activities(
         return await command.ExecuteScalarAsync(cancellation) is true;
     }
 
-    /// <summary>An open transaction whose session has a tag.</summary>
+    /// <summary>Represents an open transaction whose session has a tag.</summary>
     private sealed record TaggedTransaction(int ProcessId, string Tag, DateTime Since);
 }
 
-/// <summary>How an activity stands.</summary>
+/// <summary>Represents an activity's state.</summary>
 internal sealed record ActivityState(ActivityStatus Status)
 {
-    /// <summary>The recorded answer's body.</summary>
+    /// <summary>Gets the recorded answer's body.</summary>
     public byte[]? Answer { get; init; }
     public DateTimeOffset? RecordedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; init; }

@@ -7,86 +7,112 @@ using NpgsqlTypes;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// One connection's journal, as the gateway speaks to it; <c>journal.sql</c> is the other side. Claims and answers go through
-/// callers' sessions, each with a code that allows that one call. All else, the key of the codes above all, goes through the
-/// control role's sessions, which no caller's SQL runs in.
+/// Calls one connection's journal; <c>journal.sql</c> implements it. Claims and answers go through callers' sessions,
+/// each with a code that allows that one call. Everything else, especially the key of the codes, goes through the
+/// control role's sessions, in which no caller's SQL runs.
 /// </summary>
-/// <param name="control">The control role's sessions; those of the connection's own role where it has no control role.</param>
-/// <param name="role">The connection's own role, which claims.</param>
-/// <param name="journalKey">What is shown for the key where there is no control role; null where there is one.</param>
-/// <param name="retention">How long a record is kept at least.</param>
-/// <param name="clock">The clock that the key's age counts by.</param>
+/// <param name="control">
+/// The control role's sessions; without a control role, those of the connection's own role.
+/// </param>
+/// <param name="role">The connection's own role, which makes the claims.</param>
+/// <param name="journalKey">
+/// The secret that is exchanged for the key if there is no control role; null if there is one.
+/// </param>
+/// <param name="retention">The minimum time that a record is kept.</param>
+/// <param name="clock">The clock for the key's age.</param>
 internal sealed class ActivityJournal(
     ControlSessions control, string role, JournalKey? journalKey, TimeSpan retention, TimeProvider clock)
 {
-    /// <summary>The activity has a record: <c>claim</c>.</summary>
+    /// <summary>The SQLSTATE of <c>claim</c> if the activity has a record.</summary>
     public const string Recorded = "GJ001";
 
-    /// <summary>The transaction that claimed has been ended from within: <c>finish</c>.</summary>
+    /// <summary>The SQLSTATE of <c>finish</c> if the caller's SQL has ended the transaction of the claim.</summary>
     public const string ClaimLost = "GJ002";
 
-    /// <summary>The code is not valid: the key that it was made with is not the journal's, or not any more.</summary>
+    /// <summary>The SQLSTATE for an invalid code: its key is not the journal's, or no longer.</summary>
     public const string InvalidCode = "GJ003";
 
-    /// <summary>What resets a session that has used the journal: as DISCARD ALL does, and functions' plans stay.</summary>
+    /// <summary>
+    /// Resets a session that has used the journal. As DISCARD ALL, but it keeps the plans of functions.
+    /// </summary>
     public const string Clean = "SELECT gateway_journal.clean()";
 
     /// <summary>
-    /// The functions that the gateway may use. A schema of that name is the journal only where the journal's owner has it, or this
-    /// role itself, which then has no control role: a function that a caller's SQL has made must not run in the control role's
-    /// session, nor be shown the journal key.
+    /// Finds the functions that the gateway may use. A schema of that name counts as the journal only if its owner is
+    /// the journal's owner, or this role itself, which then has no control role. A caller's function must not run in
+    /// the control role's session, and must not receive the journal key.
     /// </summary>
     private const string Look =
         $"""
-        SELECT pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys' AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
-               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys_for' AND o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}'
+        SELECT pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys'
+                                  AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys_for'
+                                  AND o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}'
                                   AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
                pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 8
                                   AND pg_catalog.has_function_privilege($1, p.oid, 'EXECUTE')),
                pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys')
           FROM pg_catalog.pg_namespace n
           JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
-          JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid AND p.proowner OPERATOR(pg_catalog.=) n.nspowner
+          JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid
+                                   AND p.proowner OPERATOR(pg_catalog.=) n.nspowner
          WHERE n.nspname OPERATOR(pg_catalog.=) 'gateway_journal'
-           AND (o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}' OR o.rolname OPERATOR(pg_catalog.=) session_user)
+           AND (o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}'
+                OR o.rolname OPERATOR(pg_catalog.=) session_user)
            AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         """;
 
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>A look costs each request of a connection without a journal a round trip.</summary>
+    /// <summary>
+    /// The interval for connections without a journal, where a request would otherwise pay a round trip for each look.
+    /// </summary>
     private static readonly TimeSpan LookAgainForTagsAfter = TimeSpan.FromMinutes(1);
 
-    /// <summary>The journal makes a new key every day, and takes the one before for a day more.</summary>
+    /// <summary>
+    /// The maximum age of the cached key. The journal makes a new key every day, and accepts the previous one for
+    /// another day.
+    /// </summary>
     private static readonly TimeSpan KeyIsFresh = TimeSpan.FromHours(1);
 
     private volatile KnownKeys? _known;
 
-    // The clock's timestamp; 0 for never.
+    // The clock's timestamp of the last failure; 0 for none.
     private long _tagKeyFailed;
 
-    /// <summary>Returns the key of the codes, from memory where it is there.</summary>
-    /// <returns>Null where the connection has no journal that it may use; <see cref="Missing(string)"/> says why.</returns>
-    /// <exception cref="NpgsqlException">The server can't be reached or does not answer, and no key is known.</exception>
-    public ValueTask<CodeKey?> FindKeyAsync(CancellationToken cancellation) => FindKeyAsync(LookAgainAfter, cancellation);
+    /// <summary>Returns the key of the codes, from the cache if possible.</summary>
+    /// <returns>
+    /// Null if the connection has no journal that it may use; <see cref="Missing(string)"/> says why.
+    /// </returns>
+    /// <exception cref="NpgsqlException">
+    /// The server can't be reached or does not answer, and no key is cached.
+    /// </exception>
+    public ValueTask<CodeKey?> FindKeyAsync(CancellationToken cancellation) =>
+        FindKeyAsync(LookAgainAfter, cancellation);
 
-    /// <summary>Returns the key for the tag of what is not recorded, which a request can do without.</summary>
-    /// <returns>Null where there is none, or the server did not give it a moment ago.</returns>
+    /// <summary>
+    /// Returns the key for the tag of a request that is not recorded. Such a request can run without a key.
+    /// </summary>
+    /// <returns>Null if there is none, or reading it has just failed.</returns>
     public ValueTask<CodeKey?> FindTagKeyAsync(CancellationToken cancellation)
     {
         var failed = Volatile.Read(ref _tagKeyFailed);
         var hasJustFailed = failed != 0 && clock.GetElapsedTime(failed) < ControlSessions.AskTime;
         var known = _known;
-        return hasJustFailed || IsFresh(known, LookAgainForTagsAfter) ? new(known?.Newest) : ReadTagKeyAsync(cancellation);
+        return hasJustFailed || IsFresh(known, LookAgainForTagsAfter)
+            ? new(known?.Newest)
+            : ReadTagKeyAsync(cancellation);
     }
 
     /// <summary>Reads the keys that tags may have been made with.</summary>
-    /// <returns>The one in use and the one before it; none where the connection has no journal that it may use.</returns>
+    /// <returns>The key in use and the previous one; none if the connection has no journal that it may use.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
     public async Task<IReadOnlyList<CodeKey>> ReadKeysAsync(CancellationToken cancellation) =>
         (_known = await control.AskAsync(ReadKeysAsync, cancellation)).Keys;
 
-    /// <summary>Forgets a key that the journal did not take, so that the next request reads it again.</summary>
+    /// <summary>
+    /// Removes a key that the journal refused from the cache, so that the next request reads it again.
+    /// </summary>
     public void Forget(CodeKey key)
     {
         var known = _known;
@@ -95,13 +121,14 @@ internal sealed class ActivityJournal(
     }
 
     /// <summary>
-    /// Takes the activity for the transaction, and tags the session. Where there is a record it fails, so that nothing runs that
-    /// comes after. Its result is for <see cref="Journal.Claim.Parse"/>.
+    /// Returns the command that claims the activity for the transaction, and tags the session. If there is a record,
+    /// the command fails, so that the following statements do not run. <see cref="Journal.Claim.Parse"/> reads its
+    /// result.
     /// </summary>
     /// <param name="key">The key of the codes.</param>
     /// <param name="backend">The session.</param>
-    /// <param name="tag">Which activity, and what the transaction tells of it.</param>
-    /// <param name="requestHash">What its record is compared by.</param>
+    /// <param name="tag">The activity, and the transaction's tags.</param>
+    /// <param name="requestHash">The hash that the record is compared by.</param>
     public NpgsqlBatchCommand Claim(CodeKey key, Backend backend, ActivityTag tag, byte[] requestHash)
     {
         var keepSeconds = (int)retention.TotalSeconds;
@@ -110,16 +137,17 @@ internal sealed class ActivityJournal(
         {
             Parameters =
             {
-                Number(key.Id), Bytes(code), Text(tag.Activity.Caller), Text(tag.Activity.Connection), Text(tag.Activity.ActivityId),
+                Number(key.Id), Bytes(code),
+                Text(tag.Activity.Caller), Text(tag.Activity.Connection), Text(tag.Activity.ActivityId),
                 Bytes(requestHash), Number(keepSeconds), Text(tag.ApplicationName),
             },
         };
     }
 
-    /// <summary>Records the answer; the last before COMMIT.</summary>
+    /// <summary>Returns the command that records the answer, the last one before COMMIT.</summary>
     /// <param name="key">The key that the claim was made with.</param>
     /// <param name="backend">The session.</param>
-    /// <param name="claim">What <see cref="Claim"/> answered.</param>
+    /// <param name="claim">The result of <see cref="Claim"/>.</param>
     /// <param name="answer">The body, as it is sent.</param>
     public static NpgsqlBatchCommand Finish(CodeKey key, Backend backend, Claim claim, ReadOnlyMemory<byte> answer) =>
         new("SELECT gateway_journal.finish($1, $2, $3, $4)")
@@ -132,14 +160,16 @@ internal sealed class ActivityJournal(
             },
         };
 
-    /// <summary>Looks for the record of an activity.</summary>
-    /// <returns>Null where there is none, or no journal.</returns>
+    /// <summary>Finds the record of an activity.</summary>
+    /// <returns>Null if there is no record, or no journal.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
     public Task<ActivityRecord?> FindAsync(ActivityIdentity activity, CancellationToken cancellation) => AskAsync(
         async (key, session, ending) =>
         {
             await using var find = new NpgsqlCommand(
-                "SELECT request_hash, answer, recorded_at, expires_at FROM gateway_journal.recorded($1, $2, $3, $4, $5)", session)
+                "SELECT request_hash, answer, recorded_at, expires_at "
+                + "FROM gateway_journal.recorded($1, $2, $3, $4, $5)",
+                session)
             {
                 Parameters =
                 {
@@ -147,17 +177,18 @@ internal sealed class ActivityJournal(
                     Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId),
                 },
             };
-            // A recorded answer is read into its place at once.
-            await using var reader = await find.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, ending);
+            // Sequential access: the answer is read directly into its array.
+            await using var reader =
+                await find.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, ending);
             return await ActivityRecord.ReadAsync(reader, ending);
         },
         cancellation);
 
-    /// <summary>Deletes some records that have expired.</summary>
+    /// <summary>Deletes some expired records.</summary>
     /// <param name="atMost">Maximum number of records.</param>
     /// <param name="limit">Maximum time.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>How many; 0 where there is no journal.</returns>
+    /// <returns>The number of deleted records; 0 if there is no journal.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
     public Task<int> PurgeAsync(int atMost, TimeSpan limit, CancellationToken cancellation) => AskAsync(
         async (key, session, ending) =>
@@ -170,57 +201,67 @@ internal sealed class ActivityJournal(
         },
         cancellation, limit);
 
-    /// <summary>What an exactly-once request is told where the connection has no journal that it may use.</summary>
+    /// <summary>
+    /// Returns the failure for an exactly-once request on a connection without a journal that it may use.
+    /// </summary>
     /// <param name="connection">The connection's name.</param>
     public Failure Missing(string connection) => Missing(connection, _known?.State ?? JournalState.Missing);
 
-    /// <summary>As <see cref="Missing(string)"/>, for a state.</summary>
+    /// <summary>Same as <see cref="Missing(string)"/>, for a given state.</summary>
     public static Failure Missing(string connection, JournalState state)
     {
         var install = $"\"journal install --connection {connection}\" ";
         var cure = state switch
         {
-            JournalState.Outdated => $"The one there is of an earlier version than {JournalScript.Version}; {install}migrates it.",
+            JournalState.Outdated =>
+                $"The one there is of an earlier version than {JournalScript.Version}; {install}migrates it.",
             JournalState.Closed =>
-                $"The one there is not open to this connection: set Gateway__Connections__{connection}__ControlDsn (docs/journal.md), "
-                + $"or run {install}again.",
+                "The one there is not open to this connection: "
+                + $"set Gateway__Connections__{connection}__ControlDsn (docs/journal.md), or run {install}again.",
             _ => $"{install}installs it.",
         };
         return new Failure(
             ProblemCode.JournalMissing,
-            $"exactly-once, the default, needs a journal in the database of connection \"{connection}\". {cure} Or send "
-            + "\"delivery\": \"at-least-once\", and make the statement safe to repeat.");
+            $"exactly-once, the default, needs a journal in the database of connection \"{connection}\". {cure} "
+            + "Or send \"delivery\": \"at-least-once\", and make the statement safe to repeat.");
     }
 
-    /// <summary>The journal did not take the gateway's code for a session, and not after the key was read again either.</summary>
+    /// <summary>
+    /// Returns the failure for a session whose codes the journal refuses, even after the key was read again.
+    /// </summary>
     /// <param name="connection">The connection's name.</param>
     public static Failure CodeRefused(string connection) => new(
         ProblemCode.DatabaseUnavailable,
-        $"The journal of connection \"{connection}\" does not take the gateway's code for this session. Behind a pooler in transaction mode "
-        + "a session changes its backend: connect the gateway to PostgreSQL itself.")
+        $"The journal of connection \"{connection}\" does not take the gateway's code for this session. "
+        + "Behind a pooler in transaction mode a session changes its backend: "
+        + "connect the gateway to PostgreSQL itself.")
     { Refusal = new PostgresRefusal(InvalidCode) };
 
-    /// <summary>Another transaction has the activity, and is open still.</summary>
+    /// <summary>Returns the failure for an activity that another open transaction has claimed.</summary>
     public static Failure InFlight() => new(
         ProblemCode.ActivityInFlight,
         "An earlier attempt of the activity is still running; its answer will be there when it has ended.");
 
-    /// <summary>The record is another request's.</summary>
+    /// <summary>Returns the failure for an activity whose record is of another request.</summary>
     public static Failure Mismatch() => new(
         ProblemCode.ActivityMismatch,
-        "The activity ID was used for another request: its SQL, its parameters or what is asked of its answer differ. An ID "
-        + "belongs to one activity of one run of a workflow.");
+        "The activity ID was used for another request: its SQL, its parameters or what is asked of its answer differ. "
+        + "An ID belongs to one activity of one run of a workflow.");
 
-    /// <summary>The transaction that claimed was ended by the caller's own SQL, which no lawful statement does.</summary>
+    /// <summary>
+    /// Returns the failure for a transaction that the caller's own SQL ended after the claim. No allowed statement can
+    /// do that.
+    /// </summary>
     public static Failure Escaped() => new(
         ProblemCode.SqlRejected,
-        "The activity's SQL ended the gateway's transaction. What it did before that may be there, and is not done again; "
-        + "look at the data.")
+        "The activity's SQL ended the gateway's transaction. What it did before that may be there, and is not done "
+        + "again; look at the data.")
     { Committed = Committed.Unknown };
 
-    /// <summary>Asks something of the journal by the control role, once more where the key has been replaced meanwhile.</summary>
+    /// <summary>Calls the journal with the control role; once more if the key has been replaced.</summary>
     private async Task<T?> AskAsync<T>(
-        Func<CodeKey, NpgsqlConnection, CancellationToken, Task<T>> ask, CancellationToken cancellation, TimeSpan? limit = null)
+        Func<CodeKey, NpgsqlConnection, CancellationToken, Task<T>> ask,
+        CancellationToken cancellation, TimeSpan? limit = null)
     {
         for (var isSecond = false; ; isSecond = true)
         {
@@ -237,10 +278,12 @@ internal sealed class ActivityJournal(
         }
     }
 
-    /// <summary>Whether the journal is not the one that the key was read from: the key is replaced, or the journal gone.</summary>
+    /// <summary>
+    /// Returns whether the key was read from another journal: the key was replaced, or the journal is gone.
+    /// </summary>
     public static bool IsOfAnotherJournal(PostgresException error) => error.SqlState is InvalidCode
-        or PostgresErrorCodes.InvalidSchemaName or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.UndefinedTable
-        or PostgresErrorCodes.InsufficientPrivilege;
+        or PostgresErrorCodes.InvalidSchemaName or PostgresErrorCodes.UndefinedFunction
+        or PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InsufficientPrivilege;
 
     private ValueTask<CodeKey?> FindKeyAsync(TimeSpan lookAgainAfter, CancellationToken cancellation)
     {
@@ -256,7 +299,7 @@ internal sealed class ActivityJournal(
         }
         catch (NpgsqlException)
         {
-            // Whatever keeps the server from answering should not keep every read waiting.
+            // Remembered, so that not every read waits for a server that does not answer.
             Volatile.Write(ref _tagKeyFailed, clock.GetTimestamp());
             return _known?.Newest;
         }
@@ -273,7 +316,7 @@ internal sealed class ActivityJournal(
         }
         catch (NpgsqlException) when (known?.Newest is not null)
         {
-            // It is good for a day. Whoever is next tries again.
+            // The key is valid for a day. The next request tries again.
             return known.Newest;
         }
     }
@@ -303,8 +346,9 @@ internal sealed class ActivityJournal(
             var keys = new List<CodeKey>();
             while (await reader.ReadAsync(cancellation))
                 keys.Add(new CodeKey(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1)));
-            // A standby has none that its primary never made.
-            return new KnownKeys(keys, keys.Count == 0 ? JournalState.Missing : JournalState.Open, clock.GetTimestamp());
+            // A standby has no key if its primary has never made one.
+            return new KnownKeys(
+                keys, keys.Count == 0 ? JournalState.Missing : JournalState.Open, clock.GetTimestamp());
         }
         catch (PostgresException error) when (error.SqlState == InvalidCode)
         {
@@ -318,31 +362,32 @@ internal sealed class ActivityJournal(
 
     private static NpgsqlParameter<string> Text(string value) => new() { TypedValue = value };
 
-    private static NpgsqlParameter<byte[]> Bytes(byte[] value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Bytea };
+    private static NpgsqlParameter<byte[]> Bytes(byte[] value) =>
+        new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Bytea };
 
-    /// <summary>What the last look at the journal found.</summary>
-    /// <param name="Keys">The newest first; none where there is none for this connection.</param>
-    /// <param name="State">Why.</param>
-    /// <param name="At">The clock's timestamp then.</param>
+    /// <summary>Represents the result of the last look at the journal.</summary>
+    /// <param name="Keys">The keys, newest first; empty if there are none for this connection.</param>
+    /// <param name="State">The journal's state.</param>
+    /// <param name="At">The clock's timestamp of the look.</param>
     private sealed record KnownKeys(IReadOnlyList<CodeKey> Keys, JournalState State, long At)
     {
-        /// <summary>The one in use.</summary>
+        /// <summary>Gets the key in use.</summary>
         public CodeKey? Newest => Keys is [var newest, ..] ? newest : null;
     }
 }
 
-/// <summary>Whether a connection can use its journal.</summary>
+/// <summary>The state of a connection's journal.</summary>
 internal enum JournalState
 {
-    /// <summary>It can.</summary>
+    /// <summary>The connection can use it.</summary>
     Open,
 
-    /// <summary>The database has none.</summary>
+    /// <summary>The database has no journal.</summary>
     Missing,
 
-    /// <summary>There is one of an earlier version.</summary>
+    /// <summary>The journal is of an earlier version.</summary>
     Outdated,
 
-    /// <summary>There is one, which neither the control role nor the journal key opens.</summary>
+    /// <summary>The connection may not use the journal, neither with a control role nor with a journal key.</summary>
     Closed,
 }

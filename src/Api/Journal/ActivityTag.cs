@@ -4,15 +4,16 @@ using Npgsql;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// What a transaction tells of the request, for as long as it is open: <c>application_name</c> to whoever looks at the server, and
-/// <c>gateway.caller</c> and <c>gateway.activity_id</c> to policies and triggers. They are set anew in each transaction, behind BEGIN and
-/// before any statement of the caller's, so that nothing an earlier request has left can stand in for them.
+/// Sets a transaction's tags while it is open: <c>application_name</c> for people who inspect the server, and
+/// <c>gateway.caller</c> and <c>gateway.activity_id</c> for policies and triggers. They are set again in each
+/// transaction, after BEGIN and before any statement of the caller, so that no value of an earlier request can replace
+/// them.
 /// </summary>
-/// <param name="activity">Which activity it is.</param>
+/// <param name="activity">The activity.</param>
 /// <param name="connectionName">The connection's own <c>application_name</c>.</param>
-/// <param name="key">The key of the journal's codes; null where there is none.</param>
-/// <param name="backend">The session that it runs in.</param>
-/// <remarks>Where the activity is claimed, the journal's <c>claim</c> sets them.</remarks>
+/// <param name="key">The key of the journal's codes; null if there is none.</param>
+/// <param name="backend">The session.</param>
+/// <remarks>If the activity is claimed, the journal's <c>claim</c> sets the tags.</remarks>
 internal sealed class ActivityTag(ActivityIdentity activity, string connectionName, CodeKey? key, Backend backend)
 {
     private const string CallerSetting = "gateway.caller";
@@ -20,10 +21,13 @@ internal sealed class ActivityTag(ActivityIdentity activity, string connectionNa
 
     public ActivityIdentity Activity => activity;
 
-    /// <summary>The session's <c>application_name</c>.</summary>
+    /// <summary>Gets the session's <c>application_name</c>.</summary>
     public string ApplicationName { get; } = activity.TagFor(connectionName, key, backend);
 
-    /// <summary>Sets them by statements without a result, the cheaper way: each costs the server less than half of what SELECT does.</summary>
+    /// <summary>
+    /// Returns statements without a result that set the tags. They are cheaper: each costs the server less than half of
+    /// a SELECT.
+    /// </summary>
     public NpgsqlBatchCommand[] Set() =>
     [
         SetLocal("application_name", ApplicationName), SetLocal(CallerSetting, activity.Caller),
@@ -31,7 +35,8 @@ internal sealed class ActivityTag(ActivityIdentity activity, string connectionNa
     ];
 
     /// <summary>
-    /// Sets them by a statement that takes a snapshot: behind one, no statement of several can make the transaction one that writes.
+    /// Returns a statement that sets the tags and takes a snapshot. After a snapshot, no statement can change a
+    /// read-only transaction to one that writes.
     /// </summary>
     public NpgsqlBatchCommand Select() => new(
         $"""
@@ -42,7 +47,9 @@ internal sealed class ActivityTag(ActivityIdentity activity, string connectionNa
         Parameters = { Text(ApplicationName), Text(activity.Caller), Text(activity.ActivityId) },
     };
 
-    /// <summary>SET takes no parameters. Every session has standard_conforming_strings on, so that a backslash is one.</summary>
+    /// <summary>
+    /// SET takes no parameters. Every session has standard_conforming_strings on, so a backslash needs no escape.
+    /// </summary>
     private static NpgsqlBatchCommand SetLocal(string setting, string value) =>
         new($"SET LOCAL {setting} TO '{value.Replace("'", "''", StringComparison.Ordinal)}'");
 

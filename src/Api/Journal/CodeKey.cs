@@ -7,13 +7,14 @@ using Gateway.Api.Postgres;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// The key by which the gateway makes the codes of its calls to the journal, read from the journal by the control role. A code is
-/// an HMAC-SHA256 over all arguments of one call, and over the session where callers' SQL runs in it, so whoever sees it can do
-/// nothing else with it;
-/// <c>gateway_journal_records.is_valid</c> in journal.sql is the other side.
+/// Represents the key of the codes of calls to the journal. The control role reads it from the journal. A code is an
+/// HMAC-SHA256 over all arguments of one call, and over the session if callers' SQL runs in it, so anyone who sees a
+/// code can do nothing else with it. <c>gateway_journal_records.is_valid</c> in journal.sql checks the codes.
 /// </summary>
-/// <param name="Id">Which of the journal's keys it is.</param>
-/// <param name="Secret">Its 32 bytes. They are in the gateway's memory and in the journal, and never in a caller's session.</param>
+/// <param name="Id">The number of the journal's key.</param>
+/// <param name="Secret">
+/// The 32 bytes. They are in the gateway's memory and in the journal, and never in a caller's session.
+/// </param>
 internal sealed record CodeKey(int Id, byte[] Secret)
 {
     /// <summary>Returns the code for claiming an activity.</summary>
@@ -22,7 +23,8 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     /// <param name="requestHash">The request's hash.</param>
     /// <param name="keepSeconds">How long the record is kept.</param>
     /// <param name="tag">The session's <c>application_name</c>.</param>
-    public byte[] ForClaim(Backend backend, ActivityIdentity activity, byte[] requestHash, int keepSeconds, string tag) =>
+    public byte[] ForClaim(
+        Backend backend, ActivityIdentity activity, byte[] requestHash, int keepSeconds, string tag) =>
         new Message("claim"u8).Add(backend).Add(keepSeconds).Add(activity).Add(tag).Add(requestHash).ToCode(Secret);
 
     /// <summary>Returns the code for reading an activity's record.</summary>
@@ -40,19 +42,21 @@ internal sealed record CodeKey(int Id, byte[] Secret)
         return new Message("finish"u8).Add(backend).Add(claim.Transaction).Add(claim.Row).Add(digest).ToCode(Secret);
     }
 
-    /// <summary>Returns the code in the tag of a session that runs an activity; no call to the journal takes it.</summary>
+    /// <summary>
+    /// Returns the code in the tag of a session that runs an activity. No call to the journal accepts it.
+    /// </summary>
     public byte[] ForTag(Backend backend, ActivityIdentity activity) =>
         new Message("tag"u8).Add(backend).Add(activity).ToCode(Secret);
 
     /// <summary>Returns the code for deleting expired records.</summary>
     public byte[] ForPurge(int atMost) => new Message("purge"u8).Add(atMost).ToCode(Secret);
 
-    /// <summary>Never the secret, wherever it is printed.</summary>
+    /// <summary>Returns the key's number, and never the secret, since it may be printed by mistake.</summary>
     public override string ToString() => $"key {Id}";
 
     /// <summary>
-    /// What a code is made of: numbers of fixed lengths, texts with an end that no text has, and bytes of a fixed length as the last.
-    /// No two calls have the same.
+    /// The message that a code is made from: numbers of fixed lengths, texts with a terminator that no text contains,
+    /// and last, bytes of a fixed length. No two calls have the same message.
     /// </summary>
     private sealed class Message
     {
@@ -65,7 +69,8 @@ internal sealed record CodeKey(int Id, byte[] Secret)
 
         public Message Add(Backend backend) => Add(backend.ProcessId).Add(backend.ClientPort ?? Backend.UnixSocket);
 
-        public Message Add(ActivityIdentity activity) => Add(activity.Caller).Add(activity.Connection).Add(activity.ActivityId);
+        public Message Add(ActivityIdentity activity) =>
+            Add(activity.Caller).Add(activity.Connection).Add(activity.ActivityId);
 
         public Message Add(string text)
         {
@@ -91,7 +96,7 @@ internal sealed record CodeKey(int Id, byte[] Secret)
             return this;
         }
 
-        /// <summary>Returns the code; the message is used up then.</summary>
+        /// <summary>Returns the code. The message must not be used after that.</summary>
         public byte[] ToCode(byte[] secret)
         {
             var code = HMACSHA256.HashData(secret, _bytes.AsSpan(0, _length));
@@ -114,15 +119,16 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     }
 }
 
-/// <summary>A claim in its transaction: what <c>gateway_journal.claim</c> returns.</summary>
-/// <param name="Row">The place of the claim's row, PostgreSQL's <c>tid</c> as text.</param>
+/// <summary>Represents a claim in its transaction, the result of <c>gateway_journal.claim</c>.</summary>
+/// <param name="Row">The address of the claim's row, PostgreSQL's <c>tid</c> as text.</param>
 /// <param name="Transaction">The transaction's ID.</param>
 internal sealed record Claim(string Row, ulong Transaction)
 {
-    /// <summary>Reads <c>(0,1) 745</c>.</summary>
+    /// <summary>Reads a text such as <c>(0,1) 745</c>.</summary>
     public static Claim Parse(string text)
     {
         var space = text.IndexOf(' ');
-        return new Claim(text[..space], ulong.Parse(text.AsSpan(space + 1), System.Globalization.CultureInfo.InvariantCulture));
+        return new Claim(
+            text[..space], ulong.Parse(text.AsSpan(space + 1), System.Globalization.CultureInfo.InvariantCulture));
     }
 }

@@ -15,10 +15,10 @@ internal sealed class FieldHash
     public static FieldHash IncludedByElement(IReadOnlyDictionary<string, FieldHash> elements) =>
         new() { Elements = elements };
 
-    /// <summary>Includes the field unless it has its default, so that a default is hashed like an absent field.</summary>
+    /// <summary>Includes the field unless it has its default, so a default is hashed like an absent field.</summary>
     public static FieldHash IncludedUnless(Func<JsonElement, bool> isDefault) => new() { IsDefault = isDefault };
 
-    /// <summary>Gets the rules for the fields of each element; null when the value is hashed as it is.</summary>
+    /// <summary>Gets the rules for the fields of each element; null if the value has no such rules.</summary>
     public IReadOnlyDictionary<string, FieldHash>? Elements { get; private init; }
 
     private Func<JsonElement, bool>? IsDefault { get; init; }

@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// The secret of a gateway that has no control role: 256 random bits, which <c>journal install --journal-key</c> prints once and
-/// the database knows by their SHA-256.
+/// Represents the secret of a gateway without a control role: 256 random bits. <c>journal install --journal-key</c>
+/// prints it once, and the database knows its SHA-256 only.
 /// </summary>
 /// <param name="Bytes">The 32 bytes.</param>
 internal sealed record JournalKey(byte[] Bytes)
@@ -13,7 +13,7 @@ internal sealed record JournalKey(byte[] Bytes)
 
     public static JournalKey Create() => new(RandomNumberGenerator.GetBytes(Length));
 
-    /// <summary>Reads what <see cref="ToString"/> printed; null where it is no such text.</summary>
+    /// <summary>Reads the text that <see cref="ToString"/> returns. Returns null for another text.</summary>
     public static JournalKey? Parse(string text)
     {
         if (text.Length != 2 * Length || !text.All(char.IsAsciiHexDigit))

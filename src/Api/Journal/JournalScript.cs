@@ -4,22 +4,22 @@ using Gateway.Api.Postgres;
 
 namespace Gateway.Api.Journal;
 
-/// <summary>The statement that installs the journal, <c>journal.sql</c>, for one role of the gateway.</summary>
+/// <summary>Makes the statement that installs the journal, <c>journal.sql</c>, for one role of the gateway.</summary>
 internal static class JournalScript
 {
-    /// <summary>The version that this gateway needs; later ones keep what this one has.</summary>
+    /// <summary>The journal's version that this gateway needs. Later versions keep everything of this one.</summary>
     public const int Version = 4;
 
-    /// <summary>The role that owns the journal, and can't log in.</summary>
+    /// <summary>The role that owns the journal. It can't log in.</summary>
     public const string Owner = "gateway_journal";
 
-    /// <summary>Characters that would have to be quoted in one of the script's places for a name.</summary>
+    /// <summary>The characters that would need quoting or escaping where the script contains a name.</summary>
     private static readonly SearchValues<char> NeedsQuoting = SearchValues.Create("\"'\\$\0\r\n");
 
     /// <summary>Returns the statement.</summary>
     /// <param name="role">The role that callers' SQL runs as.</param>
-    /// <param name="guard">What keeps that SQL from the journal.</param>
-    /// <exception cref="ArgumentException">A role's name can't be written into the script.</exception>
+    /// <param name="guard">The protection of the journal from that SQL.</param>
+    /// <exception cref="ArgumentException">The name of a role can't be written into the script.</exception>
     public static async Task<string> ReadAsync(string role, JournalGuard guard)
     {
         Require(role);
@@ -42,19 +42,21 @@ internal static class JournalScript
     }
 }
 
-/// <summary>What keeps callers' SQL from the journal (docs/journal.md).</summary>
+/// <summary>Represents the protection of the journal from callers' SQL (docs/journal.md).</summary>
 internal sealed record JournalGuard
 {
-    /// <summary>Nothing does, but the owner is another role: for a role that is a superuser.</summary>
+    /// <summary>Gets no protection, with another role as the owner: for a role that is a superuser.</summary>
     public static JournalGuard None { get; } = new();
 
-    /// <summary>Nothing does: the role owns the journal. For a database where no other role can be made.</summary>
+    /// <summary>
+    /// Gets no protection, with the role itself as the owner: for a database where no other role can be created.
+    /// </summary>
     public static JournalGuard Simple { get; } = new() { IsOwnedByTheRole = true };
 
-    /// <summary>The role that alone may read the key of the codes.</summary>
+    /// <summary>Gets the only role that may read the key of the codes.</summary>
     public string? ControlRole { get; private init; }
 
-    /// <summary>SHA-256 of the journal key that must be shown to read the key of the codes.</summary>
+    /// <summary>Gets the SHA-256 of the journal key that is needed to read the key of the codes.</summary>
     public byte[]? KeyDigest { get; private init; }
 
     public bool IsOwnedByTheRole { get; private init; }

@@ -8,13 +8,14 @@ using Gateway.Api.Json;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// Identifies what a request asks for. The journal stores it beside the answer; a later request with the same activity ID
-/// must have an equal hash. It does not depend on the order of an object's members, on whitespace or escapes, or on
+/// Identifies the content of a request. The journal stores it beside the answer; a later request with the same activity
+/// ID must have an equal hash. It does not depend on the order of an object's members, on whitespace or escapes, or on
 /// whether a default is written out. The digits of a number count, because PostgreSQL gets them.
 /// </summary>
 /// <remarks>
 /// The format is fixed by docs/compatibility.md and by golden vectors in RequestHashTests, because records outlive the
-/// gateway's version. A hash is one byte for its version and the SHA-256 of the request in <see cref="Canonical"/> form.
+/// gateway's version. A hash is one byte for its version and the SHA-256 of the request in <see cref="Canonical"/>
+/// form.
 /// </remarks>
 internal sealed class RequestHash
 {
@@ -28,7 +29,9 @@ internal sealed class RequestHash
     /// <summary>Gets the 33 bytes to store.</summary>
     public byte[] Bytes { get; }
 
-    /// <summary>Returns whether a stored hash, of this version or an earlier one, is of the same request.</summary>
+    /// <summary>
+    /// Returns whether a stored hash, of this version or an earlier one, belongs to the same request.
+    /// </summary>
     public bool Matches(ReadOnlySpan<byte> stored) => stored.SequenceEqual(Bytes) || stored.SequenceEqual(_version1);
 
     /// <summary>Computes the hash of a request.</summary>
@@ -50,9 +53,9 @@ internal sealed class RequestHash
     }
 
     /// <summary>
-    /// Writes values so that equal ones have equal bytes: a letter for the kind, then the content. A text begins with its
-    /// length in bytes (four bytes, big-endian), and an object or an array ends with <c>e</c>, so two different values
-    /// never have equal bytes.
+    /// Writes values so that equal ones have equal bytes: a letter for the kind, then the content. A text begins with
+    /// its length in bytes (four bytes, big-endian), and an object or an array ends with <c>e</c>, so two different
+    /// values never have equal bytes.
     /// </summary>
     private readonly struct Canonical(PooledBuffer output)
     {
@@ -106,7 +109,7 @@ internal sealed class RequestHash
                     WriteString(text);
                     break;
                 case JsonValueKind.String:
-                    // It has a lone surrogate or a NUL, which only a json parameter may have.
+                    // The string has a lone surrogate or a NUL, which only a json parameter may have.
                     WriteText((byte)'r', JsonMarshal.GetRawUtf8Value(value));
                     break;
                 case JsonValueKind.Number:
@@ -133,7 +136,9 @@ internal sealed class RequestHash
             output.Write(text);
         }
 
-        /// <summary>Sorts members by name. Members with equal names, which a value may have, keep their order.</summary>
+        /// <summary>
+        /// Sorts members by name. Members with equal names, which a value may have, keep their order.
+        /// </summary>
         private static IEnumerable<(string Name, JsonElement Value)> Sorted(JsonElement fields) => fields
             .EnumerateObject()
             .Select(member => (Name: NameOf(member), member.Value))

@@ -7,9 +7,9 @@ using Gateway.Api.Json;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// Computes request hashes of version 1, which earlier gateways stored: SHA-256 of the request as canonical JSON. The gateway
-/// compares them and no longer stores them, so nothing here may change. Remove it when no record of version 1 can be left
-/// (docs/compatibility.md).
+/// Computes request hashes of version 1, which earlier gateways stored: SHA-256 of the request as canonical JSON. The
+/// gateway compares them and no longer stores them, so nothing here may change. Remove it when no record of version 1
+/// can be left (docs/compatibility.md).
 /// </summary>
 internal static class RequestHashVersion1
 {
@@ -45,7 +45,7 @@ internal static class RequestHashVersion1
         return SHA256.HashData(canonical.Written.Span);
     }
 
-    /// <summary>A request's, or one of its statements', fields.</summary>
+    /// <summary>Writes the fields of a request, or of one of its statements.</summary>
     private static void WriteRequest(Utf8JsonWriter json, JsonElement fields)
     {
         json.WriteStartObject();
@@ -54,7 +54,7 @@ internal static class RequestHashVersion1
             if (LeftOut.Contains(name) || IsDefault(name, value))
                 continue;
             json.WritePropertyName(name);
-            // Anything may have that name in /sql's body, whose other members are left alone.
+            // In the body of /sql any member may have that name, because other members are ignored there.
             if (name != "statements" || value.ValueKind != JsonValueKind.Array
                 || value.EnumerateArray().Any(statement => statement.ValueKind != JsonValueKind.Object))
             {
@@ -96,7 +96,7 @@ internal static class RequestHashVersion1
                 json.WriteEndArray();
                 break;
             case JsonValueKind.String when JsonText.TryRead(value, out var text, out _):
-                // Decoded: an escape and its character are one string.
+                // Written decoded, so that an escape and its character are equal.
                 json.WriteStringValue(text);
                 break;
             default:
@@ -105,12 +105,15 @@ internal static class RequestHashVersion1
         }
     }
 
-    /// <summary>A name given twice, which JSON allows within a value, keeps its order.</summary>
+    /// <summary>Sorts members by name. Members with equal names, which a value may have, keep their order.</summary>
     private static IEnumerable<(string Name, JsonElement Value)> Sorted(JsonElement fields) =>
         fields.EnumerateObject().Select(member => (NameOf(member), member.Value))
             .OrderBy(member => member.Item1, StringComparer.Ordinal);
 
-    /// <summary>Decoded; as it was written where it is no Unicode text, which only PostgreSQL may refuse.</summary>
+    /// <summary>
+    /// Decodes a member's name. Returns it as it was written if it is not valid Unicode, which only PostgreSQL may
+    /// refuse.
+    /// </summary>
     private static string NameOf(JsonProperty member) => JsonText.TryReadName(member, out var name)
         ? name
         : Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8PropertyName(member));

@@ -1,18 +1,18 @@
--- The journal of the gateway, version 4: a write is recorded under its activity's ID, in the transaction of its effect.
--- One statement, and safe to run again.
+-- The journal of the gateway, version 4. It records a write under its activity's ID, in the transaction of the write.
+-- It is one statement, and can be run again.
 --
 -- Callers' SQL runs as the gateway's role, so nothing here trusts that role, in whatever backend it runs. The tables
--- belong to the owner, who can't log in. The functions run as the owner. Each one takes a code: an HMAC-SHA256 over what
--- the call may do, made with a key that only the control role can read. A code allows that one call and nothing else, so
--- it does not matter who sees it.
+-- belong to the owner, which can't log in. The functions run as the owner. Each one takes a code: an HMAC-SHA256 over
+-- the arguments of the call, made with a key that only the control role can read. A code allows that one call and
+-- nothing else, so a code need not be secret.
 DO $install$
 DECLARE
     borrows boolean := false;
 BEGIN
-    -- The installer may have more rights than the roles that create functions in public, such as the gateway's: a call of
-    -- pg_advisory_xact_lock(int) could find public.pg_advisory_xact_lock(int), which fits better than PostgreSQL's own.
+    -- The installer may have more rights than roles that create functions in public, such as the gateway's. A call of
+    -- pg_advisory_xact_lock(int) could find public.pg_advisory_xact_lock(int), which matches better than PostgreSQL's.
     SET LOCAL search_path TO pg_catalog, pg_temp;
-    -- Replicas and people may install at the same time.
+    -- Several replicas and people may install at the same time.
     PERFORM pg_advisory_xact_lock(hashtext('gateway_journal'));
 
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{owner}') THEN
@@ -32,7 +32,7 @@ BEGIN
             RAISE EXCEPTION 'role "{role}" is a member of the control role "{control}", so callers'' SQL could become it'
                 USING HINT = 'Revoke it: REVOKE "{control}" FROM "{role}";';
         END IF;
-        -- The control role must see the sessions of the gateway's role, and end what runs there.
+        -- The control role must see the sessions of the gateway's role, and cancel and terminate them.
         IF NOT pg_has_role('{control}', '{role}', 'USAGE') THEN
             EXECUTE 'GRANT "{role}" TO "{control}"'
                 || CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH INHERIT TRUE' ELSE '' END;
@@ -42,7 +42,7 @@ BEGIN
         END IF;
     END IF;
 
-    -- Objects are made as their owner; whoever installs is a member of that role for as long as it takes.
+    -- The owner creates the objects. The installer is a member of that role during the installation.
     IF current_user <> '{owner}' AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         borrows := current_setting('server_version_num')::int >= 160000 OR NOT pg_has_role('{owner}', 'MEMBER');
         IF borrows THEN
@@ -50,8 +50,8 @@ BEGIN
         END IF;
     END IF;
     CREATE SCHEMA IF NOT EXISTS gateway_journal AUTHORIZATION "{owner}";
-    -- Nobody else may so much as name what is in here: CREATE RULE, CREATE TRIGGER, REFERENCES and PARTITION OF lock a table
-    -- first and ask for the right to it then, and whoever waits for such a lock keeps all activities waiting.
+    -- No other role may even name the objects in this schema. CREATE RULE, CREATE TRIGGER, REFERENCES and PARTITION OF
+    -- lock a table before they check rights, and while they wait for the lock, all activities wait behind them.
     CREATE SCHEMA IF NOT EXISTS gateway_journal_records AUTHORIZATION "{owner}";
     SET LOCAL ROLE "{owner}";
 
@@ -70,13 +70,14 @@ BEGIN
     CREATE TABLE IF NOT EXISTS gateway_journal_records.key (
         id        int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         secret    bytea NOT NULL,
-        -- The secret, filled up to 64 bytes, XOR 0x36 and XOR 0x5c: what HMAC-SHA256 (RFC 2104) begins its two digests with.
+        -- The secret, padded to 64 bytes, XOR 0x36 and XOR 0x5c: the start of the two digests of HMAC-SHA256 (RFC
+        -- 2104).
         inner_pad bytea NOT NULL,
         outer_pad bytea NOT NULL,
         made_at   timestamptz NOT NULL DEFAULT now()
     );
 
-    -- SHA-256 of the journal key of a role that has no control role beside it.
+    -- SHA-256 of the journal key of a role without a control role.
     CREATE TABLE IF NOT EXISTS gateway_journal_records.journal_key (
         role   name PRIMARY KEY,
         digest bytea NOT NULL
@@ -86,25 +87,26 @@ BEGIN
         caller       text COLLATE "C" NOT NULL,
         connection   text COLLATE "C" NOT NULL,
         activity_id  text COLLATE "C" NOT NULL,
-        -- SHA-256 of all that changes the request's effect or its answer.
+        -- The hash of everything that changes the request's effect or its answer (RequestHash).
         request_hash bytea NOT NULL,
         xact         xid8 NOT NULL DEFAULT pg_current_xact_id(),
         recorded_at  timestamptz NOT NULL DEFAULT now(),
         expires_at   timestamptz NOT NULL,
-        -- The answer's body. Null is seen by the claiming transaction only, or where that transaction was ended from within.
+        -- The answer's body. Null is visible to the claiming transaction only, unless the caller's SQL has ended that
+        -- transaction.
         answer       bytea,
         PRIMARY KEY (caller, connection, activity_id)
     );
-    -- IF NOT EXISTS would wait for all activities that are running, and all others for it.
+    -- CREATE INDEX IF NOT EXISTS would wait for all running activities, and all others would wait behind it.
     IF to_regclass('gateway_journal_records.activity_expires_at') IS NULL THEN
         CREATE INDEX activity_expires_at ON gateway_journal_records.activity (expires_at);
     END IF;
 
-    -- Before the keys came in pairs.
+    -- These functions returned a single key.
     DROP FUNCTION IF EXISTS gateway_journal.key(), gateway_journal.key_for(bytea);
 
-    -- The key in use, for a gateway to keep in its memory, and the one before it, which other gateways may use still. There is a
-    -- new one every day, so that a copy of the database holds none that is valid for long.
+    -- Returns the key in use, which a gateway caches, and the previous one, which other gateways may still use. A new
+    -- key is made every day, so that a copy of the database contains no key that stays valid for long.
     CREATE OR REPLACE FUNCTION gateway_journal.keys() RETURNS TABLE (key_id int, key_secret bytea)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     DECLARE
@@ -115,7 +117,7 @@ BEGIN
         IF NOT pg_is_in_recovery()
             AND NOT EXISTS (SELECT FROM gateway_journal_records.key k WHERE k.made_at > now() - interval '1 day')
         THEN
-            -- Of those who come at the same time one makes it: a third key would push out the one that is in use.
+            -- Only one of several concurrent calls may make a key: a third key would replace the one that is in use.
             LOCK TABLE gateway_journal_records.key IN SHARE ROW EXCLUSIVE MODE;
         END IF;
         IF NOT pg_is_in_recovery()
@@ -133,7 +135,7 @@ BEGIN
     END
     $function$;
 
-    -- The same for a role that has no control role beside it, and shows its journal key.
+    -- Same as keys(), for a role without a control role, which presents its journal key.
     CREATE OR REPLACE FUNCTION gateway_journal.keys_for(journal_key bytea) RETURNS TABLE (key_id int, key_secret bytea)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     BEGIN
@@ -145,11 +147,12 @@ BEGIN
     END
     $function$;
 
-    -- The functions from here to finish run for each write. To set a search_path would cost them 10 µs a call, since PostgreSQL finds
-    -- out anew whether their plans are valid. Instead each name and each operator in them says that it is PostgreSQL's own.
+    -- The functions from here to finish run for each write. Setting search_path would cost 10 µs per call, because
+    -- PostgreSQL then checks again whether their plans are valid. Instead each name and each operator in them is
+    -- qualified.
 
-    -- Whether a code is the HMAC-SHA256 of a message, by a key's pads. The comparison takes another digest on both sides, so that its
-    -- time tells nothing of the code.
+    -- Returns whether a code is the HMAC-SHA256 of a message, by a key's pads. The comparison hashes both sides once
+    -- more, so that its duration reveals nothing about the code.
     CREATE OR REPLACE FUNCTION gateway_journal_records.is_code(inner_pad bytea, outer_pad bytea, code bytea, message bytea) RETURNS boolean
     LANGUAGE sql IMMUTABLE AS $function$
         SELECT pg_catalog.sha256(outer_pad OPERATOR(pg_catalog.||) code) OPERATOR(pg_catalog.=)
@@ -157,7 +160,7 @@ BEGIN
                 outer_pad OPERATOR(pg_catalog.||) pg_catalog.sha256(inner_pad OPERATOR(pg_catalog.||) message)))
     $function$;
 
-    -- The same by a key's number; false where there is no such key, or no message.
+    -- Same as is_code, by a key's number. Returns false if there is no such key, or no message.
     CREATE OR REPLACE FUNCTION gateway_journal_records.is_valid(used_key int, code bytea, message bytea) RETURNS boolean
     LANGUAGE sql STABLE AS $function$
         SELECT EXISTS (
@@ -165,23 +168,23 @@ BEGIN
              WHERE k.id OPERATOR(pg_catalog.=) used_key AND gateway_journal_records.is_code(k.inner_pad, k.outer_pad, code, message))
     $function$;
 
-    -- This session, as the codes of claim and finish name it.
+    -- Returns this session's part in the codes of claim and finish.
     CREATE OR REPLACE FUNCTION gateway_journal_records.this_session() RETURNS bytea
     LANGUAGE sql STABLE AS $function$
         SELECT pg_catalog.int4send(pg_catalog.pg_backend_pid())
             OPERATOR(pg_catalog.||) pg_catalog.int4send(coalesce(pg_catalog.inet_client_port(), -1))
     $function$;
 
-    -- A text in a code's message. Its end can't be in a text: the bytes of a zero.
+    -- Returns a text's part in a code's message. It ends with zero bytes, which no text contains.
     CREATE OR REPLACE FUNCTION gateway_journal_records.field(value text) RETURNS bytea
     LANGUAGE sql STABLE AS $function$
         SELECT pg_catalog.convert_to(value, 'UTF8') OPERATOR(pg_catalog.||) pg_catalog.int2send(0::smallint)
     $function$;
 
-    -- Takes the activity for this transaction, tags the session and the transaction with what it runs, and returns the place of
-    -- the claim's row and the transaction's ID. Fails with GJ001 where there is a record, so that PostgreSQL skips what stands
-    -- behind it in the round trip; and with 55P03 where another transaction has the activity that is still open after a moment.
-    -- The unique key decides, and nothing that was looked up before.
+    -- Claims the activity for this transaction, tags the session and the transaction, and returns the address of the
+    -- claim's row and the transaction's ID. Fails with GJ001 if there is a record, so that PostgreSQL skips the
+    -- following statements of the round trip. Fails with 55P03 if another transaction has claimed the activity, and is
+    -- still open after a moment. The unique key decides, and no earlier look-up.
     CREATE OR REPLACE FUNCTION gateway_journal.claim(
         used_key int, code bytea, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text)
     RETURNS text
@@ -206,7 +209,7 @@ BEGIN
             ON CONFLICT DO NOTHING
             RETURNING pg_catalog.concat(a.ctid, ' ', a.xact) INTO claimed;
             IF FOUND THEN
-                -- Assigned, since PERFORM takes a query.
+                -- Assignments, because PERFORM takes a query.
                 tag := pg_catalog.set_config('application_name', tag, true);
                 tag := pg_catalog.set_config('gateway.caller', of_caller, true);
                 tag := pg_catalog.set_config('gateway.activity_id', of_activity, true);
@@ -221,14 +224,14 @@ BEGIN
             IF FOUND THEN
                 RAISE EXCEPTION 'the activity is recorded' USING ERRCODE = 'GJ001';
             END IF;
-            -- It was purged between the two.
+            -- The record was purged between the two statements.
         END LOOP;
     END
     $function$;
 
-    -- Records the answer, last before COMMIT. By the row's address: an index scan in a serializable transaction would
-    -- make conflicts between activities that have nothing to do with each other. Fails where this is not the transaction
-    -- that claimed. The code covers the claim's row, the transaction and the answer.
+    -- Records the answer, as the last call before COMMIT. Finds the row by its address: an index scan in a serializable
+    -- transaction would create conflicts between unrelated activities. Fails if this is not the transaction of the
+    -- claim. The code covers the claim's row, the transaction and the answer.
     CREATE OR REPLACE FUNCTION gateway_journal.finish(used_key int, code bytea, claimed tid, body bytea) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER AS $function$
     DECLARE
@@ -244,7 +247,7 @@ BEGIN
            AND a.xact OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id_if_assigned()
            AND k.id OPERATOR(pg_catalog.=) used_key AND gateway_journal_records.is_code(k.inner_pad, k.outer_pad, code, message);
         IF NOT FOUND THEN
-            -- Nothing has been assigned to a transaction that the caller's SQL has begun anew: no code is valid there.
+            -- If the caller's SQL has begun another transaction, that one has no ID yet, and no code is valid in it.
             IF pg_catalog.pg_current_xact_id_if_assigned() IS NULL
                 OR gateway_journal_records.is_valid(used_key, code, message) IS TRUE
             THEN
@@ -252,7 +255,7 @@ BEGIN
             END IF;
             RAISE EXCEPTION 'only the gateway may record an answer' USING ERRCODE = 'GJ003';
         END IF;
-        -- What the caller is told must outlive the server's crash, whatever the SQL has set, for its role too.
+        -- A committed answer must survive a crash of the server, whatever the SQL has set, even for its role.
         IF pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.<>) 'on' THEN
             SET LOCAL synchronous_commit TO DEFAULT;
             IF pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.=) 'off' THEN
@@ -262,7 +265,8 @@ BEGIN
     END
     $function$;
 
-    -- The record of an activity; nulls where there is none, and for the answer where the claiming transaction was ended from within.
+    -- Returns the record of an activity; nulls if there is none. The answer is also null if the caller's SQL has ended
+    -- the transaction of the claim.
     CREATE OR REPLACE FUNCTION gateway_journal.recorded(
         used_key int, code bytea, of_caller text, of_connection text, of_activity text,
         OUT request_hash bytea, OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
@@ -279,7 +283,7 @@ BEGIN
     END
     $function$;
 
-    -- Deletes some records that have expired; any number of replicas may at the same time. Returns how many.
+    -- Deletes some expired records, and returns their number. Any number of replicas may call it at the same time.
     CREATE OR REPLACE FUNCTION gateway_journal.purge(used_key int, code bytea, at_most int) RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
     DECLARE
@@ -297,8 +301,8 @@ BEGIN
     END
     $function$;
 
-    -- DISCARD ALL without DISCARD PLANS: the next request in the session is the same caller's, and making the plans of every function
-    -- anew for each takes longer than the rest of the journal's work. Runs as its caller.
+    -- DISCARD ALL without DISCARD PLANS: the next request in the session is of the same caller, and planning every
+    -- function again for each request takes longer than the rest of the journal's work. Runs as its caller.
     CREATE OR REPLACE FUNCTION gateway_journal.clean() RETURNS void
     LANGUAGE plpgsql AS $function$
     BEGIN
@@ -313,8 +317,9 @@ BEGIN
     END
     $function$;
 
-    -- Until version 3 a session had a proof, which callers' SQL could come to know. What of it a gateway of that version still
-    -- calls fails with an error that it takes for a passing one, so that engines try again until it is replaced.
+    -- Up to version 3 a session had a proof, which callers' SQL could find out. The functions that a gateway of that
+    -- version still calls fail with an error that it treats as temporary, so engines retry until that gateway is
+    -- replaced.
     IF to_regprocedure('gateway_journal.enter(uuid)') IS NOT NULL THEN
         DROP FUNCTION IF EXISTS gateway_journal.claim(uuid, text, text, text, bytea, int), gateway_journal.proceed(text),
             gateway_journal.find(uuid, text, text, text);
@@ -337,7 +342,7 @@ BEGIN
     REVOKE ALL ON ALL TABLES IN SCHEMA gateway_journal_records FROM PUBLIC;
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA gateway_journal, gateway_journal_records FROM PUBLIC;
     GRANT USAGE ON SCHEMA gateway_journal TO PUBLIC;
-    -- A caller's SQL may have changed the role when the answer is recorded and the session cleaned.
+    -- The caller's SQL may have changed the role before the answer is recorded and the session cleaned.
     GRANT EXECUTE ON FUNCTION gateway_journal.finish(int, bytea, tid, bytea), gateway_journal.clean() TO PUBLIC;
     GRANT EXECUTE ON FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) TO "{role}";
     IF '{owner}' <> '{role}' THEN
@@ -347,7 +352,7 @@ BEGIN
     END IF;
     DELETE FROM gateway_journal_records.journal_key j WHERE j.role = '{role}';
     IF '{control}' <> '' THEN
-        -- As text: without a control role its name is empty, which PostgreSQL would not parse.
+        -- EXECUTE, because without a control role its name is empty, which PostgreSQL can't parse.
         EXECUTE 'GRANT EXECUTE ON FUNCTION gateway_journal.keys(), gateway_journal.recorded(int, bytea, text, text, text), '
             'gateway_journal.purge(int, bytea, int) TO "{control}"';
     END IF;

@@ -3,8 +3,9 @@ using System.Buffers;
 namespace Gateway.Api.Json;
 
 /// <summary>
-/// Arrays to be used again. The shared pool keeps as many of each size as were ever in use at once, one more for each thread and
-/// all of them for a while, which for large ones is more than the process may have; so of those few are kept.
+/// Pools byte arrays. For a while the shared pool keeps as many arrays of each size as were ever in use at the same
+/// time, and one more for each thread. For large arrays that can exceed the memory of the process, so this pool keeps
+/// few of them.
 /// </summary>
 internal static class BufferPool
 {
@@ -14,7 +15,7 @@ internal static class BufferPool
 
     private static readonly ArrayPool<byte> Large = ArrayPool<byte>.Create(LargestKept, KeptOfEachSize);
 
-    /// <summary>An array of at least that length, a power of two.</summary>
+    /// <summary>Returns an array whose length is a power of two, and at least the given length.</summary>
     public static byte[] Rent(int length) =>
         length <= LargestShared ? ArrayPool<byte>.Shared.Rent(length)
         : length <= LargestKept ? Large.Rent(length)

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Gateway.Api.Json;
 
-/// <summary>Names of which each may come once. Nearly all objects have few, which are sooner compared than hashed.</summary>
+/// <summary>
+/// A set of names. Most objects have few members, and comparing few names is faster than hashing them.
+/// </summary>
 internal struct DistinctNames
 {
     private const int Few = 8;
@@ -11,7 +13,7 @@ internal struct DistinctNames
     private int _count;
     private HashSet<string>? _many;
 
-    /// <summary>False where the name has come before.</summary>
+    /// <summary>Adds a name. Returns false if the set already contains it.</summary>
     public bool Add(string name)
     {
         if (_many is not null)

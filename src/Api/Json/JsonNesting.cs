@@ -3,23 +3,28 @@ using System.Text.Json;
 namespace Gateway.Api.Json;
 
 /// <summary>
-/// What JSON that is nested costs to parse: at the end of each array and object <see cref="JsonDocument"/> goes back over all that is in
-/// it, so that each value counts once for each level that it is in.
+/// Estimates the cost of parsing nested JSON. At the end of each array and object <see cref="JsonDocument"/> goes back
+/// over all of its content, so each value is visited once for each level around it.
 /// </summary>
 internal static class JsonNesting
 {
-    /// <summary>A second of work: some values of 6,000 levels, which is as deep as PostgreSQL reads.</summary>
+    /// <summary>
+    /// The number of steps that is always allowed: about a second of work, for example a few values at 6,000 levels,
+    /// the deepest nesting that PostgreSQL reads.
+    /// </summary>
     private const long LeastSteps = 500_000_000;
 
-    /// <summary>How deep all of it may be, however large it is.</summary>
+    /// <summary>The nesting depth that is allowed for all values of a text of any length.</summary>
     private const int AnyDepth = 64;
 
-    /// <summary>Whether it can be parsed in a time that is linear in its length. What is no JSON can.</summary>
+    /// <summary>
+    /// Returns whether a text can be parsed in linear time. Returns true for a text that is not JSON.
+    /// </summary>
     /// <param name="json">The text.</param>
-    /// <param name="deepest">The deepest nesting that is parsed at all.</param>
+    /// <param name="deepest">The maximum nesting depth of the parser.</param>
     public static bool IsCheap(ReadOnlySpan<byte> json, int deepest)
     {
-        // A value and its comma are two bytes.
+        // A value and its comma take at least two bytes.
         if ((long)json.Length / 2 * Math.Min(json.Length / 2, deepest) <= LeastSteps)
             return true;
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = deepest });
@@ -38,7 +43,7 @@ internal static class JsonNesting
         }
         catch (JsonException)
         {
-            // The parser gets no further either, and says where.
+            // The parser stops at the same place, and reports it.
         }
         return steps <= Math.Max(LeastSteps, values * AnyDepth);
     }

@@ -5,10 +5,10 @@ using System.Text.Json;
 
 namespace Gateway.Api.Json;
 
-/// <summary>Strings of JSON, with the escapes that PostgreSQL's own JSON has and no others.</summary>
+/// <summary>Writes JSON strings. They have the same escapes as in PostgreSQL's own JSON, and no others.</summary>
 internal static class JsonString
 {
-    /// <summary>JSON for programs: nothing is escaped that need not be.</summary>
+    /// <summary>Options for JSON that programs read: only characters that need an escape are escaped.</summary>
     public static readonly JsonWriterOptions WriterOptions = new()
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
@@ -26,7 +26,7 @@ internal static class JsonString
         output.Write((byte)'"');
     }
 
-    /// <summary>What stands between a string's quotes; a text may be written in several pieces.</summary>
+    /// <summary>Writes the content of a string, without quotes. A text may be written in several parts.</summary>
     public static void WriteEscaped(PooledBuffer output, ReadOnlySpan<byte> text)
     {
         while (true)
@@ -43,14 +43,14 @@ internal static class JsonString
         }
     }
 
-    /// <summary>The name of an object's member, with its colon.</summary>
+    /// <summary>Returns a member name, with its colon.</summary>
     public static byte[] MemberName(string name)
     {
         var member = new byte[Encoding.UTF8.GetByteCount(name) + 3];
         (member[0], member[^2], member[^1]) = ((byte)'"', (byte)'"', (byte)':');
         var text = member.AsSpan(1, member.Length - 3);
         Encoding.UTF8.GetBytes(name, text);
-        // Nearly every name is its own JSON.
+        // Nearly all names need no escape.
         if (!text.ContainsAny(Special))
             return member;
         using var output = new PooledBuffer(int.MaxValue);

@@ -5,24 +5,24 @@ using System.Text.Json;
 namespace Gateway.Api.Json;
 
 /// <summary>
-/// What <see cref="JsonDocument"/> holds beside the text: a table with a row for each token. It doubles when it is
-/// full, and both are there while it is copied.
+/// Represents the memory that <see cref="JsonDocument"/> needs beside the text: a table with a row for each token. It
+/// doubles when it is full, and both tables exist while it is copied.
 /// </summary>
-/// <param name="First">The bytes of the first table; a power of two.</param>
-/// <param name="Last">The bytes of the one that has room for all; a power of two.</param>
+/// <param name="First">The size of the first table, in bytes; a power of two.</param>
+/// <param name="Last">The size of the table that has room for all tokens, in bytes; a power of two.</param>
 internal readonly record struct JsonTables(long First, long Last)
 {
-    /// <summary>A row, of which an array or an object that is kept has its own.</summary>
+    /// <summary>The size of a row. An array or an object that is kept has a row of its own.</summary>
     public const int BytesOfToken = 12;
 
     private const int LargestFirst = 1 << 20;
 
-    /// <summary>The most that is held at a time.</summary>
+    /// <summary>Gets the maximum that is held at a time, in bytes.</summary>
     public long Most => Last + (Last / 2);
 
-    /// <summary>Of a text.</summary>
-    /// <param name="length">Its bytes.</param>
-    /// <param name="tokens">Its tokens, or more.</param>
+    /// <summary>Returns the tables of a text.</summary>
+    /// <param name="length">The length of the text, in bytes.</param>
+    /// <param name="tokens">The number of its tokens, or an upper bound.</param>
     public static JsonTables Of(int length, long tokens)
     {
         long first = length + BytesOfToken;
@@ -35,10 +35,10 @@ internal readonly record struct JsonTables(long First, long Last)
         return new JsonTables(first, last);
     }
 
-    /// <summary>Of a text that is JSON.</summary>
+    /// <summary>Returns the tables of a JSON text.</summary>
     public static JsonTables Of(ReadOnlySpan<byte> json)
     {
-        // At most four tokens come with each of these; in a string none does.
+        // Each of these characters comes with at most four tokens; those inside strings come with none.
         var most = 4 * (1L + json.Count((byte)',') + json.Count((byte)'[') + json.Count((byte)'{'));
         var tables = Of(json.Length, most);
         if (tables.Last == tables.First)
@@ -50,13 +50,16 @@ internal readonly record struct JsonTables(long First, long Last)
         return Of(json.Length, tokens);
     }
 
-    /// <summary>Drops those that the parser has given back while it made the last.</summary>
+    /// <summary>Drops the tables that the parser returned to the shared pool while it made the last one.</summary>
     public void DropFirst() => Drop(First, Last);
 
-    /// <summary>Drops the last, which the document has given back.</summary>
+    /// <summary>Drops the last table, which the document returned to the shared pool.</summary>
     public void DropLast() => Drop(Last, 2 * Last);
 
-    /// <summary>Takes arrays out of the shared pool again: one for each thread would be kept, of a size that hostile texts only have.</summary>
+    /// <summary>
+    /// Takes arrays out of the shared pool. The pool would keep one for each thread, of sizes that only hostile texts
+    /// need.
+    /// </summary>
     private static void Drop(long from, long to)
     {
         const int Kept = 256 * 1024;

@@ -4,12 +4,12 @@ using System.Text.Json;
 
 namespace Gateway.Api.Json;
 
-/// <summary>JSON strings that PostgreSQL's text can hold.</summary>
+/// <summary>Reads JSON strings that PostgreSQL's text can hold.</summary>
 internal static class JsonText
 {
     public const string LoneSurrogate = "A lone surrogate stands there, which is no Unicode character.";
 
-    /// <summary>A member's name; false for one that has a lone surrogate.</summary>
+    /// <summary>Reads a member's name. Returns false if it contains a lone surrogate.</summary>
     public static bool TryReadName(JsonProperty member, out string name)
     {
         var isText = !HasLoneSurrogate(JsonMarshal.GetRawUtf8PropertyName(member));
@@ -17,7 +17,10 @@ internal static class JsonText
         return isText;
     }
 
-    /// <summary>A member by its name, the last of several; where there is one whose name has a lone surrogate, too.</summary>
+    /// <summary>
+    /// Finds a member by its name; the last of several wins. Works even if another member's name contains a lone
+    /// surrogate.
+    /// </summary>
     public static bool TryGetMember(JsonElement fields, string name, out JsonElement value)
     {
         try
@@ -26,21 +29,26 @@ internal static class JsonText
         }
         catch (InvalidOperationException)
         {
-            value = fields.EnumerateObject().LastOrDefault(member => TryReadName(member, out var read) && read == name).Value;
+            value = fields.EnumerateObject()
+                .LastOrDefault(member => TryReadName(member, out var read) && read == name)
+                .Value;
             return value.ValueKind != JsonValueKind.Undefined;
         }
     }
 
-    /// <summary>Whether it is that string; of any value, where <see cref="JsonElement.ValueEquals(string)"/> throws.</summary>
+    /// <summary>
+    /// Returns whether a value is the given string. Unlike <see cref="JsonElement.ValueEquals(string)"/>, it accepts
+    /// any value.
+    /// </summary>
     public static bool Is(JsonElement value, string word) =>
         value.ValueKind == JsonValueKind.String && TryRead(value, out var text, out _) && text == word;
 
-    /// <summary>The string's text; false and what is wrong, for what has no place in PostgreSQL's text.</summary>
+    /// <summary>Reads a string. Returns false, and the fault, if PostgreSQL's text can't hold it.</summary>
     public static bool TryRead(JsonElement value, out string text, out string fault)
     {
         if (HasLoneSurrogate(JsonMarshal.GetRawUtf8Value(value)))
         {
-            // The JSON is well-formed all the same: an escape such as \ud800 with no second half.
+            // The JSON is still well-formed: an escape such as \ud800 has no second half.
             text = "";
             fault = LoneSurrogate;
             return false;
@@ -51,8 +59,8 @@ internal static class JsonText
     }
 
     /// <summary>
-    /// Whether an escape in it is half a character. <see cref="JsonElement.GetString"/> tells by an exception, each of which takes as long
-    /// as hundreds of strings.
+    /// Returns whether an escape is half a surrogate pair. <see cref="JsonElement.GetString"/> would throw, and one
+    /// exception takes as long as reading hundreds of strings.
     /// </summary>
     private static bool HasLoneSurrogate(ReadOnlySpan<byte> escaped)
     {
@@ -66,7 +74,9 @@ internal static class JsonText
                 return false;
             escaped = escaped[(escape + 1)..];
             var isUnit = escaped[0] == 'u';
-            var unit = isUnit ? (char)ushort.Parse(escaped[1..5], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) : default;
+            var unit = isUnit
+                ? (char)ushort.Parse(escaped[1..5], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)
+                : default;
             escaped = escaped[(isUnit ? 5 : 1)..];
             if (char.IsLowSurrogate(unit) != hasHigh)
                 return true;

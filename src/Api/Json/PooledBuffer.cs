@@ -6,11 +6,12 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Json;
 
-/// <summary>An answer, or a part of one, that is held in pooled memory, up to a limit.</summary>
-/// <param name="limit">The most bytes of it all.</param>
-/// <param name="taken">What other parts have taken of that.</param>
-/// <param name="memory">Counts it; null where it is small, or gone in a moment.</param>
-internal sealed class PooledBuffer(int limit, int taken = 0, MemoryReservation? memory = null) : IBufferWriter<byte>, IDisposable
+/// <summary>Holds an answer, or a part of one, in pooled memory, up to a limit.</summary>
+/// <param name="limit">The maximum size of the whole answer, in bytes.</param>
+/// <param name="taken">The bytes that other parts of the answer already have.</param>
+/// <param name="memory">The reservation that counts the memory; null if the buffer is small or short-lived.</param>
+internal sealed class PooledBuffer(int limit, int taken = 0, MemoryReservation? memory = null)
+    : IBufferWriter<byte>, IDisposable
 {
     private const int FirstSize = 4096;
     private byte[] _bytes = Rent(FirstSize, memory);
@@ -56,13 +57,13 @@ internal sealed class PooledBuffer(int limit, int taken = 0, MemoryReservation? 
         return _bytes.AsSpan(Length);
     }
 
-    /// <summary>What was written from there on, to be changed in its place.</summary>
+    /// <summary>Returns the bytes written from a position on, to change them in place.</summary>
     public Span<byte> From(int start) => _bytes.AsSpan(start, Length - start);
 
-    /// <summary>Takes back what was written from there on.</summary>
+    /// <summary>Removes the bytes after a length.</summary>
     public void CutTo(int length) => Length = length;
 
-    /// <summary>Takes away what was written first, as far as it is still there.</summary>
+    /// <summary>Removes bytes from the front, as many as there are.</summary>
     public void CutFront(int count)
     {
         count = Math.Min(count, Length);
@@ -70,7 +71,7 @@ internal sealed class PooledBuffer(int limit, int taken = 0, MemoryReservation? 
         Length -= count;
     }
 
-    /// <summary>Says so before a value is read that has no room.</summary>
+    /// <summary>Throws before a value is read that does not fit.</summary>
     /// <exception cref="Failure"><c>result_too_large</c></exception>
     public void EnsureRoom(long length)
     {
@@ -86,8 +87,8 @@ internal sealed class PooledBuffer(int limit, int taken = 0, MemoryReservation? 
 
     private void ThrowTooLarge() => throw new Failure(
         ProblemCode.ResultTooLarge,
-        $"The answer would be larger than {limit} bytes (Gateway__ResponseLimitBytes); ask for fewer rows or columns, or for a "
-        + "stream of /v1/query (Accept: application/x-ndjson or text/csv), which has no such limit.");
+        $"The answer would be larger than {limit} bytes (Gateway__ResponseLimitBytes); ask for fewer rows or columns, "
+        + "or for a stream of /v1/query (Accept: application/x-ndjson or text/csv), which has no such limit.");
 
     private void Reserve(int sizeHint)
     {
@@ -102,7 +103,7 @@ internal sealed class PooledBuffer(int limit, int taken = 0, MemoryReservation? 
 
     private static byte[] Rent(int length, MemoryReservation? memory)
     {
-        // To the power of two that a pool would give.
+        // Rounds up to a power of two, as the pool does, so that the reservation counts the real size.
         length = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)length), (uint)Array.MaxLength);
         memory?.Take(length);
         return BufferPool.Rent(length);

@@ -4,16 +4,19 @@ using Gateway.Api.Configuration;
 namespace Gateway.Api.Neon;
 
 /// <summary>
-/// What a client of the protocol takes for where its database is. Nothing is dialled by it: its password is the caller's key and
-/// its database the named connection; host, user and options are what the caller likes.
+/// Represents the connection string of a client of Neon's protocol. The gateway does not connect to its host: its
+/// password is the caller's key, its database is the named connection, and its host, user and options are ignored.
 /// </summary>
 /// <param name="Connection">The named connection.</param>
-/// <param name="Key">The password; null where there is none.</param>
+/// <param name="Key">The password; null if there is none.</param>
 internal sealed record SqlConnectionString(string Connection, string? Key)
 {
     public const string Shape = "postgresql://USER:KEY@HOST/CONNECTION";
 
-    /// <summary>Reads <see cref="Shape"/>; false where it is something else. A part is percent-decoded, as in any URI.</summary>
+    /// <summary>
+    /// Reads a connection string of the form <see cref="Shape"/>; returns false if it has another form. The parts are
+    /// percent-decoded, as in any URI.
+    /// </summary>
     public static bool TryRead(string text, [NotNullWhen(true)] out SqlConnectionString? read)
     {
         read = null;
@@ -27,6 +30,6 @@ internal sealed record SqlConnectionString(string Connection, string? Key)
         return true;
     }
 
-    /// <summary>Without the key: what is printed by chance must not hold it.</summary>
+    /// <summary>Returns the connection's name, and never the key, since it may be printed by mistake.</summary>
     public override string ToString() => Connection;
 }

@@ -4,18 +4,18 @@ using Gateway.Api.Endpoints;
 namespace Gateway.Api.Neon;
 
 /// <summary>
-/// Which web pages may call the endpoint from a browser: none, where no origin is configured. The rest of the gateway is for
-/// workers, and takes no page's calls at all.
+/// Allows web pages of the configured origins to call the endpoint from a browser. By default there are none. Other
+/// endpoints are for workers, and allow no pages.
 /// </summary>
 internal static class SqlCors
 {
     private static readonly string[] Shown =
     [
-        SqlHeaders.IsolationLevel, SqlHeaders.ReadOnly, SqlHeaders.Deferrable, StatementEndpoints.IdempotentReplayed, "X-Should-Retry",
-        "Retry-After", "Server-Timing",
+        SqlHeaders.IsolationLevel, SqlHeaders.ReadOnly, SqlHeaders.Deferrable,
+        StatementEndpoints.IdempotentReplayed, "X-Should-Retry", "Retry-After", "Server-Timing",
     ];
 
-    /// <summary>How long a browser need not ask again.</summary>
+    /// <summary>The time that a browser caches the preflight answer.</summary>
     private static readonly TimeSpan PreflightAge = TimeSpan.FromHours(1);
 
     public static void UseSqlCors(this WebApplication gateway)
@@ -26,7 +26,7 @@ internal static class SqlCors
 
     public static RouteHandlerBuilder AllowOrigins(this RouteHandlerBuilder endpoint, IServiceProvider services)
     {
-        // Without the middleware an endpoint that asks for it answers nothing.
+        // An endpoint that requires CORS fails without the middleware.
         if (!IsOn(services))
             return endpoint;
         var origins = services.GetRequiredService<GatewayOptions>().Sql.AllowedOrigins;
@@ -35,5 +35,6 @@ internal static class SqlCors
             .SetPreflightMaxAge(PreflightAge));
     }
 
-    private static bool IsOn(IServiceProvider services) => services.GetRequiredService<GatewayOptions>().Sql.AllowedOrigins.Length > 0;
+    private static bool IsOn(IServiceProvider services) =>
+        services.GetRequiredService<GatewayOptions>().Sql.AllowedOrigins.Length > 0;
 }

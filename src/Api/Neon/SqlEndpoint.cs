@@ -14,8 +14,8 @@ using Microsoft.Extensions.Primitives;
 namespace Gateway.Api.Neon;
 
 /// <summary>
-/// Neon's SQL over HTTP, for the drivers that speak it: another way in and out of the one path. Each request is a transaction; with
-/// an <c>Idempotency-Key</c> its answer is recorded, and it takes effect once.
+/// Serves Neon's SQL over HTTP for its drivers. A request takes the same path as on <c>/v1</c>, and is one transaction.
+/// With an <c>Idempotency-Key</c> its answer is recorded, and it takes effect once.
 /// </summary>
 internal static class SqlEndpoint
 {
@@ -23,22 +23,24 @@ internal static class SqlEndpoint
         .WithMetadata(new SqlError())
         .RequireCaller(CredentialOf)
         .AllowOrigins(routes.ServiceProvider)
-        // The contract is not ours, and its clients are not made from a document.
+        // The protocol is Neon's, and its clients are not generated from the document.
         .ExcludeFromDescription();
 
     private static async Task RunAsync(
-        HttpContext http, StatementPath path, ConnectionRegistry connections, GatewayOptions options, TimeProvider clock)
+        HttpContext http, StatementPath path, ConnectionRegistry connections,
+        GatewayOptions options, TimeProvider clock)
     {
         var record = RequestRecord.Of(http);
         var caller = record.Caller!;
         var connectionString = ConnectionStringOf(http.Request)
             ?? throw Invalid($"Send the header {SqlHeaders.ConnectionString}: {SqlConnectionString.Shape}.");
-        // Before it is looked up: which connections there are is told to those who may use them.
+        // Must precede the look-up: only callers with rights on a connection may learn that it exists.
         caller.Require(connectionString.Connection, Access.ReadOnly);
         var connection = connections.Find(connectionString.Connection);
         record.Connection = connection.Name;
         var headers = SqlHeaders.Read(http.Request.Headers)
-            ?? throw Invalid($"{SqlHeaders.IsolationLevel} is ReadUncommitted, ReadCommitted, RepeatableRead or Serializable.");
+            ?? throw Invalid(
+                $"{SqlHeaders.IsolationLevel} is ReadUncommitted, ReadCommitted, RepeatableRead or Serializable.");
         var call = await ReadAsync(http.Request, headers, caller, connection, options);
         record.ActivityId = call.Activity.ActivityId;
         using var watched = PipelineWatch.Begin(http);
@@ -59,16 +61,18 @@ internal static class SqlEndpoint
         await StatementEndpoints.SendAsync(http, answer.Body, record);
     }
 
-    /// <summary>A driver with a token sends it beside the connection string.</summary>
+    /// <summary>Returns the bearer token, or else the key in the connection string.</summary>
     private static string? CredentialOf(HttpRequest request) =>
         CallerRequirements.ReadBearer(request) ?? ConnectionStringOf(request)?.Key;
 
     /// <summary>
-    /// The header is demanded of those too who have their key in another: a browser sends it across sites only where the gateway
-    /// lets it.
+    /// Reads the connection string, which is required even if the credential is in another header: a browser sends a
+    /// custom header to another site only if the gateway allows it.
     /// </summary>
     private static SqlConnectionString? ConnectionStringOf(HttpRequest request) =>
-        request.Headers[SqlHeaders.ConnectionString] is [{ } text] && SqlConnectionString.TryRead(text, out var read) ? read : null;
+        request.Headers[SqlHeaders.ConnectionString] is [{ } text] && SqlConnectionString.TryRead(text, out var read)
+            ? read
+            : null;
 
     private static async Task<ActivityCall> ReadAsync(
         HttpRequest request, SqlHeaders headers, Caller caller, NamedConnection connection, GatewayOptions options)
@@ -78,8 +82,10 @@ internal static class SqlEndpoint
         var read = SqlRequestReader.Read(body.Fields, headers.ArrayMode);
 
         var batch = read.IsBatch ? headers.Batch : default;
-        // Who may only read reads: the server refuses a write.
-        var access = batch.ReadOnly || connection.ReadOnly || !caller.MayWrite(connection.Name) ? Access.ReadOnly : Access.ReadWrite;
+        // A caller that may only read gets a read-only transaction, in which the server refuses writes.
+        var access = batch.ReadOnly || connection.ReadOnly || !caller.MayWrite(connection.Name)
+            ? Access.ReadOnly
+            : Access.ReadWrite;
         return new ActivityCall
         {
             Caller = caller,
@@ -91,13 +97,16 @@ internal static class SqlEndpoint
             Numbers = Numbers.Exact,
             Layout = new SqlLayout(headers.RawText),
             Budget = TimeSpan.FromMilliseconds(options.DefaultTimeoutMs),
-            RequestHash = key is not null && access == Access.ReadWrite ? SqlRequestHash.Of(headers, batch, body.Fields) : null,
+            RequestHash = key is not null && access == Access.ReadWrite
+                ? SqlRequestHash.Of(headers, batch, body.Fields)
+                : null,
         };
     }
 
     private static string? KeyOf(StringValues header) => header.Count == 0
         ? null
-        : ActivityId.Read(header) ?? throw Invalid($"The header {StatementEndpoints.IdempotencyKey} is one key of {ActivityId.Rule}, bare or quoted.");
+        : ActivityId.Read(header) ?? throw Invalid(
+            $"The header {StatementEndpoints.IdempotencyKey} is one key of {ActivityId.Rule}, bare or quoted.");
 
     private static Failure Invalid(string detail) => Failure.Invalid([new RequestFault("", detail)]);
 }

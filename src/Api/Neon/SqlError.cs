@@ -7,8 +7,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.Neon;
 
 /// <summary>
-/// A failure as the protocol has it: PostgreSQL's error, field by field. A driver makes an error of it only where the status is
-/// 400, and shows the body as text for all others.
+/// Writes a failure as the protocol does: PostgreSQL's error, field by field. Drivers parse it only if the status is
+/// 400; for other statuses they show the body as text.
 /// </summary>
 internal sealed class SqlError : FailureForm
 {
@@ -16,7 +16,7 @@ internal sealed class SqlError : FailureForm
 
     public override int StatusOf(Failure failure)
     {
-        // PostgreSQL's own, those that may succeed the next time too: X-Should-Retry tells them apart.
+        // All of PostgreSQL's own errors, even retryable ones; X-Should-Retry distinguishes those.
         if (failure.Refusal?.Context is not null)
             return StatusCodes.Status400BadRequest;
         return FailureTable.For(failure.Code).Status switch
@@ -36,7 +36,7 @@ internal sealed class SqlError : FailureForm
         {
             json.WriteStartObject();
             json.WriteString("message"u8, MessageOf(failure));
-            // A SQLSTATE has five characters, and no code of the gateway's is one.
+            // A SQLSTATE has five characters, which no code of the gateway has.
             json.WriteString("code"u8, refusal?.SqlState ?? NameOf(failure.Code));
             json.WriteString("detail"u8, context?.Detail);
             json.WriteString("hint"u8, refusal?.Hint);
@@ -58,7 +58,9 @@ internal sealed class SqlError : FailureForm
         return body.Written.ToArray();
     }
 
-    /// <summary>All faults of a request in one message, since there is no other place for them.</summary>
+    /// <summary>
+    /// Returns all faults of a request in one message, since the protocol has no other field for them.
+    /// </summary>
     private static string MessageOf(Failure failure)
     {
         const int Most = 10;
@@ -66,7 +68,9 @@ internal sealed class SqlError : FailureForm
             return failure.Message;
         var left = Math.Max(faults.Count - Most, 0) + failure.MoreFaults;
         var more = left > 0 ? $" And {left} more." : "";
-        return string.Join(' ', faults.Take(Most).Select(fault => fault.Pointer.Length > 0 ? $"{fault.Pointer}: {fault.Detail}" : fault.Detail)) + more;
+        var shown = faults.Take(Most)
+            .Select(fault => fault.Pointer.Length > 0 ? $"{fault.Pointer}: {fault.Detail}" : fault.Detail);
+        return string.Join(' ', shown) + more;
     }
 
     private static string? Text(int? number) => number?.ToString(CultureInfo.InvariantCulture);

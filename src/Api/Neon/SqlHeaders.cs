@@ -3,10 +3,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Api.Neon;
 
-/// <summary>The protocol's headers. A flag counts only as exactly <c>true</c>; anything else is no.</summary>
-/// <param name="RawText">Every value as PostgreSQL's text, or null.</param>
-/// <param name="ArrayMode">A row is an array, where its query does not say itself.</param>
-/// <param name="Batch">What a batch is begun with.</param>
+/// <summary>Represents the protocol's headers. A flag is on only if its text is exactly <c>true</c>.</summary>
+/// <param name="RawText">Whether every value is PostgreSQL's text, or null.</param>
+/// <param name="ArrayMode">Whether rows are arrays, unless a query says otherwise.</param>
+/// <param name="Batch">The mode of a batch's transaction.</param>
 internal sealed record SqlHeaders(bool RawText, bool ArrayMode, SqlBatchMode Batch)
 {
     public const string ConnectionString = "Neon-Connection-String";
@@ -18,7 +18,7 @@ internal sealed record SqlHeaders(bool RawText, bool ArrayMode, SqlBatchMode Bat
 
     private const string Yes = "true";
 
-    /// <summary>Reads them; null where the isolation level is none.</summary>
+    /// <summary>Reads the headers. Returns null if the isolation level is not valid.</summary>
     public static SqlHeaders? Read(IHeaderDictionary headers)
     {
         IsolationLevel? isolation = null;
@@ -47,13 +47,13 @@ internal sealed record SqlHeaders(bool RawText, bool ArrayMode, SqlBatchMode Bat
         : null;
 }
 
-/// <summary>What a batch is begun with.</summary>
+/// <summary>Represents the mode of a batch's transaction.</summary>
 /// <param name="Isolation">Null for the server's default.</param>
 /// <param name="ReadOnly">Whether it must not write.</param>
-/// <param name="Deferrable">Whether it waits for a snapshot that no serialization failure can hit.</param>
+/// <param name="Deferrable">Whether it waits for a snapshot that can't fail with a serialization failure.</param>
 internal readonly record struct SqlBatchMode(IsolationLevel? Isolation, bool ReadOnly, bool Deferrable)
 {
-    /// <summary>Says with a batch's answer how it ran.</summary>
+    /// <summary>Sets the headers that tell the client how a batch ran.</summary>
     public void Echo(IHeaderDictionary headers)
     {
         if (ReadOnly)

@@ -5,7 +5,7 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Neon;
 
-/// <summary>The protocol's answer: a result, or a batch's results in a list.</summary>
+/// <summary>Writes the protocol's answer: a result, or a batch's results in a list.</summary>
 /// <param name="rawText">Whether every value is PostgreSQL's text.</param>
 internal sealed class SqlLayout(bool rawText) : AnswerLayout
 {
@@ -20,7 +20,7 @@ internal sealed class SqlLayout(bool rawText) : AnswerLayout
             body.Write(results[0].Written.Span);
     }
 
-    /// <summary>Of no queries too, which nothing is asked of the server for.</summary>
+    /// <summary>Writes the results of a batch, which may be empty: then nothing was sent to the server.</summary>
     public static void WriteBatch(PooledBuffer body, IReadOnlyList<StatementResult> results)
     {
         body.Write("{\"results\":["u8);

@@ -6,14 +6,17 @@ using Gateway.Api.Journal;
 
 namespace Gateway.Api.Neon;
 
-/// <summary>Computes the request hash of <c>POST /sql</c>, where headers change the answer as the body does.</summary>
+/// <summary>
+/// Computes the request hash of <c>POST /sql</c>. Headers count too, since they change the answer as the body does.
+/// </summary>
 internal static class SqlRequestHash
 {
     /// <param name="headers">The headers of the request.</param>
     /// <param name="batch">The transaction's mode; the default for a single query, which ignores the headers.</param>
     /// <param name="body">The body of a valid request.</param>
     public static RequestHash Of(SqlHeaders headers, SqlBatchMode batch, JsonElement body) =>
-        RequestHash.Of(Tag(headers, batch), TagOfVersion1(headers, batch), body, ReadOnlyDictionary<string, FieldHash>.Empty);
+        RequestHash.Of(
+            Tag(headers, batch), TagOfVersion1(headers, batch), body, ReadOnlyDictionary<string, FieldHash>.Empty);
 
     private static string Tag(SqlHeaders headers, SqlBatchMode batch) =>
         $"sql {Digit(headers.RawText)}{Digit(headers.ArrayMode)}{Digit(batch.Deferrable)} "

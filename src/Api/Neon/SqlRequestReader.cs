@@ -8,18 +8,20 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Neon;
 
-/// <summary>The statements of a body.</summary>
-/// <param name="Statements">One for a query; a batch has as many as it likes.</param>
+/// <summary>Represents the statements of a body.</summary>
+/// <param name="Statements">One for a query, any number for a batch.</param>
 /// <param name="IsBatch">Whether the answer is a list of results.</param>
 internal sealed record SqlRequest(IReadOnlyList<StatementCall> Statements, bool IsBatch);
 
 /// <summary>
-/// A body, <c>{"query", "params", "arrayMode"}</c> or <c>{"queries": […]}</c>, → statements, or every fault of it at once. What
-/// else it holds is left alone: the protocol is not ours.
+/// Reads the statements of a body, <c>{"query", "params", "arrayMode"}</c> or <c>{"queries": […]}</c>, or reports all
+/// its faults together. Other members are ignored, because the protocol is Neon's.
 /// </summary>
 internal sealed class SqlRequestReader
 {
-    /// <summary>A body has room for some hundred thousand; each takes memory of its own.</summary>
+    /// <summary>
+    /// The maximum number of queries in a batch. A body has room for some hundred thousand, and each needs memory.
+    /// </summary>
     private const int MostQueries = 1000;
 
     private readonly RequestFaults _faults = new();
@@ -35,7 +37,7 @@ internal sealed class SqlRequestReader
     }
 
     /// <param name="body">The body's object.</param>
-    /// <param name="arrayMode">Whether a row is an array where its query does not say.</param>
+    /// <param name="arrayMode">Whether rows are arrays, unless a query says otherwise.</param>
     /// <exception cref="Errors.Failure"><c>invalid_request</c> with every fault.</exception>
     public static SqlRequest Read(JsonElement body, bool arrayMode)
     {
@@ -50,7 +52,10 @@ internal sealed class SqlRequestReader
             return new SqlRequest([ReadQuery(body, "")!], IsBatch: false);
         if (!JsonText.TryGetMember(body, "queries", out var queries) || queries.ValueKind != JsonValueKind.Array)
         {
-            _fields.Fault("", "The body must be {\"query\": \"SELECT 1\", \"params\": []}, or {\"queries\": […]} for a batch of such.");
+            _fields.Fault(
+                "",
+                "The body must be {\"query\": \"SELECT 1\", \"params\": []}, "
+                + "or {\"queries\": […]} for a batch of such.");
             return new SqlRequest([], IsBatch: false);
         }
         if (queries.GetArrayLength() > MostQueries)
@@ -58,15 +63,18 @@ internal sealed class SqlRequestReader
             _fields.Fault("/queries", $"A batch has at most {MostQueries} queries.");
             return new SqlRequest([], IsBatch: true);
         }
-        return new SqlRequest([.. queries.EnumerateArray().Select((query, index) => ReadQuery(query, $"/queries/{index}")!)], IsBatch: true);
+        return new SqlRequest(
+            [.. queries.EnumerateArray().Select((query, index) => ReadQuery(query, $"/queries/{index}")!)],
+            IsBatch: true);
     }
 
-    /// <summary>Null where it has a fault.</summary>
+    /// <summary>Reads a query. Returns null if it has a fault.</summary>
     private StatementCall? ReadQuery(JsonElement query, string pointer)
     {
         if (query.ValueKind != JsonValueKind.Object || !JsonText.TryGetMember(query, "query", out var text))
         {
-            _fields.Fault(pointer, "A query must be an object such as {\"query\": \"SELECT $1\", \"params\": [\"x\"]}.");
+            _fields.Fault(
+                pointer, "A query must be an object such as {\"query\": \"SELECT $1\", \"params\": [\"x\"]}.");
             return null;
         }
         var before = _faults.Count;
@@ -83,12 +91,14 @@ internal sealed class SqlRequestReader
         }
         if (_fields.ReadString(text, new JsonPointer(pointer, "query")) is not { } sql || _faults.Count > before)
             return null;
-        // The protocol has an answer to no statement, and Npgsql sends none that has no text at all.
+        // The protocol allows an empty statement, but Npgsql sends no statement without text.
         if (sql.Length == 0)
             sql = ";";
 
-        var statement = ParameterBinder.Bind(sql, parameters, types: null, index: null, pointer, _faults, field: "params");
+        var statement =
+            ParameterBinder.Bind(sql, parameters, types: null, index: null, pointer, _faults, field: "params");
         return new StatementCall(
-            statement.EncodeUntyped(_encoder), arrayMode ? RowFormat.Array : RowFormat.Object, ExpectedRowCount: null, MaxRows: null);
+            statement.EncodeUntyped(_encoder), arrayMode ? RowFormat.Array : RowFormat.Object,
+            ExpectedRowCount: null, MaxRows: null);
     }
 }

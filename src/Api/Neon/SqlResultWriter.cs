@@ -9,13 +9,13 @@ using Gateway.Contracts;
 namespace Gateway.Api.Neon;
 
 /// <summary>
-/// One result as the protocol has it: the fields as PostgreSQL describes them, the rows, the command's tag. Drivers read a value
-/// by its type's OID.
+/// Writes a result in the protocol's form: the fields as PostgreSQL describes them, the rows, and the command tag.
+/// Drivers read a value by the OID of its type.
 /// </summary>
 internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, bool rawText)
     : JsonArrayWriter(output, format, Numbers.Exact)
 {
-    // Of each column: how a value of it is written, known when there is one.
+    // The type that each column's values are written as; set at the first value.
     private DataType?[] _types = [];
     private int _column;
 
@@ -24,7 +24,7 @@ internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, boo
         _types = new DataType?[columns.Count];
         using (var json = new Utf8JsonWriter(Output, JsonString.WriterOptions))
         {
-            // It stays open: the rows are its member.
+            // The object stays open, because the rows are its member.
             json.WriteStartObject();
             json.WriteStartArray("fields"u8);
             for (var i = 0; i < columns.Count; i++)
@@ -59,12 +59,15 @@ internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, boo
         Output.Write(Format == RowFormat.Array ? ",\"rowAsArray\":true}"u8 : ",\"rowAsArray\":false}"u8);
     }
 
-    /// <summary>As in any driver for JavaScript, the last of a name is the one that is seen.</summary>
+    /// <summary>Allows duplicate names: as in any JavaScript driver, the last column of a name is visible.</summary>
     protected override void RefuseDuplicates(IReadOnlyList<Column> columns)
     {
     }
 
-    /// <summary>The protocol inlines what every JSON reader reads without loss; all else is PostgreSQL's text.</summary>
+    /// <summary>
+    /// Returns the type in the protocol's form. Values that every JSON reader reads without loss are inlined; all
+    /// others are PostgreSQL's text.
+    /// </summary>
     private static DataType Plain(DataType type) => type.Form switch
     {
         JsonForm.Boolean or JsonForm.Number or JsonForm.Json => type,

@@ -5,14 +5,17 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Sql;
 
-/// <summary>A request's <c>parameterTypes</c> → a type's name, or null for "let the server infer", for each placeholder.</summary>
+/// <summary>
+/// Reads a request's <c>parameterTypes</c>: a type's name for each placeholder, or null to let the server infer the
+/// type.
+/// </summary>
 internal static class DeclaredTypes
 {
-    /// <param name="types">The request's field.</param>
+    /// <param name="types">The field <c>parameterTypes</c>.</param>
     /// <param name="sql">The scanned statement.</param>
-    /// <param name="pointer">Where the field is in the request.</param>
-    /// <param name="faults">Gets what is wrong with it.</param>
-    /// <returns>In the order of <c>$1…$n</c>; empty where there are none.</returns>
+    /// <param name="pointer">The JSON Pointer of the field.</param>
+    /// <param name="faults">Receives the faults.</param>
+    /// <returns>The types in the order of <c>$1…$n</c>; empty if there are none.</returns>
     public static IReadOnlyList<string?> Read(JsonElement? types, SqlText sql, string pointer, RequestFaults faults)
     {
         switch (types)
@@ -25,7 +28,9 @@ internal static class DeclaredTypes
                 return ReadPositional(elements, sql, pointer, faults);
             default:
                 faults.Add(new RequestFault(
-                    pointer, "parameterTypes must have the form of parameters: an array for $1…$n or an object for :name, of type names or null."));
+                    pointer,
+                    "parameterTypes must have the form of parameters: an array for $1…$n or an object for :name, "
+                    + "of type names or null."));
                 return [];
         }
     }
@@ -36,11 +41,16 @@ internal static class DeclaredTypes
         {
             faults.Add(new RequestFault(
                 pointer,
-                $"parameterTypes must have an entry for each placeholder: it has {elements.GetArrayLength()}, and the statement has "
-                + $"{sql.PlaceholderCount} placeholders. An entry is a type name, or null to let PostgreSQL infer the type."));
+                $"parameterTypes must have an entry for each placeholder: it has {elements.GetArrayLength()}, "
+                + $"and the statement has {sql.PlaceholderCount} placeholders. "
+                + "An entry is a type name, or null to let PostgreSQL infer the type."));
             return [];
         }
-        return [.. elements.EnumerateArray().Select((type, index) => ReadName(type, new JsonPointer(pointer, index.ToString()), faults))];
+        return
+        [
+            .. elements.EnumerateArray()
+                .Select((type, index) => ReadName(type, new JsonPointer(pointer, index.ToString()), faults)),
+        ];
     }
 
     private static string?[] ReadNamed(JsonElement fields, SqlText sql, string pointer, RequestFaults faults)
@@ -69,7 +79,8 @@ internal static class DeclaredTypes
             return null;
         if (type.ValueKind == JsonValueKind.String && JsonText.TryRead(type, out var name, out _) && name.Length > 0)
             return name;
-        faults.Add(pointer, "A type must be the name of a PostgreSQL type, such as \"bigint\" or \"jsonb[]\", or null.");
+        faults.Add(
+            pointer, "A type must be the name of a PostgreSQL type, such as \"bigint\" or \"jsonb[]\", or null.");
         return null;
     }
 }

@@ -6,24 +6,25 @@ using Gateway.Contracts;
 namespace Gateway.Api.Sql;
 
 /// <summary>
-/// A request's parameters → the placeholders of its statement. Every fault is added to the list with its JSON Pointer, so that
-/// a caller hears of all at once; nothing is sent to a server while there is one, since Npgsql loses the connection over a
-/// wrong number of parameters.
+/// Binds a request's parameters to the placeholders of its statement. Each fault is added to the list with its JSON
+/// Pointer, so a caller learns all of them at once. While there is a fault, nothing may be sent: with a wrong number of
+/// parameters Npgsql breaks the connection.
 /// </summary>
 internal static class ParameterBinder
 {
     private static readonly string TooMany = $"A statement takes at most {SqlText.MaxPlaceholders} parameters.";
 
-    /// <summary>Scans the statement in the style that its parameters have, and binds them.</summary>
+    /// <summary>Scans the statement, with placeholders in the style of its parameters, and binds them.</summary>
     /// <param name="sql">The statement.</param>
     /// <param name="parameters">The request's parameters.</param>
-    /// <param name="types">The types that it declares for them.</param>
+    /// <param name="types">The field <c>parameterTypes</c>.</param>
     /// <param name="index">
-    /// Its place in a transaction, where parameters may refer to results of the statements before; else null.
+    /// The statement's index in a transaction, where parameters may refer to results of earlier statements; otherwise
+    /// null.
     /// </param>
-    /// <param name="statement">Where the statement is in the request.</param>
-    /// <param name="faults">Gets what is wrong with them.</param>
-    /// <param name="field">What the request calls its parameters.</param>
+    /// <param name="statement">The JSON Pointer of the statement.</param>
+    /// <param name="faults">Receives the faults.</param>
+    /// <param name="field">The name of the parameters' field in the request.</param>
     public static BoundStatement Bind(
         string sql, JsonElement? parameters, JsonElement? types, int? index, string statement, RequestFaults faults,
         string field = "parameters")
@@ -62,7 +63,10 @@ internal static class ParameterBinder
         if (count != text.PlaceholderCount)
             return Fault(faults, pointer, CountFault(text, count));
         foreach (var unused in text.UnusedPositions)
-            faults.Add(new JsonPointer(pointer, (unused - 1).ToString()), $"The statement has no placeholder ${unused}.");
+        {
+            faults.Add(
+                new JsonPointer(pointer, (unused - 1).ToString()), $"The statement has no placeholder ${unused}.");
+        }
 
         var values = new ParameterValue[count];
         var index = 0;
@@ -110,20 +114,27 @@ internal static class ParameterBinder
         for (var i = 0; i < values.Length; i++)
         {
             if (!bound[i])
-                faults.Add(new RequestFault(pointer, $"The parameter for the placeholder :{text.Names[i]} is missing."));
+            {
+                faults.Add(new RequestFault(
+                    pointer, $"The parameter for the placeholder :{text.Names[i]} is missing."));
+            }
         }
         return values;
     }
 
     private static string CountFault(SqlText text, int parameters)
     {
-        var fault = $"The statement has {Count(text.PlaceholderCount, "placeholder")}, and the request has {Count(parameters, "parameter")}.";
+        var fault = $"The statement has {Count(text.PlaceholderCount, "placeholder")}, "
+            + $"and the request has {Count(parameters, "parameter")}.";
         return text.PlaceholderCount < parameters && FindForeignPlaceholder(text.Text) is { } foreign
             ? $"{fault} \"{foreign}\" is not a placeholder here; write $1 or :name."
             : fault;
     }
 
-    /// <summary>Returns the first placeholder of another driver's in a statement: <c>%s</c>, <c>%(</c> or <c>?</c>; null if there is none.</summary>
+    /// <summary>
+    /// Returns the first placeholder in another driver's style: <c>%s</c>, <c>%(</c> or <c>?</c>. Returns null if there
+    /// is none.
+    /// </summary>
     private static string? FindForeignPlaceholder(string sql)
     {
         var lexer = new SqlLexer(sql, PlaceholderStyle.Positional);
@@ -148,10 +159,10 @@ internal static class ParameterBinder
         return [];
     }
 
-    /// <summary>One statement's parameters while they are read.</summary>
+    /// <summary>Represents the state while a statement's parameters are read.</summary>
     private readonly record struct Reading(int? Statement, List<ResultReference> References, RequestFaults Faults)
     {
-        /// <summary>A parameter's value; a reference has none yet.</summary>
+        /// <summary>Returns a parameter's value. A reference is recorded, and has no value yet.</summary>
         public ParameterValue Read(JsonElement value, int parameter, JsonPointer pointer)
         {
             string fault;

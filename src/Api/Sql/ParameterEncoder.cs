@@ -8,43 +8,48 @@ using Gateway.Contracts;
 namespace Gateway.Api.Sql;
 
 /// <summary>
-/// A parameter's JSON → the text input of its PostgreSQL type: the way back of what an answer's JSON is made by.
+/// Encodes a parameter's JSON as the text input of its PostgreSQL type. This is the inverse of how values become JSON
+/// in answers.
 /// </summary>
-/// <param name="faults">Gets what is wrong with it, with its JSON Pointer.</param>
+/// <param name="faults">Receives each fault, with its JSON Pointer.</param>
 internal sealed class ParameterEncoder(RequestFaults faults)
 {
     /// <summary>PostgreSQL's MAXDIM.</summary>
     private const int MostDimensions = 6;
 
-    /// <summary>Attributes that a fault lists.</summary>
+    /// <summary>The maximum number of attributes that a fault lists.</summary>
     private const int MostNamed = 50;
 
     private long _written;
 
     /// <summary>
-    /// The most characters of text: a composite's has a comma for each attribute that the JSON leaves out, and each level doubles the
-    /// quotation marks of the one below.
+    /// Gets the maximum length of the text, in characters. The text can be much longer than the JSON: a composite's
+    /// text has a comma for each attribute that the JSON leaves out, and each nesting level doubles the quotation marks
+    /// of the level below.
     /// </summary>
     public long MostText { get; init; } = long.MaxValue;
 
-    /// <summary>What a value is of which nothing more is known, and what elements are where the type is none that has any.</summary>
+    /// <summary>
+    /// The type of a value of unknown type, and of the elements of an array that is sent for a type without elements.
+    /// </summary>
     public static readonly DataType Untyped = new(0, "unknown", JsonForm.Text);
 
     private static readonly DataType HstoreValue = new(0, "hstore", JsonForm.Text) { TakesAnyText = true };
 
-    /// <summary>The text; null for NULL.</summary>
+    /// <summary>Returns the value as text; null for NULL.</summary>
     /// <param name="value">The JSON.</param>
-    /// <param name="type">The type that it is for.</param>
-    /// <param name="pointer">Where it is in the request.</param>
-    /// <param name="placeholder">How the statement names it.</param>
+    /// <param name="type">The type of the parameter.</param>
+    /// <param name="pointer">The JSON Pointer of the value.</param>
+    /// <param name="placeholder">The placeholder in the statement.</param>
     public string? Encode(JsonElement value, DataType type, string pointer, string placeholder)
     {
         if (!type.TakesAnyText || !IsNested(value))
             return Encode(value, type, pointer);
         faults.Add(new RequestFault(
             pointer,
-            $"{placeholder} is of type {type.Name}, which takes no {KindOf(value)}: write = ANY({placeholder}) in place of "
-            + $"IN ({placeholder}), name another type in parameterTypes, such as \"text[]\" or \"jsonb\", or send the JSON as a string."));
+            $"{placeholder} is of type {type.Name}, which takes no {KindOf(value)}: "
+            + $"write = ANY({placeholder}) in place of IN ({placeholder}), name another type in parameterTypes, "
+            + "such as \"text[]\" or \"jsonb\", or send the JSON as a string."));
         return "";
     }
 
@@ -61,10 +66,14 @@ internal sealed class ParameterEncoder(RequestFaults faults)
             case JsonValueKind.Array or JsonValueKind.Object when type.TakesAnyText:
                 faults.Add(new RequestFault(
                     pointer,
-                    $"A value of type {type.Name} is a string here, and no {KindOf(value)}: send the JSON as a string."));
+                    $"A value of type {type.Name} is a string here, and no {KindOf(value)}: "
+                    + "send the JSON as a string."));
                 return "";
             case JsonValueKind.Array when type.Form == JsonForm.Vector:
-                return string.Join(' ', value.EnumerateArray().Select((element, index) => Encode(element, type.Element!, $"{pointer}/{index}")));
+                return string.Join(
+                    ' ',
+                    value.EnumerateArray()
+                        .Select((element, index) => Encode(element, type.Element!, $"{pointer}/{index}")));
             case JsonValueKind.Array:
                 var literal = new StringBuilder();
                 AppendArray(literal, value, type, 1, pointer);
@@ -89,12 +98,15 @@ internal sealed class ParameterEncoder(RequestFaults faults)
         return text;
     }
 
-    /// <summary>Counts characters of the text, and says whether there are too many.</summary>
+    /// <summary>Counts characters of the text. Returns whether there are too many.</summary>
     private bool IsTooLong(int characters, string pointer)
     {
         _written += characters;
         if (_written > MostText && _written - characters <= MostText)
-            faults.Add(new RequestFault(pointer, "As the text of its type the value is many times as long as its JSON."));
+        {
+            faults.Add(new RequestFault(
+                pointer, "As the text of its type the value is many times as long as its JSON."));
+        }
         return _written > MostText;
     }
 
@@ -120,7 +132,9 @@ internal sealed class ParameterEncoder(RequestFaults faults)
         literal.Append('}');
     }
 
-    /// <summary>A pointer is made for what is nested or a string only: an array may have many elements.</summary>
+    /// <summary>
+    /// Appends an element. A pointer is only made for strings, arrays and objects: an array may have many elements.
+    /// </summary>
     private void AppendElement(
         StringBuilder literal, JsonElement element, DataType type, int index, int dimension, string pointer)
     {
@@ -134,7 +148,8 @@ internal sealed class ParameterEncoder(RequestFaults faults)
                 AppendArray(literal, element, type, dimension + 1, $"{pointer}/{index}");
                 break;
             case JsonValueKind.String or JsonValueKind.Array or JsonValueKind.Object:
-                // Always quoted: an empty string, the word NULL, commas and braces mean themselves only then.
+                // Always quoted: otherwise an empty string, the word NULL, commas and braces would have another
+                // meaning.
                 var text = element.ValueKind == JsonValueKind.String && elementType.Form != JsonForm.Json
                     ? ReadString(element, pointer, index)
                     : Encode(element, elementType, $"{pointer}/{index}");
@@ -157,9 +172,10 @@ internal sealed class ParameterEncoder(RequestFaults faults)
                 members[name] = member.Value;
             else
             {
-                // Once is enough: a value may have as many wrong members as the request has room for.
+                // Listed once only: a value may have as many wrong members as fit in the request.
                 var known = faults.Count == 0 ? $"; it has {string.Join(", ", attributes.Take(MostNamed))}" : "";
-                faults.Add(new RequestFault($"{pointer}/{JsonPointer.Escape(name)}", $"The type {type.Name} has no such attribute{known}."));
+                faults.Add(new RequestFault(
+                    $"{pointer}/{JsonPointer.Escape(name)}", $"The type {type.Name} has no such attribute{known}."));
             }
         }
 
@@ -200,9 +216,9 @@ internal sealed class ParameterEncoder(RequestFaults faults)
         return literal.ToString();
     }
 
-    /// <param name="literal">Gets the text.</param>
-    /// <param name="text">What is quoted.</param>
-    /// <param name="quote">How a quotation mark is written within.</param>
+    /// <param name="literal">Receives the text.</param>
+    /// <param name="text">The text to quote.</param>
+    /// <param name="quote">The escape of a quotation mark in it.</param>
     private static void AppendQuoted(StringBuilder literal, string text, string quote)
     {
         literal.Append('"');

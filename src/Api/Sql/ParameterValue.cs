@@ -3,22 +3,28 @@ using Gateway.Api.Json;
 
 namespace Gateway.Api.Sql;
 
-/// <summary>A parameter's value: PostgreSQL's text input of it, or JSON that becomes it once its type is known.</summary>
+/// <summary>
+/// Represents a parameter's value: PostgreSQL's text input, or JSON that is encoded once the type is known.
+/// </summary>
 /// <param name="Text">The text, or null for NULL.</param>
 /// <param name="Json">
-/// An array or an object: what is text to one type is an array, a composite or JSON to another. Null for all else, whose text
-/// is the same for every type.
+/// An array or an object, whose text depends on the type: an array, a composite, JSON or plain text. Null for other
+/// values, whose text is the same for every type.
 /// </param>
 internal readonly record struct ParameterValue(string? Text, JsonElement? Json = null)
 {
     /// <summary>
-    /// Whether it is a part of a json value of PostgreSQL's, whose text a parameter of text may have.
+    /// Gets whether the value is a part of a PostgreSQL json value. Then a parameter of a text type may have its JSON
+    /// text.
     /// </summary>
     public bool IsOfJson { get; init; }
 
-    /// <summary>The value of a string, a number, a boolean or null, which is the same text for each type; of others, the JSON.</summary>
-    /// <param name="value">The JSON, which the value outlives.</param>
-    /// <param name="fault">What is wrong with it; empty where nothing is.</param>
+    /// <summary>
+    /// Reads a value. A string, a number, a boolean or null becomes text, which is the same for every type; an array or
+    /// an object stays JSON.
+    /// </summary>
+    /// <param name="value">The JSON. The result does not depend on its document.</param>
+    /// <param name="fault">Receives the fault; empty if there is none.</param>
     public static ParameterValue Read(JsonElement value, out string fault)
     {
         fault = "";
@@ -32,7 +38,7 @@ internal readonly record struct ParameterValue(string? Text, JsonElement? Json =
             case JsonValueKind.Array or JsonValueKind.Object:
                 return new ParameterValue(null, value.Clone());
             default:
-                // A number's digits as they were sent, never through a double; true and false.
+                // true, false, or a number's digits as they were sent, never through a double.
                 return new ParameterValue(value.GetRawText());
         }
     }

@@ -4,8 +4,8 @@ using Gateway.Api.Json;
 namespace Gateway.Api.Sql;
 
 /// <summary>
-/// A parameter that is a value of an earlier statement's result: <c>{"$ref": "/0/rows/0/id"}</c>, a JSON Pointer (RFC 6901)
-/// into the list of results.
+/// Represents a parameter that is a value of an earlier statement's result: <c>{"$ref": "/0/rows/0/id"}</c>, with a
+/// JSON Pointer (RFC 6901) into the list of results.
 /// </summary>
 /// <param name="Parameter">The parameter's index.</param>
 /// <param name="Statement">The index of the statement that it refers to.</param>
@@ -14,16 +14,18 @@ internal sealed record ResultReference(int Parameter, int Statement, string Poin
 {
     private const string Keyword = "$ref";
 
-    /// <summary>Whether the parameter is a reference, right or wrong: an object whose only member is <c>$ref</c>.</summary>
+    /// <summary>
+    /// Returns whether the parameter is a reference, valid or not: an object whose only member is <c>$ref</c>.
+    /// </summary>
     public static bool Is(JsonElement parameter) => parameter.ValueKind == JsonValueKind.Object
         && parameter.EnumerateObject().Count() == 1
         && JsonText.TryReadName(parameter.EnumerateObject().First(), out var name) && name == Keyword;
 
     /// <summary>Reads a reference.</summary>
-    /// <param name="parameter">What <see cref="Is"/> a reference.</param>
+    /// <param name="parameter">A parameter for which <see cref="Is"/> returns true.</param>
     /// <param name="index">The parameter's index.</param>
-    /// <param name="statement">The index of its own statement: it can refer to those before.</param>
-    /// <param name="fault">What is wrong with it, where null is returned.</param>
+    /// <param name="statement">The index of its own statement; it can only refer to earlier ones.</param>
+    /// <param name="fault">Receives the fault if null is returned; otherwise empty.</param>
     public static ResultReference? Read(JsonElement parameter, int index, int statement, out string fault)
     {
         fault = "$ref is a JSON Pointer into the results of the statements before, such as \"/0/rows/0/id\".";
@@ -43,10 +45,11 @@ internal sealed record ResultReference(int Parameter, int Statement, string Poin
         return new ResultReference(index, target, pointer);
     }
 
-    /// <summary>Splits a JSON Pointer into its unescaped tokens; the first is empty.</summary>
+    /// <summary>Splits a JSON Pointer into its unescaped tokens. The first token is empty.</summary>
     public static string[] Tokens(string pointer) =>
         Array.ConvertAll(pointer.Split('/'), token => token.Replace("~1", "/").Replace("~0", "~"));
 
     public static bool IsIndex(string token, out int index) =>
-        int.TryParse(token, System.Globalization.NumberStyles.None, null, out index) && (token.Length == 1 || token[0] != '0');
+        int.TryParse(token, System.Globalization.NumberStyles.None, null, out index)
+        && (token.Length == 1 || token[0] != '0');
 }

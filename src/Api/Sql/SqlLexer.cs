@@ -2,16 +2,16 @@ using System.Text;
 
 namespace Gateway.Api.Sql;
 
-/// <summary>What a token is, as far as the gateway cares.</summary>
+/// <summary>The kind of a token, as far as the gateway needs it.</summary>
 internal enum SqlTokenKind
 {
-    /// <summary>There is no token: before the first, or after the last.</summary>
+    /// <summary>No token: before the first, or after the last.</summary>
     None,
 
     /// <summary>An unquoted identifier or keyword.</summary>
     Word,
 
-    /// <summary>A quoted identifier, its quotes included.</summary>
+    /// <summary>A quoted identifier, including its quotes.</summary>
     QuotedName,
 
     /// <summary>A string constant in any of its spellings.</summary>
@@ -20,24 +20,25 @@ internal enum SqlTokenKind
     /// <summary><c>$n</c>; <see cref="SqlLexer.Number"/> is n.</summary>
     Positional,
 
-    /// <summary><c>:name</c>, the colon included; only in the named style.</summary>
+    /// <summary><c>:name</c>, including the colon; in the named style only.</summary>
     Named,
 
-    /// <summary>Anything else; operators and numbers may come in pieces.</summary>
+    /// <summary>Any other token. An operator or a number may be split into several.</summary>
     Symbol,
 }
 
 /// <summary>
-/// Reads one statement by PostgreSQL's lexical rules (the chapter "Lexical Structure"; its scanner, scan.l, of 13 to 18),
-/// with <c>standard_conforming_strings</c> on. It never fails: what is unterminated reaches to the end, and PostgreSQL
-/// reports it. The time is linear in the length of the text, and nothing is allocated.
+/// Splits a statement into tokens by PostgreSQL's lexical rules (chapter "Lexical Structure", and scan.l of versions 13
+/// to 18), with <c>standard_conforming_strings</c> on. It never fails: an unterminated token extends to the end, and
+/// PostgreSQL reports it. The time is linear in the length of the text, and nothing is allocated.
 /// </summary>
 /// <remarks>
-/// The named style adds one rule to PostgreSQL's. <c>:name</c> is a placeholder where the colon touches a name behind it
-/// and touches neither an operand nor another colon's pair before it. An operand ends in a letter, a digit, <c>_</c>,
-/// <c>$</c>, a quote, <c>)</c> or <c>]</c>. So <c>a[lo:hi]</c>, <c>a[1:n]</c> and <c>JSON_OBJECT('k':v)</c> keep
-/// PostgreSQL's meaning, <c>a[:lo : :hi]</c> and <c>JSON_OBJECT('k': :v)</c> have placeholders, and <c>LIMIT:n</c> wants
-/// a space. A name is a letter, <c>_</c> or any character beyond ASCII, and then these and digits; no <c>$</c>.
+/// The named style adds one rule to PostgreSQL's. <c>:name</c> is a placeholder if a name follows the colon directly,
+/// and the character before the colon neither ends an operand nor forms <c>::</c> with it. An operand ends in a letter,
+/// a digit, <c>_</c>, <c>$</c>, a quote, <c>)</c> or <c>]</c>. So <c>a[lo:hi]</c>, <c>a[1:n]</c> and
+/// <c>JSON_OBJECT('k':v)</c> keep PostgreSQL's meaning, <c>a[:lo : :hi]</c> and <c>JSON_OBJECT('k': :v)</c> contain
+/// placeholders, and <c>LIMIT:n</c> needs a space. A name begins with a letter, <c>_</c> or a character beyond ASCII,
+/// and goes on with these or digits; it contains no <c>$</c>.
 /// </remarks>
 internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
 {
@@ -45,22 +46,22 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
     private readonly bool _named = style == PlaceholderStyle.Named;
     private int _next;
 
-    /// <summary>The kind of the current token.</summary>
+    /// <summary>Gets the kind of the current token.</summary>
     public SqlTokenKind Kind { get; private set; }
 
-    /// <summary>Where the current token starts, in UTF-16 units from 0.</summary>
+    /// <summary>Gets the start of the current token, in UTF-16 units from 0.</summary>
     public int Start { get; private set; }
 
-    /// <summary>Where the current token ends, exclusive.</summary>
+    /// <summary>Gets the end of the current token, exclusive.</summary>
     public readonly int End => _next;
 
-    /// <summary>n of a <c>$n</c>; <see cref="int.MaxValue"/> for any that is larger.</summary>
+    /// <summary>Gets the n of a <c>$n</c>; <see cref="int.MaxValue"/> if it is larger.</summary>
     public int Number { get; private set; }
 
-    /// <summary>The current token as written.</summary>
+    /// <summary>Gets the current token as written.</summary>
     public readonly ReadOnlySpan<char> Token => _sql[Start.._next];
 
-    /// <summary>Moves to the next token; false when there is none.</summary>
+    /// <summary>Moves to the next token. Returns false if there is none.</summary>
     public bool Next()
     {
         SkipBlank();
@@ -75,11 +76,13 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
         return true;
     }
 
-    /// <summary>Whether the current token is this keyword, which is given in upper case.</summary>
+    /// <summary>Returns whether the current token is a keyword, given in upper case.</summary>
     public readonly bool IsWord(string keyword) =>
         Kind == SqlTokenKind.Word && Ascii.EqualsIgnoreCase(Token, keyword);
 
-    /// <summary>Whether the current token names this setting, quoted or not: settings' names ignore case.</summary>
+    /// <summary>
+    /// Returns whether the current token names a setting, quoted or not. The names of settings ignore case.
+    /// </summary>
     public readonly bool IsSetting(string name) =>
         Kind switch
         {
@@ -88,10 +91,10 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
             _ => false,
         };
 
-    /// <summary>Whether the current token is this one character.</summary>
+    /// <summary>Returns whether the current token is a given character.</summary>
     public readonly bool IsSymbol(char symbol) => Kind == SqlTokenKind.Symbol && _sql[Start] == symbol;
 
-    /// <summary>The end, exclusive, of the placeholder's name that begins at <paramref name="start"/>.</summary>
+    /// <summary>Returns the end, exclusive, of a placeholder's name that begins at <paramref name="start"/>.</summary>
     public static int NameEnd(ReadOnlySpan<char> sql, int start)
     {
         var end = start;
@@ -118,7 +121,7 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
                 SkipEscapeString();
                 return SqlTokenKind.Literal;
             case >= '0' and <= '9':
-                // A number ends before $ (1$1 is a number and a placeholder), unlike an identifier.
+                // Unlike an identifier, a number ends before $: 1$1 is a number and a placeholder.
                 while (char.IsAsciiDigit(Peek(0)))
                     _next++;
                 return SqlTokenKind.Symbol;
@@ -130,7 +133,7 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
             return SqlTokenKind.Symbol;
         }
 
-        // $ belongs to an identifier that has begun: foo$1 and foo$$bar$$ are names.
+        // An identifier may contain $ after its first character: foo$1 and foo$$bar$$ are names.
         while (_next < _sql.Length && (IsNamePart(_sql[_next]) || _sql[_next] == '$'))
             _next++;
         return SqlTokenKind.Word;
@@ -169,7 +172,8 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
             return SqlTokenKind.Symbol;
         }
 
-        // Besides telling a slice from a placeholder, this keeps the $n from growing onto what stands before it.
+        // This distinguishes a slice from a placeholder. It also keeps the $n from joining an identifier or a number
+        // directly before it.
         var placeholder = _named && IsNameStart(Peek(1)) && (_next == 0 || !EndsOperand(_sql[_next - 1]));
         _next = placeholder ? NameEnd(_sql, _next + 1) : _next + 1;
         return placeholder ? SqlTokenKind.Named : SqlTokenKind.Symbol;
@@ -177,7 +181,7 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
 
     private void SkipQuoted(char quote)
     {
-        // A doubled quote reads as the end of one string and the start of the next: the same characters are inside.
+        // A doubled quote is read as the end of one string and the start of the next. That covers the same characters.
         _next++;
         var length = _sql[_next..].IndexOf(quote);
         _next = length < 0 ? _sql.Length : _next + length + 1;
@@ -206,8 +210,9 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
     }
 
     /// <summary>
-    /// A string goes on in the next quote after white space that has a line break. That matters to E'…' alone, whose
-    /// backslashes stay escapes there; the parts of any other string read the same as strings of their own.
+    /// Moves into the continuation of a string: another quote after white space with a line break. This is only needed
+    /// for E'…', where a backslash in the continuation is an escape too; the parts of other strings can be read as
+    /// separate strings.
     /// </summary>
     private bool SkipToContinuation()
     {
@@ -224,7 +229,7 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
                 break;
         }
 
-        // Where nothing follows, blank has been skipped, as it would have been before the next token.
+        // Without a continuation the white space stays skipped, as it would be before the next token.
         if (!lineBreak || Peek(0) != '\'')
             return false;
 
@@ -273,10 +278,10 @@ internal ref struct SqlLexer(ReadOnlySpan<char> sql, PlaceholderStyle style)
         }
     }
 
-    /// <summary>The character so far ahead; NUL, which begins no token, beyond the end.</summary>
+    /// <summary>Returns a character ahead; beyond the end NUL, which begins no token.</summary>
     private readonly char Peek(int ahead) => _next + ahead < _sql.Length ? _sql[_next + ahead] : '\0';
 
-    // \v is white space from 16 on; before, it is a syntax error wherever it stands.
+    // PostgreSQL 16 and later treat \v as white space; in earlier versions it is a syntax error everywhere.
     private static bool IsSpace(char c) => c is ' ' or (>= '\t' and <= '\r');
 
     private static bool IsNameStart(char c) => char.IsAsciiLetter(c) || c == '_' || c >= '\u0080';

@@ -3,10 +3,12 @@ using System.Text;
 
 namespace Gateway.Api.Sql;
 
-/// <summary>How a statement's placeholders are written: the request's <c>parameters</c> say which.</summary>
+/// <summary>
+/// The style of a statement's placeholders, which the form of the request's <c>parameters</c> decides.
+/// </summary>
 internal enum PlaceholderStyle
 {
-    /// <summary><c>$1…$n</c>, for an array of parameters or none. The text is sent as it came.</summary>
+    /// <summary><c>$1…$n</c>, for an array of parameters or none. The text is sent unchanged.</summary>
     Positional,
 
     /// <summary><c>:name</c>, for an object of parameters. Each name becomes one <c>$n</c>.</summary>
@@ -14,17 +16,20 @@ internal enum PlaceholderStyle
 }
 
 /// <summary>
-/// One statement of a caller's, scanned before anything is sent: a wrong number of parameters breaks the connection, and
-/// so do some commands. It is never refused here; what is wrong with it can be read off its properties.
+/// Represents one statement of a caller, scanned before anything is sent: a wrong number of parameters breaks the
+/// connection, and so do some commands. The scan refuses nothing; the properties report what is wrong.
 /// </summary>
 internal sealed class SqlText
 {
-    /// <summary>The most parameters that the protocol can carry; its count is an unsigned 16-bit number.</summary>
+    /// <summary>The maximum number of parameters in the protocol: their count is an unsigned 16-bit number.</summary>
     public const int MaxPlaceholders = ushort.MaxValue;
 
     private readonly string _sql;
 
-    /// <summary>A bit for each, where some are not used: a list of those that are not may be thousands of times as long as the SQL.</summary>
+    /// <summary>
+    /// A bit for each used number, if some are unused. A list of the unused numbers could be thousands of times longer
+    /// than the SQL.
+    /// </summary>
     private ulong[]? _usedPositions;
 
     private SqlText(string sql, StatementKind kind, string? keyword)
@@ -35,21 +40,21 @@ internal sealed class SqlText
         Keyword = keyword;
     }
 
-    /// <summary>What is sent: the caller's own string unless a <c>:name</c> was replaced in it.</summary>
+    /// <summary>Gets the text that is sent: the caller's own string, unless it contained a <c>:name</c>.</summary>
     public string Text { get; private set; }
 
     /// <summary>
-    /// How many parameters the statement takes. Positional: the highest n of its <c>$n</c>, at most
-    /// <see cref="int.MaxValue"/>. Named: how many different names.
+    /// Gets the number of parameters that the statement takes. Positional: the highest n of its <c>$n</c>, at most
+    /// <see cref="int.MaxValue"/>. Named: the number of different names.
     /// </summary>
     public int PlaceholderCount { get; private set; }
 
-    /// <summary>Named: the names in the order of their <c>$n</c>, case kept. Otherwise empty.</summary>
+    /// <summary>Gets the names in the order of their <c>$n</c>, case-sensitive; empty if positional.</summary>
     public IReadOnlyList<string> Names { get; private set; } = [];
 
     /// <summary>
-    /// Positional: the numbers below the highest that never appear, for which PostgreSQL answers 42P18. Empty where
-    /// there are more than <see cref="MaxPlaceholders"/>, which is the graver fault.
+    /// Gets the numbers below the highest one that are not used, for which PostgreSQL reports 42P18. Empty if named, or
+    /// if there are more than <see cref="MaxPlaceholders"/>, which is the more serious fault.
     /// </summary>
     public IEnumerable<int> UnusedPositions
     {
@@ -63,16 +68,19 @@ internal sealed class SqlText
         }
     }
 
-    /// <summary>Named, and there is a <c>$n</c> too: it could clash with a number given to a name.</summary>
+    /// <summary>
+    /// Gets whether a statement in the named style also contains a <c>$n</c>, which could clash with the number of a
+    /// name.
+    /// </summary>
     public bool MixesStyles { get; private set; }
 
-    /// <summary>What the first keywords make of it.</summary>
+    /// <summary>Gets the kind that the first keywords decide.</summary>
     public StatementKind Kind { get; }
 
-    /// <summary>The keywords that made it transaction control or COPY, in upper case; null for other kinds.</summary>
+    /// <summary>Gets the keywords of transaction control or COPY, in upper case; null for other kinds.</summary>
     public string? Keyword { get; }
 
-    /// <summary>Scans a statement; any string will do. The time is linear in its length.</summary>
+    /// <summary>Scans a statement, which may be any string. The time is linear in its length.</summary>
     public static SqlText Scan(string sql, PlaceholderStyle style)
     {
         var lexer = new SqlLexer(sql, style);
@@ -87,8 +95,8 @@ internal sealed class SqlText
     }
 
     /// <summary>
-    /// The position in the caller's SQL of a position in <see cref="Text"/>. Both count code points from 1, as
-    /// PostgreSQL's error positions do. A position inside a <c>$n</c> is that of its <c>:name</c>.
+    /// Returns the position in the caller's SQL for a position in <see cref="Text"/>. Both count code points from 1, as
+    /// PostgreSQL's error positions do. A position inside a <c>$n</c> becomes that of its <c>:name</c>.
     /// </summary>
     public int OriginalPosition(int position)
     {
@@ -105,7 +113,7 @@ internal sealed class SqlText
                 continue;
             }
 
-            // The texts differ nowhere but where $n stands for :name.
+            // The texts differ only where $n replaces :name.
             var sentEnd = sent + 1;
             while (sentEnd < Text.Length && char.IsAsciiDigit(Text[sentEnd]))
                 sentEnd++;
@@ -121,7 +129,7 @@ internal sealed class SqlText
         return result + left;
     }
 
-    /// <summary>The statement's first word in upper case; empty where it begins with something else.</summary>
+    /// <summary>Returns the statement's first word in upper case; empty if it begins with another token.</summary>
     public string FirstWord()
     {
         var lexer = new SqlLexer(_sql, PlaceholderStyle.Positional);
@@ -135,7 +143,7 @@ internal sealed class SqlText
         int highest = 0, distinct = 0;
         while (lexer.Next())
         {
-            // $0 takes no parameter; PostgreSQL refuses it by name (42P02).
+            // $0 takes no parameter; PostgreSQL refuses it (42P02).
             if (lexer.Kind != SqlTokenKind.Positional || lexer.Number == 0)
                 continue;
 

@@ -1,14 +1,15 @@
 namespace Gateway.Api.Sql;
 
-/// <summary>Which texts stand in a statement as a token of it.</summary>
+/// <summary>Finds given texts among the tokens of a statement.</summary>
 internal static class SqlTokens
 {
     /// <summary>
-    /// A statement, a function's body in it and the SQL in that one's strings: each level reads the text once more, so there is a bound.
+    /// The maximum nesting: a statement, a function's body in it, and the SQL in that body's strings. Each level reads
+    /// the text once more, so it must be bounded.
     /// </summary>
     private const int DeepestLiteral = 3;
 
-    /// <summary>PostgreSQL's identifiers have at most 63 bytes.</summary>
+    /// <summary>The maximum length of an identifier in PostgreSQL, in bytes.</summary>
     private const int LongestName = 63;
 
     private const int MostParts = 4;
@@ -16,20 +17,20 @@ internal static class SqlTokens
     private const int LongestOperator = 16;
 
     /// <summary>
-    /// Finds texts that are a token of the statement: a name (with its qualifiers, and in lower case where it is not quoted), what is
-    /// in a string or the string itself, a number, an operator. The SQL in a string counts as well. The time is linear in the length of the
-    /// SQL, and nothing is allocated for what is not wanted.
+    /// Finds texts that are a token of the statement: a name (with its qualifiers, and in lower case if it is not
+    /// quoted), a string or its content, a number or an operator. SQL inside strings counts too. The time is linear in
+    /// the length of the SQL, and texts that are not wanted cause no allocation.
     /// </summary>
     /// <param name="sql">The statement as it was sent.</param>
     /// <param name="wanted">The texts to look for.</param>
-    /// <param name="found">Gets those that stand there.</param>
+    /// <param name="found">Receives the texts that were found.</param>
     public static void Find(ReadOnlySpan<char> sql, HashSet<string> wanted, HashSet<string> found)
     {
         if (wanted.Count > 0)
             new Search(wanted.GetAlternateLookup<ReadOnlySpan<char>>(), found).Read(sql, 1);
     }
 
-    /// <summary>What is between a string's quotes; the doubled ones in it begin a token of their own.</summary>
+    /// <summary>Returns the text between a string's quotes. A doubled quote in it begins a separate token.</summary>
     private static ReadOnlySpan<char> ContentOf(ReadOnlySpan<char> literal)
     {
         var opening = literal[0] == '$' ? literal[1..].IndexOf('$') + 2 : literal.IndexOf('\'') + 1;
@@ -37,7 +38,8 @@ internal static class SqlTokens
         return literal.Length >= opening + closing ? literal[opening..^closing] : literal[opening..];
     }
 
-    private readonly ref struct Search(HashSet<string>.AlternateLookup<ReadOnlySpan<char>> wanted, HashSet<string> found)
+    private readonly ref struct Search(
+        HashSet<string>.AlternateLookup<ReadOnlySpan<char>> wanted, HashSet<string> found)
     {
         private readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> _wanted = wanted;
         private readonly HashSet<string> _found = found;
@@ -46,7 +48,7 @@ internal static class SqlTokens
         {
             var lexer = new SqlLexer(sql, PlaceholderStyle.Positional);
             Span<char> name = stackalloc char[(LongestName + 1) * MostParts];
-            // Of the qualified name that is being read: how long it is, of how many parts, and where it ends in the SQL.
+            // The qualified name that is being read: its length, the number of its parts, and its end in the SQL.
             int length = 0, parts = 0, nameEnd = -1;
             int operatorStart = 0, operatorEnd = -1;
             while (lexer.Next())
@@ -86,7 +88,9 @@ internal static class SqlTokens
             }
         }
 
-        /// <summary>A name that is not quoted is the same in lower case to PostgreSQL, which shows it so.</summary>
+        /// <summary>
+        /// Appends a part of a name. PostgreSQL folds an unquoted name to lower case, and shows it so.
+        /// </summary>
         private static void Append(ReadOnlySpan<char> part, Span<char> name, bool isFolded)
         {
             for (var i = 0; i < part.Length; i++)

@@ -1,24 +1,25 @@
 namespace Gateway.Api.Sql;
 
-/// <summary>What the gateway must know of a statement before it sends it.</summary>
+/// <summary>The kind of a statement, which the gateway must know before it sends the statement.</summary>
 internal enum StatementKind
 {
     /// <summary>Any statement that the gateway passes on.</summary>
     Other,
 
-    /// <summary>Nothing but white space, comments and semicolons.</summary>
+    /// <summary>White space, comments and semicolons only.</summary>
     Empty,
 
-    /// <summary>It begins, ends or alters a transaction, which is the gateway's own to do.</summary>
+    /// <summary>A statement that begins, ends or alters a transaction; only the gateway may do that.</summary>
     TransactionControl,
 
-    /// <summary>COPY, which takes the connection out of the request-and-rows protocol.</summary>
+    /// <summary>COPY, which leaves the protocol of requests and rows.</summary>
     Copy,
 }
 
 /// <summary>
-/// Finds a statement's kind by its first keywords, as PostgreSQL's grammar (gram.y, 13 to 18) tells the commands apart.
-/// It guards against mistakes and gives them a clear answer; it is no security boundary, as <c>set_config()</c> shows.
+/// Finds a statement's kind by its first keywords, as PostgreSQL's grammar (gram.y of versions 13 to 18) does. It
+/// catches mistakes and answers them clearly. It is no security boundary: <c>set_config()</c>, for example, is not
+/// recognised.
 /// </summary>
 internal static class LeadingKeyword
 {
@@ -29,7 +30,7 @@ internal static class LeadingKeyword
         ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
 
     /// <summary>
-    /// Reads on from before the first token. The keyword, for messages, is null for
+    /// Reads the kind from a lexer before its first token. The keyword is for messages; it is null for
     /// <see cref="StatementKind.Other"/> and <see cref="StatementKind.Empty"/>.
     /// </summary>
     public static (StatementKind Kind, string? Keyword) Read(SqlLexer lexer)
@@ -45,7 +46,8 @@ internal static class LeadingKeyword
     }
 
     /// <summary>
-    /// Whether each <c>$n</c> is a parameter of what the statement makes, a function or a prepared statement, and it takes none itself.
+    /// Returns whether the statement creates a function, a procedure or a prepared statement. Each <c>$n</c> is a
+    /// parameter of that, and the statement itself has no parameters.
     /// </summary>
     public static bool MakesWhatHasParameters(SqlLexer lexer)
     {
@@ -55,14 +57,16 @@ internal static class LeadingKeyword
         lexer.Next();
         if (lexer.IsWord("OR"))
         {
-            // REPLACE, and what is behind it.
+            // Moves past REPLACE.
             lexer.Next();
             lexer.Next();
         }
         return lexer.IsWord("FUNCTION") || lexer.IsWord("PROCEDURE");
     }
 
-    /// <summary>Moves to the first token of the statement that PostgreSQL runs: it drops the empty ones before.</summary>
+    /// <summary>
+    /// Moves to the first token of the statement that PostgreSQL runs. PostgreSQL ignores empty statements before it.
+    /// </summary>
     public static void SkipEmptyStatements(ref SqlLexer lexer)
     {
         while (lexer.Next() && lexer.IsSymbol(';'))
@@ -90,7 +94,7 @@ internal static class LeadingKeyword
         if (!lexer.Next() || !lexer.IsWord("TRANSACTION"))
             return null;
 
-        // "transaction" is also a name that a prepared statement may have.
+        // A prepared statement may be named "transaction".
         lexer.Next();
         return lexer.IsWord("AS") || lexer.IsSymbol('(') ? null : "PREPARE TRANSACTION";
     }
@@ -99,10 +103,10 @@ internal static class LeadingKeyword
     {
         while (lexer.Next() && (lexer.IsWord("LOCAL") || lexer.IsWord("SESSION")))
         {
-            // SET LOCAL SESSION CHARACTERISTICS is grammatical: either word may stand before the other.
+            // The grammar also allows both words: SET LOCAL SESSION CHARACTERISTICS.
         }
 
-        // Both words can also be the first half of a setting's name: SET transaction.colour = 'red'.
+        // Both words can also be the first part of a setting's name: SET transaction.colour = 'red'.
         if (lexer.IsWord("CHARACTERISTICS"))
             return lexer.Next() && lexer.IsWord("AS") ? "SET SESSION CHARACTERISTICS" : null;
         if (lexer.IsWord("TRANSACTION"))

@@ -2,42 +2,42 @@ using Gateway.Api.Json;
 
 namespace Gateway.Api.Types;
 
-/// <summary>A type of the server, as far as its JSON needs it.</summary>
-/// <param name="Oid">Its OID; 0 for one that is not known.</param>
-/// <param name="Name">What <c>format_type(oid, NULL)</c> prints.</param>
-/// <param name="Form">How a value of it becomes JSON, and JSON a value of it.</param>
+/// <summary>Represents a PostgreSQL type, with the properties that its JSON needs.</summary>
+/// <param name="Oid">Its OID; 0 if unknown.</param>
+/// <param name="Name">The name that <c>format_type(oid, NULL)</c> prints.</param>
+/// <param name="Form">The form of its values in JSON.</param>
 internal sealed record DataType(uint Oid, string Name, JsonForm Form)
 {
-    /// <summary>The elements' type, for an array.</summary>
+    /// <summary>Gets the type of the elements; null if the type is not an array.</summary>
     public DataType? Element { get; init; }
 
-    /// <summary>What stands between two elements of an array: a comma, save for <c>box</c>.</summary>
+    /// <summary>Gets the delimiter between the elements of an array: a comma for all types except <c>box</c>.</summary>
     public char Delimiter { get; init; } = ',';
 
     /// <summary>
-    /// Whether PostgreSQL reads any text as a value of it, that of an array or an object too: a mistake would be
-    /// stored, or compared with, and no error would show it.
+    /// Gets whether PostgreSQL accepts any text as a value, even the text of an array or an object. A mistake would be
+    /// stored or compared without an error.
     /// </summary>
     public bool TakesAnyText { get; init; }
 
-    /// <summary>What it is, or is over, where it is a composite or a domain over one.</summary>
+    /// <summary>Gets the composite type, also of a domain over one; null if the type is neither.</summary>
     public CompositeType? Composite { get; init; }
 
-    /// <summary>How many types are within one another, itself included.</summary>
+    /// <summary>Gets the nesting depth of the type, itself included.</summary>
     public int Levels { get; init; } = 1;
 
-    /// <summary>A composite's attributes, in their order.</summary>
+    /// <summary>Gets the attributes of a composite type, in their order; empty for other types.</summary>
     public IReadOnlyList<TypeAttribute> Attributes => Composite?.Attributes ?? [];
 
     /// <summary>
-    /// Whether it is a composite or has one inside: DDL changes those and leaves their OID, so that nothing
-    /// remembered of them may be used without a look (<c>CompositeWatch</c>).
+    /// Gets whether the type is or contains a composite type. DDL changes those without changing their OID, so a cached
+    /// description must be checked before each use (<c>CompositeWatch</c>).
     /// </summary>
     public bool IsAlterable => Composite is not null || Element is { IsAlterable: true };
 
     /// <summary>
-    /// All that types are made of, themselves included, each once: one that has many of another, which has many of a
-    /// third, has more ways through it than could be walked.
+    /// Returns all types that the given ones consist of, themselves included. Each is visited once: nested types can be
+    /// reached on exponentially many paths.
     /// </summary>
     public static IReadOnlySet<DataType> PartsOf(IEnumerable<DataType> types)
     {
@@ -56,41 +56,42 @@ internal sealed record DataType(uint Oid, string Name, JsonForm Form)
     }
 }
 
-/// <summary>A composite type, or the row type of a table.</summary>
-/// <param name="Oid">Its OID; that of what a domain is over.</param>
+/// <summary>Represents a composite type, or the row type of a table.</summary>
+/// <param name="Oid">Its OID; for a domain, that of the type under it.</param>
 /// <param name="Identity">
-/// The OID of its schema, and its own name. What <c>format_type</c> prints depends on the session's settings too.
+/// The OID of its schema, and its own name. The name that <c>format_type</c> prints also depends on the session's
+/// settings.
 /// </param>
-/// <param name="Attributes">In their order.</param>
+/// <param name="Attributes">Its attributes, in their order.</param>
 internal sealed record CompositeType(uint Oid, string Identity, IReadOnlyList<TypeAttribute> Attributes);
 
-/// <summary>An attribute of a composite type.</summary>
+/// <summary>Represents an attribute of a composite type.</summary>
 internal sealed record TypeAttribute(string Name, DataType Type)
 {
-    /// <summary>The name as a member's in JSON, with its colon.</summary>
+    /// <summary>Gets the name as a JSON member name, with its colon.</summary>
     public byte[] JsonName { get; } = JsonString.MemberName(Name);
 }
 
-/// <summary>How PostgreSQL's text of a value becomes JSON: as its <c>to_json</c> does it.</summary>
+/// <summary>How PostgreSQL's text of a value becomes JSON. The result is the same as that of <c>to_json</c>.</summary>
 internal enum JsonForm
 {
-    /// <summary>A string of the type's text.</summary>
+    /// <summary>A string with the type's text.</summary>
     Text,
 
-    /// <summary>The digits as they are; NaN and the infinities as strings.</summary>
+    /// <summary>The digits unchanged; NaN and the infinities as strings.</summary>
     Number,
 
-    /// <summary>The same, of a type that holds more than a double does.</summary>
+    /// <summary>Same as <see cref="Number"/>, for a type with more precision than a double.</summary>
     ExactNumber,
     Boolean,
 
-    /// <summary>Inlined, byte for byte.</summary>
+    /// <summary>Inserted unchanged, byte for byte.</summary>
     Json,
 
-    /// <summary>ISO 8601, whatever the session's DateStyle is.</summary>
+    /// <summary>ISO 8601, independent of the session's DateStyle.</summary>
     Date,
 
-    /// <summary>The same, with a T between date and time, and minutes in the zone's offset.</summary>
+    /// <summary>Same as <see cref="Date"/>, with a T between date and time, and minutes in the zone's offset.</summary>
     Timestamp,
     Array,
 

@@ -2,11 +2,11 @@ using System.Globalization;
 
 namespace Gateway.Api.Types;
 
-/// <summary>OIDs as the text that they travel as.</summary>
+/// <summary>Converts OIDs from and to text.</summary>
 internal static class Oids
 {
     public static uint Parse(string text) => uint.Parse(text, CultureInfo.InvariantCulture);
 
-    /// <summary>The text of an <c>oid[]</c>.</summary>
+    /// <summary>Returns the text of an <c>oid[]</c>.</summary>
     public static string ArrayOf(IEnumerable<uint> oids) => $"{{{string.Join(',', oids)}}}";
 }

@@ -2,7 +2,7 @@ using Gateway.Api.PostgresTests.Callers;
 
 namespace Gateway.Api.PostgresTests.Browser;
 
-/// <summary>Swagger UI of a gateway that has callers: a key is given by "Authorize".</summary>
+/// <summary>Tests the Swagger UI of a gateway with callers: "Authorize" sets the key.</summary>
 public sealed class SwaggerUiCallerTests(CallersFixture gateway) : SwaggerUiPage(gateway.Address), IClassFixture<CallersFixture>
 {
     [Fact]

@@ -4,8 +4,8 @@ using Gateway.Api.Endpoints;
 namespace Gateway.Api.PostgresTests.Browser;
 
 /// <summary>
-/// Swagger UI as a reader has it: in Chromium. It is driven by playwright-core from npm, which is a fiftieth of the size of
-/// Microsoft.Playwright; that one brings a Node.js for every platform.
+/// Tests Swagger UI in Chromium. playwright-core from npm drives it; Microsoft.Playwright is fifty times larger,
+/// because it contains a Node.js for every platform.
 /// </summary>
 public sealed class SwaggerUiTests(DemoFixture gateway) : SwaggerUiPage(gateway.Address), IClassFixture<DemoFixture>
 {

@@ -2,11 +2,13 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Browser;
 
-/// <summary>What Chromium showed of Swagger UI; <c>tests/clients/browser/swagger-ui.js</c> drives it.</summary>
-/// <param name="Operations">What the page lists, in its order.</param>
-/// <param name="Trials">What became of each trial.</param>
-/// <param name="Errors">What the page complained of to the browser's console.</param>
-/// <param name="Elsewhere">What it asked of anyone but the gateway, in vain.</param>
+/// <summary>
+/// Represents what Chromium showed of Swagger UI; <c>tests/clients/browser/swagger-ui.js</c> drives it.
+/// </summary>
+/// <param name="Operations">The operations that the page lists, in its order.</param>
+/// <param name="Trials">The result of each tried operation.</param>
+/// <param name="Errors">The errors in the browser's console.</param>
+/// <param name="Elsewhere">The requests to other hosts, which were blocked.</param>
 internal sealed record SwaggerUiVisit(
     IReadOnlyList<SwaggerUiOperation> Operations,
     IReadOnlyList<SwaggerUiTrial> Trials,
@@ -15,10 +17,10 @@ internal sealed record SwaggerUiVisit(
 {
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web);
 
-    /// <summary>Opens the page in a browser of its own and goes through the steps.</summary>
-    /// <param name="page">Its address.</param>
-    /// <param name="screenshot">Where to leave the page as it looked at the end.</param>
-    /// <param name="steps">As the program has them.</param>
+    /// <summary>Opens the page in a new browser, and runs the steps.</summary>
+    /// <param name="page">The page's address.</param>
+    /// <param name="screenshot">The path of the screenshot at the end.</param>
+    /// <param name="steps">The steps, in the program's form.</param>
     public static async Task<SwaggerUiVisit> MakeAsync(Uri page, string screenshot, params object[] steps)
     {
         var folder = await NpmFolder.InstallAsync("tests/clients/browser");
@@ -33,14 +35,14 @@ internal sealed record SwaggerUiVisit(
     }
 }
 
-/// <summary>A line of the page's list.</summary>
+/// <summary>Represents an operation in the page's list.</summary>
 internal sealed record SwaggerUiOperation(string Method, string Path, string Operation);
 
-/// <summary>An operation tried, as the page shows it.</summary>
+/// <summary>Represents a tried operation, as the page shows it.</summary>
 /// <param name="Request">The body that was sent.</param>
-/// <param name="Status">The status that is shown; null where no answer came.</param>
+/// <param name="Status">The status that is shown; null if no answer arrived.</param>
 /// <param name="Text">The answer's body.</param>
-/// <param name="Headers">The answer's headers, in lower case as browsers have them.</param>
+/// <param name="Headers">The answer's headers, in lower case as in browsers.</param>
 internal sealed record SwaggerUiTrial(string Request, int? Status, string Text, IReadOnlyDictionary<string, string> Headers)
 {
     public JsonElement Json => JsonElement.Parse(Text);

@@ -4,17 +4,20 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Callers;
 
-/// <summary>A request of each kind that a caller needs a right for, without its credential.</summary>
+/// <summary>Makes a request of each kind that needs a right, without its credential.</summary>
 internal static class CallerRequest
 {
-    /// <summary>What only those may do who may write.</summary>
+    /// <summary>A statement that only callers with the right to write may run.</summary>
     public const string Write = "INSERT INTO orders (user_id, total) VALUES (1, 1) RETURNING id";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    /// <param name="endpoint"><c>query</c>, <c>execute</c>, <c>transaction</c>, <c>readOnly</c> (one that only reads), <c>find</c> or <c>cancel</c>.</param>
+    /// <param name="endpoint">
+    /// <c>query</c>, <c>execute</c>, <c>transaction</c>, <c>readOnly</c> (a transaction that only reads), <c>find</c>
+    /// or <c>cancel</c>.
+    /// </param>
     /// <param name="connection">The connection's name.</param>
-    /// <param name="id">The activity's.</param>
+    /// <param name="id">The activity ID.</param>
     public static HttpRequestMessage Of(string endpoint, string connection, string id)
     {
         object? body = endpoint switch
@@ -37,8 +40,8 @@ internal static class CallerRequest
         };
     }
 
-    /// <summary>One of Neon's protocol.</summary>
-    /// <param name="connectionString">Left out where it is empty.</param>
+    /// <summary>Makes a request of Neon's protocol.</summary>
+    /// <param name="connectionString">The connection string; empty for none.</param>
     /// <param name="sql">Its statement.</param>
     public static HttpRequestMessage OfSql(string connectionString, string sql)
     {
@@ -51,7 +54,7 @@ internal static class CallerRequest
         return request;
     }
 
-    /// <summary>Sends what a client library would mend or refuse.</summary>
+    /// <summary>Sends a request that a client library would correct or refuse.</summary>
     /// <returns>The answer's first line.</returns>
     public static async Task<string> SendHeadAsync(Uri address, string headers, string body = "")
     {

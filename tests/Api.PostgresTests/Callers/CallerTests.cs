@@ -5,7 +5,10 @@ using Gateway.Api.Callers;
 
 namespace Gateway.Api.PostgresTests.Callers;
 
-/// <summary>Who has no key gets nothing, who has one what it has a right to, and each its own activities.</summary>
+/// <summary>
+/// Tests that a caller without a key gets nothing, that a caller with a key has its rights only, and that each caller
+/// has its own activities.
+/// </summary>
 public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) : IClassFixture<CallersFixture>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -81,7 +84,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
         Assert.False(answer.Headers.ContainsKey("WWW-Authenticate"));
     }
 
-    /// <summary>Else the names of connections could be found out.</summary>
+    /// <summary>Otherwise callers could find out the names of connections.</summary>
     [Fact]
     public async Task ConnectionThatIsNotOnesOwn_LooksLikeOneThatIsNot()
     {
@@ -114,7 +117,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
         Assert.True((int)answer.Status == status, answer.Text);
         if (status == 404)
             answer.ExpectProblem(404, "activity_not_found");
-        // What counts what is asked does count.
+        // The counter of round trips works.
         Assert.True(gateway.Asked.RoundTrips > before);
     }
 
@@ -136,7 +139,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
         (await client.SendAsync("query", new StringContent(body, Encoding.UTF8, type))).ExpectProblem(401, "unauthenticated");
     }
 
-    /// <summary>Who asks whether to go on is told to once the body is read.</summary>
+    /// <summary>A client that sends Expect: 100-continue gets its answer before the body is read.</summary>
     [Theory]
     [InlineData(false, "HTTP/1.1 401 Unauthorized")]
     [InlineData(true, "HTTP/1.1 100 Continue")]
@@ -204,7 +207,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
         Assert.NotEqual(first.Text, others.Text);
         Assert.Equal(["true", "true"], again.Select(answer => answer.Headers["Idempotent-Replayed"]));
         Assert.Equal([first.Text, others.Text], again.Select(answer => answer.Text));
-        // Another request under the ID is no mismatch of somebody else's.
+        // Another caller's request under the same ID is no mismatch.
         (await writer.PostAsync("execute", new { activityId = "callers/mine", sql = CallerRequest.Write })).Expect(HttpStatusCode.OK);
         (await second.PostAsync("execute", new { activityId = "callers/mine", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
     }
@@ -284,7 +287,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
         await using var turnstile = await Turnstile.CloseAsync(gateway.Dsn);
         var held = new { activityId = "callers/held", sql = $"SELECT 1 AS n FROM {turnstile.Pass}" };
 
-        // One runs, and where a fifth is refused three wait.
+        // One request runs, and if a fifth is refused, three wait.
         var all = Enumerable.Range(0, 5).Select(_ => busys.PostAsync("query", held)).ToHashSet();
         var refused = await Task.WhenAny(all).WaitAsync(Patience);
         (await refused).ExpectProblem(503, "saturated");
@@ -335,7 +338,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
             Assert.Equal("25006", answer.Json.GetProperty("code").GetString());
     }
 
-    /// <summary>A key as the command makes it, and a log that keeps nothing back.</summary>
+    /// <summary>Uses a key from the command, and a log at the most detailed level.</summary>
     [Fact]
     public async Task KeyOfTheCommand_LetsInAndIsInNoLog()
     {
@@ -378,7 +381,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
             Assert.DoesNotContain(secret[3..], shown, StringComparison.OrdinalIgnoreCase);
         var lines = logging.Output.Split('\n').Where(line => line.Contains("\"Route\":\"/v1/", StringComparison.Ordinal))
             .Select(line => JsonDocument.Parse(line).RootElement).ToArray();
-        // A line comes after its answer, and so perhaps after the next request's.
+        // A log line is written after the answer, and so perhaps after the next request's line.
         Assert.Equal(
             ["200 orders.eu-1", "401 ", "401 ", "401 ", "403 orders.eu-1"],
             lines.Select(line => $"{line.GetProperty("Status").GetInt32()} {line.GetProperty("Caller").GetString()}").Order());

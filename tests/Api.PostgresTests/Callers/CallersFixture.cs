@@ -4,8 +4,9 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests.Callers;
 
 /// <summary>
-/// A gateway with callers, on a database of its own with the demo data, which it reaches through a proxy that counts what it
-/// asks. Its connections are <c>default</c>, <c>reports</c> and <c>closed</c>, on which nobody has a right.
+/// Provides a gateway with callers, on a new database with the demo data, behind a proxy that counts the gateway's
+/// round trips. Its connections are <c>default</c>, <c>reports</c> and <c>closed</c>; no caller has a right on the
+/// last.
 /// </summary>
 public sealed class CallersFixture(GatewayFixture server) : IAsyncLifetime
 {
@@ -23,10 +24,10 @@ public sealed class CallersFixture(GatewayFixture server) : IAsyncLifetime
 
     public string SecondsOther { get; } = ApiKey.New();
 
-    /// <summary>May do nothing.</summary>
+    /// <summary>Has no rights.</summary>
     public string Nobody { get; } = ApiKey.New();
 
-    /// <summary>The database's own DSN.</summary>
+    /// <summary>Gets the database's own DSN.</summary>
     public string Dsn { get; private set; } = "";
 
     public Uri Address => _gateway!.Address;
@@ -41,7 +42,7 @@ public sealed class CallersFixture(GatewayFixture server) : IAsyncLifetime
         _gateway = await RunningGateway.StartAsync(
         [
             $"--DSN={_proxy.Dsn}", $"--Gateway:Connections:reports:Dsn={_proxy.Dsn}", $"--Gateway:Connections:closed:Dsn={_proxy.Dsn}",
-            // What it asks on its own account would be counted along.
+            // The gateway's own requests to the server would be counted too.
             "--Gateway:ReadinessIntervalMs=60000", "--Gateway:PurgeIntervalMs=86400000",
             .. Settings("reader", [Reader], "default=read"),
             .. Settings("writer", [Writer], "default=write", "reports=read"),
@@ -65,7 +66,7 @@ public sealed class CallersFixture(GatewayFixture server) : IAsyncLifetime
 
     /// <summary>A caller's settings, as arguments.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="keys">Its keys; null leaves a place out.</param>
+    /// <param name="keys">Its keys; null for no key in that place.</param>
     /// <param name="rights">Each as <c>CONNECTION=RIGHT</c>.</param>
     internal static IEnumerable<string> Settings(string name, string?[] keys, params string[] rights) =>
     [

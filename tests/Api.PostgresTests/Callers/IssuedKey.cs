@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Api.PostgresTests.Callers;
 
-/// <summary>A key of an issuer's, made for the test that needs it, and the tokens that it signs.</summary>
+/// <summary>Represents an issuer's key, created for a test, and signs tokens with it.</summary>
 internal sealed class IssuedKey
 {
     private readonly AsymmetricAlgorithm _key;
@@ -18,7 +18,7 @@ internal sealed class IssuedKey
 
     public string Id { get; }
 
-    /// <summary>Its public half, as the issuer's set has it.</summary>
+    /// <summary>Gets its public key, as in the issuer's key set.</summary>
     public JsonObject Jwk { get; }
 
     public RSA Rsa => (RSA)_key;
@@ -31,7 +31,7 @@ internal sealed class IssuedKey
     }
 
     /// <param name="id">Its <c>kid</c>.</param>
-    /// <param name="curve">As a JWK names it.</param>
+    /// <param name="curve">The curve's name in a JWK.</param>
     public static IssuedKey NewCurve(string id, string curve = "P-256")
     {
         var key = ECDsa.Create(ECCurve.CreateFromFriendlyName($"nist{curve.Replace("-", "")}"));
@@ -43,7 +43,7 @@ internal sealed class IssuedKey
     public static string SetOf(params IEnumerable<IssuedKey> keys) =>
         new JsonObject { ["keys"] = new JsonArray([.. keys.Select(key => key.Jwk.DeepClone())]) }.ToJsonString();
 
-    /// <summary>The same key, with something else said of it.</summary>
+    /// <summary>Returns the same key with other members.</summary>
     public IssuedKey As(string id, params (string Name, JsonNode Value)[] members)
     {
         var key = new IssuedKey(_key, id, (JsonObject)Jwk.DeepClone());
@@ -53,7 +53,7 @@ internal sealed class IssuedKey
     }
 
     /// <summary>Signs a token.</summary>
-    /// <param name="algorithm">By which algorithm, whatever the header says.</param>
+    /// <param name="algorithm">The algorithm, independent of the header.</param>
     /// <param name="header">Its header, JSON.</param>
     /// <param name="claims">Its claims, JSON.</param>
     public string Sign(string algorithm, string header, string claims) =>
@@ -65,7 +65,7 @@ internal sealed class IssuedKey
             _ => throw new InvalidOperationException(),
         });
 
-    /// <summary>A token signed as by <paramref name="sign"/>.</summary>
+    /// <summary>Returns a token with the signature of <paramref name="sign"/>.</summary>
     public static string Join(string header, string claims, Func<byte[], byte[]> sign)
     {
         var text = $"{Text(Encoding.UTF8.GetBytes(header))}.{Text(Encoding.UTF8.GetBytes(claims))}";

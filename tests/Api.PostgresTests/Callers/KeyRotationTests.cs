@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.PostgresTests.Callers;
 
-/// <summary>An issuer's keys come, go and can't be had for a while; nobody restarts anything.</summary>
+/// <summary>Tests that an issuer's keys can be added, removed and unavailable for a while, without a restart.</summary>
 public sealed class KeyRotationTests(GatewayFixture server)
 {
     private readonly IssuedKey _old = IssuedKey.NewCurve("old");
@@ -52,7 +52,7 @@ public sealed class KeyRotationTests(GatewayFixture server)
         var failed = keys.Requests + 2;
         await Answer.UntilAsync(() => AskAsync(gateway, remembered), _ => keys.Requests >= failed);
         (await AskAsync(gateway, Token(_old))).Expect(HttpStatusCode.OK);
-        // Whether there is a new key nobody can tell.
+        // The gateway can't find out whether there is a new key.
         (await AskAsync(gateway, Token(_young))).ExpectProblem(503, "issuer_unavailable");
 
         (await Answer.UntilAsync(() => AskAsync(gateway, remembered), answer => answer.Status != HttpStatusCode.OK))
@@ -93,7 +93,7 @@ public sealed class KeyRotationTests(GatewayFixture server)
         var problem = (await AskAsync(gateway, Token(_old))).ExpectProblem(503, "issuer_unavailable");
         Assert.Equal("no", problem.GetProperty("committed").GetString());
         Assert.Equal(0, elsewhere.Requests);
-        // A key needs no issuer, and neither does a probe.
+        // Neither a caller with a key nor a probe needs the issuer.
         Assert.Equal(HttpStatusCode.OK, (await gateway.Client.GetAsync("/healthz/ready")).Status);
 
         keys.Serve(_old);
@@ -124,7 +124,7 @@ public sealed class KeyRotationTests(GatewayFixture server)
             var (first, second, link) = (Path.Combine(folder.FullName, "1"), Path.Combine(folder.FullName, "2"), Path.Combine(folder.FullName, "keys"));
             await File.WriteAllTextAsync(first, IssuedKey.SetOf(_old));
             await File.WriteAllTextAsync(second, IssuedKey.SetOf(_young));
-            // Nothing but the content tells them apart.
+            // The files differ in their content only.
             File.SetLastWriteTimeUtc(second, File.GetLastWriteTimeUtc(first));
             File.CreateSymbolicLink(link, first);
             await using var gateway = await StartAsync(link, "--Gateway:Issuers:issuer:RefreshSeconds=1");

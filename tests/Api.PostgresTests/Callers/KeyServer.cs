@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.PostgresTests.Callers;
 
-/// <summary>An issuer's URL of keys, which answers as it is told, and counts how often it is asked.</summary>
+/// <summary>Serves an issuer's key URL, with replies that a test sets, and counts the requests.</summary>
 internal sealed class KeyServer : IAsyncDisposable
 {
     private readonly WebApplication _application;
@@ -17,7 +17,7 @@ internal sealed class KeyServer : IAsyncDisposable
 
     public int Requests => Volatile.Read(ref _requests);
 
-    /// <summary>What it does with each request.</summary>
+    /// <summary>Gets or sets the reply to each request.</summary>
     public RequestDelegate Answer { get; set; } = http => http.Response.WriteAsync("{\"keys\": []}");
 
     public static async Task<KeyServer> StartAsync(params IssuedKey[] keys)

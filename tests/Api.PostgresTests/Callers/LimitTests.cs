@@ -7,7 +7,9 @@ using Gateway.Api.PostgresTests.Streams;
 
 namespace Gateway.Api.PostgresTests.Callers;
 
-/// <summary>A caller sends as much as it may, and what it sends past that costs others nothing.</summary>
+/// <summary>
+/// Tests that a caller can send as much as its limits allow, and that further requests cost others nothing.
+/// </summary>
 public sealed class LimitTests(GatewayFixture server)
 {
     private const int Burst = 3;
@@ -33,7 +35,7 @@ public sealed class LimitTests(GatewayFixture server)
             Assert.Equal("no", problem.GetProperty("committed").GetString());
             Assert.Contains("Gateway__Callers__limited__RequestsPerSecond", problem.GetProperty("detail").GetString());
         }
-        // One comes in 20 seconds.
+        // One token per 20 seconds.
         Assert.InRange(int.Parse((await PostAsync(one)).Headers["Retry-After"]), 15, 20);
         (await PostAsync(neighbour)).Expect(HttpStatusCode.OK);
     }
@@ -109,7 +111,7 @@ public sealed class LimitTests(GatewayFixture server)
         Assert.Equal("1", refused.Headers["Retry-After"]);
         Assert.Contains("__Concurrency", refused.Text);
         (await PostAsync(neighbour)).Expect(HttpStatusCode.OK);
-        // Who has no place left can end what holds it.
+        // A caller without a free place can cancel the request that holds it.
         Assert.Equal("running", (await client.FindActivityAsync(id)).Expect(HttpStatusCode.OK).GetProperty("status").GetString());
         Assert.Equal("cancelled", (await client.CancelActivityAsync(id)).Expect(HttpStatusCode.OK).GetProperty("status").GetString());
         (await running[0]).ExpectProblem(422, "cancelled");
@@ -187,7 +189,7 @@ public sealed class LimitTests(GatewayFixture server)
     private static Task<Answer> PostAsync(GatewayClient client) =>
         client.PostAsync("query", new { activityId = "limits/any", sql = "SELECT 1" });
 
-    /// <summary>The place is given up just after the answer has been sent.</summary>
+    /// <summary>Repeats a request until the place is free, shortly after the answer was sent.</summary>
     private static Task<Answer> Freed(GatewayClient client) =>
         Answer.UntilAsync(() => PostAsync(client), answer => (int)answer.Status != 429);
 

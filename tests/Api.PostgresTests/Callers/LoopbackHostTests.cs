@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace Gateway.Api.PostgresTests.Callers;
 
 /// <summary>
-/// With no caller configured a gateway serves its own machine, and only under its machine's own names.
+/// Tests that a gateway without callers serves only its own machine, and only under its loopback names.
 /// </summary>
 public sealed class LoopbackHostTests(GatewayFixture gateway, CallersFixture callers) : IClassFixture<CallersFixture>
 {
@@ -69,7 +69,7 @@ public sealed class LoopbackHostTests(GatewayFixture gateway, CallersFixture cal
     public async Task TrickInTheHost_IsServedByNone(string headers) =>
         Assert.Equal(400, (await SendAsync(gateway.Address, "POST /v1/query HTTP/1.1", $"{headers}\r\n", Query)).Status);
 
-    /// <summary>A target with a host of its own must name the same as the header.</summary>
+    /// <summary>A request target with a host must have the same host as the header.</summary>
     [Theory]
     [InlineData("http://rebound.example/v1/query", "rebound.example", 400)]
     [InlineData("http://rebound.example/v1/query", "localhost", 400)]
@@ -115,7 +115,7 @@ public sealed class LoopbackHostTests(GatewayFixture gateway, CallersFixture cal
         Assert.Equal("invalid_request", error.GetProperty("code").GetString());
     }
 
-    /// <summary>Who calls shows by the credential then, which no page has.</summary>
+    /// <summary>With callers the credential identifies the caller, and no web page has it.</summary>
     [Theory]
     [InlineData("gateway.example")]
     [InlineData("gateway.example:443")]
@@ -154,7 +154,7 @@ public sealed class LoopbackHostTests(GatewayFixture gateway, CallersFixture cal
         return await SendAsync(socket, line, headers, body);
     }
 
-    /// <summary>Sends what a client library would mend or refuse.</summary>
+    /// <summary>Sends a request that a client library would correct or refuse.</summary>
     private static async Task<(int Status, string Answer)> SendAsync(Socket socket, string line, string headers, string body)
     {
         await using var stream = new NetworkStream(socket);

@@ -5,7 +5,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gateway.Api.PostgresTests.Callers;
 
-/// <summary>Tokens are checked once, and only so many are remembered; strangers' never.</summary>
+/// <summary>
+/// Tests that tokens are checked once, that the cache has a maximum size, and that it never contains tokens of
+/// strangers.
+/// </summary>
 public sealed class TokenMemoryTests : IDisposable
 {
     private readonly string _file = Path.Combine(Path.GetTempPath(), $"gateway-test-keys-{Guid.NewGuid():N}");
@@ -54,7 +57,7 @@ public sealed class TokenMemoryTests : IDisposable
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
 
         Assert.True(again.IsCompletedSuccessfully);
-        // To take a token apart takes kilobytes.
+        // Parsing a token would allocate kilobytes.
         Assert.InRange(allocated, 0, 500);
         Assert.Equal(1, _tokens.Count);
     }
@@ -66,7 +69,7 @@ public sealed class TokenMemoryTests : IDisposable
         await IdentifyAsync(good);
         for (var n = 0; n < 20; n++)
         {
-            // A refused one that is like a good one in all but its last part.
+            // A refused token that differs from a valid one in its last part only.
             var failure = await Assert.ThrowsAsync<Failure>(() => IdentifyAsync($"{good[..good.LastIndexOf('.')]}.{new string((char)('A' + n), 86)}"));
             Assert.Equal(ProblemCode.Unauthenticated, failure.Code);
             await Assert.ThrowsAsync<Failure>(() => IdentifyAsync(TokensFixture.Token(_key, "ES256", $"stranger{n}")));

@@ -6,13 +6,13 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Api.PostgresTests.Callers;
 
-/// <summary>Which tokens let their caller in, and that none of the others reaches PostgreSQL.</summary>
+/// <summary>Tests which tokens are accepted, and that no other token reaches PostgreSQL.</summary>
 public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixture>
 {
-    /// <summary>What makes each bad token, by what is wrong with it.</summary>
+    /// <summary>Makes the invalid tokens, by their fault.</summary>
     private static readonly Dictionary<string, Func<TokensFixture, string>> Bad = new()
     {
-        // The algorithm is the issuer's to choose, and not the token's.
+        // The issuer's settings choose the algorithm, not the token.
         ["alg none"] = of => Unsigned(of, "none"),
         ["alg None"] = of => Unsigned(of, "None"),
         ["alg NONE"] = of => Unsigned(of, "NONE"),
@@ -41,7 +41,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         ["PS256 in name, RS256 in fact"] = of => Token(of, header: head => head["alg"] = "PS256"),
         ["RS256 where ES256 only is taken"] = of => Token(of, claims: claims => claims["iss"] = TokensFixture.NarrowIssuer),
 
-        // Who made it, and for whom.
+        // Issuer and audience.
         ["iss of nobody"] = of => Token(of, claims: claims => claims["iss"] = "https://other.example"),
         ["iss with a slash more"] = of => Token(of, claims: claims => claims["iss"] = $"{TokensFixture.Issuer}/"),
         ["iss in other case"] = of => Token(of, claims: claims => claims["iss"] = TokensFixture.Issuer.ToUpperInvariant()),
@@ -61,7 +61,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         ["aud is an empty array"] = of => Token(of, claims: claims => claims["aud"] = new JsonArray()),
         ["aud is an object"] = of => Token(of, claims: claims => claims["aud"] = new JsonObject { [TokensFixture.Audience] = true }),
 
-        // When.
+        // Times.
         ["exp is past"] = of => Token(of, claims: claims => claims["exp"] = Now - 31),
         ["exp is long past"] = of => Token(of, claims: claims => claims["exp"] = 1),
         ["exp missing"] = of => Token(of, claims: claims => claims.Remove("exp")),
@@ -89,7 +89,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         ["signature of a curve, all zero"] = of => IssuedKey.Join(
             TokensFixture.Header("ES256", of.Curve.Id).ToJsonString(), TokensFixture.Claims("read/er").ToJsonString(), _ => new byte[64]),
 
-        // Which key.
+        // Key.
         ["kid of no key"] = of => TokensFixture.Token(of.Rsa.As("unknown")),
         ["kid of no key, signed by another"] = of => TokensFixture.Token(of.Foreign),
         ["kid empty"] = of => TokensFixture.Token(of.Rsa.As("")),
@@ -108,7 +108,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         ["a key that is for another algorithm"] = of => TokensFixture.Token(of.Only256, "PS256"),
         ["a key that is too small"] = of => TokensFixture.Token(of.Small),
 
-        // What a token says of keys is the sender's word.
+        // Keys in a token come from its sender.
         ["jwk of the sender's"] = of => TokensFixture.Token(of.Foreign, header: head => head["jwk"] = of.Foreign.Jwk.DeepClone()),
         ["jwk of the sender's under a known kid"] =
             of => TokensFixture.Token(of.Foreign.As(of.Rsa.Id), header: head => head["jwk"] = of.Foreign.As(of.Rsa.Id).Jwk.DeepClone()),
@@ -131,14 +131,14 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         ["encrypted"] = of => $"{Token(of)}.AAAA.AAAA",
         ["encrypted in its header's words"] = of => IssuedKey.Text("""{"alg":"RSA-OAEP","enc":"A256GCM","kid":"rsa"}"""u8.ToArray()) + ".AA.AA.AA.AA",
 
-        // One name, two values: two readers could take different ones.
+        // One name with two values: two readers could use different ones.
         ["sub twice"] = of => Doubled(of, "\"sub\":\"nobody\",\"sub\":\"read/er\""),
         ["sub twice, escaped"] = of => Doubled(of, "\"s\\u0075b\":\"nobody\",\"sub\":\"read/er\""),
         ["aud twice"] = of => Doubled(of, "\"sub\":\"read/er\",\"aud\":\"gateway\""),
         ["alg twice"] = of => of.Rsa.Sign(
             "RS256", "{\"alg\":\"none\",\"alg\":\"RS256\",\"kid\":\"rsa\"}", TokensFixture.Claims("read/er").ToJsonString()),
 
-        // Who.
+        // Subject.
         ["sub of nobody"] = of => TokensFixture.Token(of.Rsa, subject: "somebody"),
         ["sub missing"] = of => Token(of, claims: claims => claims.Remove("sub")),
         ["sub empty"] = of => TokensFixture.Token(of.Rsa, subject: ""),
@@ -149,7 +149,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         ["sub is an array"] = of => Token(of, claims: claims => claims["sub"] = new JsonArray("read/er")),
         ["sub that looks alike"] = of => TokensFixture.Token(of.Rsa, subject: "re\u0430d/er"),
 
-        // What is no token.
+        // Not a token.
         ["two parts"] = of => Token(of)[..Token(of).LastIndexOf('.')],
         ["four parts"] = of => $"{Token(of)}.AAAA",
         ["dots only"] = _ => "..",
@@ -190,7 +190,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
 
         answer.ExpectProblem(401, "unauthenticated");
         Assert.Equal("Bearer error=\"invalid_token\"", answer.Headers["WWW-Authenticate"]);
-        // One answer for all that may be wrong.
+        // The same answer for every fault.
         Assert.Equal(
             (await SendAsync("query", "default", "gw_")).Json.GetProperty("detail").GetString(), answer.Json.GetProperty("detail").GetString());
         Assert.Equal(HttpStatusCode.Unauthorized, ofSql.Status);
@@ -215,7 +215,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         Assert.Equal(challenge, answer.Headers["WWW-Authenticate"]);
     }
 
-    /// <summary>The server itself refuses headers past 32 KB, before there is a request.</summary>
+    /// <summary>The server itself refuses headers of more than 32 KB, before there is a request.</summary>
     [Fact]
     public async Task TokenOfOneMegabyte_GetsNowhere()
     {
@@ -229,7 +229,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         }
         catch (HttpRequestException)
         {
-            // It is cut off while it is still being sent.
+            // The connection is closed while the token is still being sent.
         }
 
         Assert.True(status is null or HttpStatusCode.RequestHeaderFieldsTooLarge, $"{status} came.");
@@ -327,7 +327,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
     {
         var token = Good[what](gateway);
 
-        // And again, as it is remembered.
+        // Again, from the cache.
         (await SendAsync("query", "default", token)).Expect(HttpStatusCode.OK);
         (await SendAsync("query", "default", token)).Expect(HttpStatusCode.OK);
         Assert.Equal(0, gateway.Elsewhere.Requests);
@@ -345,7 +345,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
         Assert.Equal(first.Text, again.Text);
     }
 
-    /// <summary>Remembered or not: a token ends with its time.</summary>
+    /// <summary>An expired token is refused, cached or not.</summary>
     [Fact]
     public async Task TokenThatExpires_IsNotTakenAnyMore()
     {
@@ -372,7 +372,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
             _ => HMACSHA256.HashData(secret, text),
         });
 
-    /// <summary>A good token with one of its parts changed.</summary>
+    /// <summary>Returns a valid token with one changed part.</summary>
     private static string Part(TokensFixture of, int part, Func<string, string> change)
     {
         var parts = Token(of).Split('.');
@@ -413,7 +413,7 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
 
     private async Task<Answer> SendAsync(HttpRequestMessage request)
     {
-        // Else it would refuse by itself what is no ASCII.
+        // Otherwise the client itself would refuse non-ASCII text.
         using var client = new HttpClient(new SocketsHttpHandler { RequestHeaderEncodingSelector = (_, _) => Encoding.Latin1 })
         {
             BaseAddress = gateway.Address,

@@ -5,8 +5,8 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests.Callers;
 
 /// <summary>
-/// A gateway that believes two issuers, on a database of its own, which it reaches through a proxy that counts what it asks. The one
-/// has keys of all kinds at a URL, and the other a single one in a file.
+/// Provides a gateway that trusts two issuers, on a new database, behind a proxy that counts the gateway's round trips.
+/// One issuer has keys of all kinds at a URL, the other has a single key in a file.
 /// </summary>
 public sealed class TokensFixture(GatewayFixture server) : IAsyncLifetime
 {
@@ -27,18 +27,18 @@ public sealed class TokensFixture(GatewayFixture server) : IAsyncLifetime
     internal IssuedKey LargestCurve { get; } = IssuedKey.NewCurve("P-521", "P-521");
     internal IssuedKey Narrow { get; } = IssuedKey.NewCurve("narrow");
 
-    /// <summary>In the set, and for something else: by use, by operations, by algorithm.</summary>
+    /// <summary>Gets a key in the set that is for another purpose: by use, by operations, by algorithm.</summary>
     internal IssuedKey Encrypting { get; } = IssuedKey.NewRsa("enc").As("enc", ("use", "enc"));
     internal IssuedKey Signing { get; } = IssuedKey.NewRsa("ops").As("ops", ("key_ops", new JsonArray("sign")));
     internal IssuedKey Only256 { get; } = IssuedKey.NewRsa("only256").As("only256", ("alg", "RS256"), ("use", "sig"));
 
-    /// <summary>In the set, and no key by its form: the others hold nevertheless.</summary>
+    /// <summary>Gets a key in the set that is malformed. The other keys must still work.</summary>
     internal IssuedKey Odd { get; } = IssuedKey.NewRsa("odd").As("odd", ("use", 5));
 
-    /// <summary>Nobody's but the attacker's.</summary>
+    /// <summary>Gets the attacker's key.</summary>
     internal IssuedKey Foreign { get; } = IssuedKey.NewRsa("foreign");
 
-    /// <summary>Where tokens point to that are not to be followed.</summary>
+    /// <summary>Gets a server that tokens refer to. The gateway must not follow such references.</summary>
     internal KeyServer Elsewhere => _elsewhere!;
 
     public Uri Address => _gateway!.Address;
@@ -82,7 +82,7 @@ public sealed class TokensFixture(GatewayFixture server) : IAsyncLifetime
         File.Delete(_file);
     }
 
-    /// <summary>The <c>sub</c> of a caller.</summary>
+    /// <summary>Returns the <c>sub</c> of a caller.</summary>
     internal static string SubjectOf(string caller) => caller switch
     {
         "reader" => "read/er",
@@ -90,14 +90,14 @@ public sealed class TokensFixture(GatewayFixture server) : IAsyncLifetime
         _ => caller,
     };
 
-    /// <summary>An issuer's settings, as arguments.</summary>
+    /// <summary>Returns an issuer's settings, as arguments.</summary>
     internal static IEnumerable<string> Settings(string name, string issuer, string jwks, params string[] algorithms) =>
     [
         $"--Gateway:Issuers:{name}:Issuer={issuer}", $"--Gateway:Issuers:{name}:Audience={Audience}", $"--Gateway:Issuers:{name}:Jwks={jwks}",
         .. algorithms.Select((algorithm, index) => $"--Gateway:Issuers:{name}:Algorithms:{index}={algorithm}"),
     ];
 
-    /// <summary>The settings of a caller with a subject.</summary>
+    /// <summary>Returns the settings of a caller with a subject.</summary>
     internal static IEnumerable<string> Caller(string name, string issuer, string subject, params string[] rights) =>
     [
         $"--Gateway:Callers:{name}:Subjects:{issuer}={subject}",
@@ -117,12 +117,12 @@ public sealed class TokensFixture(GatewayFixture server) : IAsyncLifetime
             ["iat"] = now,
             ["nbf"] = now - 3600,
             ["exp"] = now + 600,
-            // So that none is like another.
+            // So that each token is different.
             ["jti"] = Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture),
         };
     }
 
-    /// <summary>A token that is good, but for what is changed.</summary>
+    /// <summary>Returns a valid token, except for the given changes.</summary>
     internal static string Token(
         IssuedKey key, string algorithm = "RS256", string subject = "read/er", Action<JsonObject>? header = null,
         Action<JsonObject>? claims = null)

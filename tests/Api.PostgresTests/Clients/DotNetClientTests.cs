@@ -6,7 +6,7 @@ using TypedClient = Gateway.Client.GatewayClient;
 
 namespace Gateway.Api.PostgresTests.Clients;
 
-/// <summary>The typed client, as a .NET worker has it, against a real gateway.</summary>
+/// <summary>Tests the typed .NET client against a real gateway.</summary>
 public sealed class DotNetClientTests(DemoFixture gateway) : IClassFixture<DemoFixture>, IDisposable
 {
     private readonly TypedClient _client = new(new GatewayClientOptions { Address = gateway.Address });

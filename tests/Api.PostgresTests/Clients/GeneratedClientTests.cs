@@ -1,6 +1,6 @@
 namespace Gateway.Api.PostgresTests.Clients;
 
-/// <summary>Clients that are generated from <c>openapi.yaml</c>: their types hold, and so does what they do.</summary>
+/// <summary>Tests clients generated from <c>openapi.yaml</c>: their types fit, and they work.</summary>
 public sealed class GeneratedClientTests(DemoFixture gateway, GeneratedClients clients)
     : IClassFixture<DemoFixture>, IClassFixture<GeneratedClients>
 {
@@ -15,7 +15,9 @@ public sealed class GeneratedClientTests(DemoFixture gateway, GeneratedClients c
     }
 }
 
-/// <summary>The clients in a folder of their own, generated and compiled: a type that does not fit is the compiler's error.</summary>
+/// <summary>
+/// Generates and compiles the clients in a temporary folder. A type that does not fit is a compiler error.
+/// </summary>
 public sealed class GeneratedClients : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-generated-clients-").FullName;
@@ -35,13 +37,13 @@ public sealed class GeneratedClients : IAsyncLifetime
 
     public ValueTask DisposeAsync()
     {
-        // The link goes, and not what it leads to.
+        // Deletes the link, not its target.
         Directory.Delete(_folder, recursive: true);
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Runs a program in their folder, and expects it to succeed.</summary>
-    /// <returns>What it printed.</returns>
+    /// <summary>Runs a program in the folder, and expects it to succeed.</summary>
+    /// <returns>Its output.</returns>
     internal async Task<string> RunAsync(string program, params string[] arguments)
     {
         await using var process = new ClientProcess(_folder, program, arguments);

@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Clients;
 
-/// <summary>A caller that speaks the protocol of Neon's driver by hand.</summary>
+/// <summary>Sends requests of Neon's protocol without its driver.</summary>
 internal static class NeonCaller
 {
     public const string ConnectionString = "Neon-Connection-String";
     public const string Default = "postgresql://anyone:anything@any.host/default";
 
-    /// <summary>What an error's body has, and nothing else.</summary>
+    /// <summary>The exact fields of an error's body.</summary>
     public static readonly string[] ErrorFields =
     [
         "message", "code", "detail", "hint", "position", "internalPosition", "internalQuery", "severity", "where", "table", "column", "schema",
@@ -19,20 +19,22 @@ internal static class NeonCaller
     public static Task<Answer> SqlAsync(this GatewayClient gateway, object body, params (string Name, string Value)[] headers) =>
         gateway.SqlAsync(new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body)), headers);
 
-    /// <summary>With a body that a serializer would not write.</summary>
+    /// <summary>Sends a body that a serializer would not write.</summary>
     public static Task<Answer> SqlAsync(this GatewayClient gateway, string body, params (string Name, string Value)[] headers) =>
         gateway.SqlAsync(new ByteArrayContent(Encoding.UTF8.GetBytes(body)), headers);
 
     /// <param name="gateway">The gateway.</param>
     /// <param name="content">The body.</param>
-    /// <param name="headers">Over the connection string of the connection default, where it has none.</param>
+    /// <param name="headers">
+    /// Additional headers; without a connection string, that of the connection default is sent.
+    /// </param>
     public static Task<Answer> SqlAsync(this GatewayClient gateway, HttpContent content, params (string Name, string Value)[] headers)
     {
         var hasConnectionString = headers.Any(header => header.Name.Equals(ConnectionString, StringComparison.OrdinalIgnoreCase));
         return gateway.SendToAsync("/sql", content, hasConnectionString ? headers : [.. headers, (ConnectionString, Default)]);
     }
 
-    /// <summary>The error of an answer, after checking all that every error must be.</summary>
+    /// <summary>Returns the error of an answer, after the checks that apply to every error.</summary>
     public static JsonElement ExpectError(this Answer answer, int status, string code)
     {
         Assert.True((int)answer.Status == status, $"{status} {code} was expected, and {(int)answer.Status} came: {answer.Text}");

@@ -6,8 +6,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.Clients;
 
 /// <summary>
-/// Neon's npm packages, and what is built on them, as they are published: pointed at a gateway by their own configuration, they
-/// work as node-postgres does on a connection of its own. What each does is in tests/clients/neon, a file for each.
+/// Tests Neon's npm packages, and packages built on them, as published: configured for a gateway, they work as
+/// node-postgres does on its own connection. tests/clients/neon has a file of tests for each.
 /// </summary>
 public sealed partial class NeonClientTests(GatewayFixture server)
 {
@@ -29,7 +29,7 @@ public sealed partial class NeonClientTests(GatewayFixture server)
     {
         var folder = await NpmFolder.InstallAsync(Folder);
         var dsn = await server.CreateDatabaseAsync();
-        // Prisma's adapter takes a timestamp's text for one of UTC.
+        // Prisma's adapter reads a timestamp's text as UTC.
         await GatewayFixture.ExecuteAsync(dsn, $"ALTER DATABASE {new NpgsqlConnectionStringBuilder(dsn).Database} SET TimeZone TO 'UTC'");
         var (writer, reader) = (ApiKey.New(), ApiKey.New());
         await using var gateway = await RunningGateway.StartAsync(
@@ -42,7 +42,7 @@ public sealed partial class NeonClientTests(GatewayFixture server)
         var code = await node.WaitForExitAsync(Patience);
 
         Assert.True(code == 0, $"{file}.test.mjs failed:\n{FailuresOf(node.Output)}\n{node.Errors}");
-        // A file without any is one that passes, and so is a test that is skipped.
+        // A file without tests would pass, and so would a skipped test.
         Assert.True(Count(node.Output, "suites") > 0, $"{file}.test.mjs has no tests:\n{node.Output}");
         Assert.True(Count(node.Output, "tests") == Count(node.Output, "pass"), $"Of {file}.test.mjs not all tests ran:\n{node.Output}");
     }
@@ -55,23 +55,25 @@ public sealed partial class NeonClientTests(GatewayFixture server)
             ["GATEWAY_URL"] = gateway.Address.ToString(),
             ["GATEWAY_KEY"] = writer,
             ["GATEWAY_READING_KEY"] = reader,
-            // Where node-postgres connects.
+            // The server for node-postgres.
             ["PGHOST"] = settings.Host!,
             ["PGPORT"] = settings.Port.ToString(CultureInfo.InvariantCulture),
             ["PGUSER"] = settings.Username!,
             ["PGPASSWORD"] = settings.Password ?? "",
             ["PGDATABASE"] = settings.Database!,
-            // Half an hour off, and behind UTC: a time that is taken for another zone's is another.
+            // A zone behind UTC, with half an hour: a time read in another zone would differ.
             ["TZ"] = "America/St_Johns",
             ["NO_COLOR"] = "1",
-            // Prisma's command asks nobody for news, and needs none of the engines that it would download.
+            // Prisma's command must not check for updates, and needs none of the engines that it would download.
             ["CHECKPOINT_DISABLE"] = "1",
             ["PRISMA_SCHEMA_ENGINE_BINARY"] = "/bin/true",
             ["PRISMA_ENGINES_CHECKSUM_IGNORE_MISSING"] = "1",
         };
     }
 
-    /// <summary>What the reporter says without the tests that passed, and up to where it repeats itself.</summary>
+    /// <summary>
+    /// Returns the reporter's output without the passed tests, and without its repetition at the end.
+    /// </summary>
     private static string FailuresOf(string output)
     {
         var end = output.IndexOf("failing tests:", StringComparison.Ordinal);

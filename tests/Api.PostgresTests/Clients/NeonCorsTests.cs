@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Gateway.Api.PostgresTests.Clients;
 
-/// <summary>Which web pages may call <c>/sql</c>: none, unless their origin is allowed.</summary>
+/// <summary>Tests which web pages may call <c>/sql</c>: none, unless their origin is allowed.</summary>
 public sealed class NeonCorsTests(GatewayFixture gateway)
 {
     private const string Page = "https://app.example.org";
@@ -41,7 +41,7 @@ public sealed class NeonCorsTests(GatewayFixture gateway)
         notFound.ExpectError(404, "connection_not_found");
         Assert.All([asked, ran, failed, notFound], answer => Assert.Equal(Page, answer.Headers[Allowed]));
         Assert.Contains("Idempotent-Replayed", ran.Headers["Access-Control-Expose-Headers"]);
-        // A cookie would make a page's call another's.
+        // With credentials a page could use another user's cookie.
         Assert.All([asked, ran], answer => Assert.False(answer.Headers.ContainsKey("Access-Control-Allow-Credentials")));
     }
 
@@ -70,7 +70,7 @@ public sealed class NeonCorsTests(GatewayFixture gateway)
         Assert.Equal("*", (await open.Client.SqlAsync(new { query = "SELECT 1" }, ("Origin", "null"))).Headers[Allowed]);
     }
 
-    /// <summary>The rest of the gateway is for workers.</summary>
+    /// <summary>Other endpoints are for workers only.</summary>
     [Theory]
     [InlineData("/v1/query")]
     [InlineData("/v1/execute")]
@@ -84,7 +84,7 @@ public sealed class NeonCorsTests(GatewayFixture gateway)
 
     private static bool IsOfCors(string header) => header.StartsWith("Access-Control-", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Asks beforehand, as a browser does.</summary>
+    /// <summary>Sends a preflight request, as a browser does.</summary>
     private static async Task<Answer> AskAsync(GatewayClient gateway, string path, string origin)
     {
         using var request = new HttpRequestMessage(HttpMethod.Options, path);

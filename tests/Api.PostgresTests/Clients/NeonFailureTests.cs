@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Clients;
 
-/// <summary>What <c>/sql</c> answers where it can't answer: an error in the protocol's form, whoever's fault it is.</summary>
+/// <summary>Tests the failures of <c>/sql</c>: an error in the protocol's form, for every kind of fault.</summary>
 public sealed class NeonFailureTests(GatewayFixture gateway)
 {
     private static int _tables;
@@ -240,7 +240,7 @@ public sealed class NeonFailureTests(GatewayFixture gateway)
 
     private static void AssertFields(JsonElement error, Dictionary<string, string> expected)
     {
-        // Where in PostgreSQL's source depends on its version.
+        // The position in PostgreSQL's source depends on its version.
         string[] source = ["file", "line", "routine"];
         var fields = error.EnumerateObject().Where(field => field.Value.ValueKind != JsonValueKind.Null && !source.Contains(field.Name));
         Assert.Equal(

@@ -2,7 +2,9 @@ using System.Net;
 
 namespace Gateway.Api.PostgresTests.Clients;
 
-/// <summary>What <c>/sql</c> has over the protocol: with an <c>Idempotency-Key</c> a request takes effect once.</summary>
+/// <summary>
+/// Tests an addition of <c>/sql</c> to the protocol: with an <c>Idempotency-Key</c> a request takes effect once.
+/// </summary>
 public sealed class NeonIdempotencyTests(GatewayFixture gateway)
 {
     private const string Key = "Idempotency-Key";
@@ -83,7 +85,7 @@ public sealed class NeonIdempotencyTests(GatewayFixture gateway)
             await gateway.Client.SqlAsync(new { query = insert, @params = new[] { "b" } }, (Key, $"{table}/1")),
             await gateway.Client.SqlAsync(new { query = $"{insert} RETURNING id", @params = new[] { "a" } }, (Key, $"{table}/1")),
             await gateway.Client.SqlAsync(new { queries = new[] { first } }, (Key, $"{table}/1")),
-            // What changes the answer is part of the request.
+            // Headers that change the answer are part of the request.
             await gateway.Client.SqlAsync(first, (Key, $"{table}/1"), ("Neon-Raw-Text-Output", "true")),
             await gateway.Client.SqlAsync(first, (Key, $"{table}/1"), ("Neon-Array-Mode", "true")),
             await gateway.Client.PostAsync("execute", new { activityId = $"{table}/1", sql = insert, parameters = new[] { "a" } }),

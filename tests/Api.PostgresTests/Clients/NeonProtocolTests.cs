@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Clients;
 
-/// <summary>What goes over the wire of Neon's SQL-over-HTTP protocol: <c>POST /sql</c>, without a driver.</summary>
+/// <summary>Tests Neon's SQL-over-HTTP protocol, <c>POST /sql</c>, without a driver.</summary>
 public sealed class NeonProtocolTests(GatewayFixture gateway)
 {
     private const string RawText = "Neon-Raw-Text-Output";
@@ -92,7 +92,9 @@ public sealed class NeonProtocolTests(GatewayFixture gateway)
         AssertSame(text, answer.GetProperty("rows")[0][0]);
     }
 
-    /// <summary>The protocol does not look at the type: an array is an array of PostgreSQL's, also where that is no JSON.</summary>
+    /// <summary>
+    /// The protocol ignores the type: an array is sent as a PostgreSQL array, even if the result is not valid JSON.
+    /// </summary>
     [Fact]
     public async Task ArrayForJson_IsNoJson()
     {

@@ -1,6 +1,9 @@
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>What CI's audit makes of a source's word; the word is put into its mouth, since no package of ours is to have a finding.</summary>
+/// <summary>
+/// Tests how CI's audit treats the findings of a source. The findings are made up, because no package of ours may have
+/// one.
+/// </summary>
 public sealed class AuditTests : IDisposable
 {
     private const string Finding = """

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary><c>docker compose up</c>, as far as it goes without Docker.</summary>
+/// <summary>Tests <c>docker compose up</c>, as far as that is possible without Docker.</summary>
 public sealed class ComposeTests : IDisposable
 {
     private readonly string _secrets = Directory.CreateTempSubdirectory("gateway-compose-").FullName;
@@ -49,7 +49,7 @@ public sealed class ComposeTests : IDisposable
             settings[setting.Replace("__", ":")] = value!.GetValue<string>().Replace(mount[1], folder);
         settings.AddSecretsFolder();
 
-        // Reports each setting that there is none of, and each that is missing.
+        // Reports each unknown and each missing setting.
         var read = GatewayConfiguration.Read(settings);
         var dsn = read.Dsns[GatewayOptions.DefaultConnection].Value;
         var password = await File.ReadAllTextAsync(Path.Combine(_secrets, "postgres/gateway.password"), TestContext.Current.CancellationToken);

@@ -2,14 +2,14 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>The Dockerfile's instructions, in their order; lines that go on are one.</summary>
+/// <summary>Reads the Dockerfile's instructions, in their order; continued lines are joined.</summary>
 internal sealed partial class Dockerfile
 {
     private Dockerfile(IReadOnlyList<(string Name, string Value)> instructions) => Instructions = instructions;
 
     public IReadOnlyList<(string Name, string Value)> Instructions { get; }
 
-    /// <summary>The last stage's: what is in the image.</summary>
+    /// <summary>Gets the instructions of the last stage, which makes the image.</summary>
     public IReadOnlyList<(string Name, string Value)> Final =>
         [.. Instructions.Skip(Instructions.Index().Last(entry => entry.Item.Name == "FROM").Index)];
 

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>What can be said of the image without building it, which takes base images from a registry.</summary>
+/// <summary>Tests the image without building it, because a build needs base images from a registry.</summary>
 public sealed class DockerfileTests
 {
     [Fact]
@@ -37,7 +37,7 @@ public sealed class DockerfileTests
         Assert.Contains("src/Api/packages.lock.json", sources);
         Assert.All(sources, source => Assert.True(Path.Exists(Repository.PathOf(source)), source));
         Assert.All(sources, source => Assert.False(ignored(source), source));
-        // Of each project that is restored, the lock is there before.
+        // The lock file of each restored project is copied before.
         foreach (var project in (string[])["Api", "Contracts", "LocalPostgres"])
         {
             var path = $"src/{project}/{project}.csproj";
@@ -77,7 +77,7 @@ public sealed class DockerfileTests
         Assert.Equal([.. entry, "healthcheck"], JsonSerializer.Deserialize<string[]>(check[check.IndexOf('[')..])!);
         var listened = HealthcheckCommand.FindAddress(new ConfigurationBuilder().AddInMemoryCollection(environment).Build());
         Assert.Equal($"{listened.Port}", file.Last("EXPOSE"));
-        // Nothing that is set or copied there is a secret's, or Development's.
+        // It sets or copies neither secrets nor settings of Development.
         Assert.DoesNotContain(file.Final, instruction => Regex.IsMatch(instruction.Value, "DSN|Keys__|Development|PASSWORD"));
         Assert.Single(file.Final, instruction => instruction.Name == "COPY");
         Assert.DoesNotContain(file.Final, instruction => instruction.Name == "RUN");
@@ -86,7 +86,10 @@ public sealed class DockerfileTests
     private static Task<string> ReadAsync(string path) =>
         File.ReadAllTextAsync(Repository.PathOf(path), TestContext.Current.CancellationToken);
 
-    /// <returns>Whether a path is left out: the last pattern that it, or a folder above it, matches decides.</returns>
+    /// <returns>
+    /// A function that returns whether a path is ignored: the last pattern that matches it, or a folder above it,
+    /// decides.
+    /// </returns>
     private static async Task<Func<string, bool>> ReadIgnoredAsync()
     {
         var patterns = (await ReadAsync(".dockerignore")).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)

@@ -1,6 +1,6 @@
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>The manifests are what the Kubernetes API takes, by its own types.</summary>
+/// <summary>Tests that the manifests are valid by the types of the Kubernetes API.</summary>
 public sealed class ManifestSchemaTests
 {
     public static TheoryData<string> Overlays => Manifests.Overlays;
@@ -24,7 +24,10 @@ public sealed class ManifestSchemaTests
         Assert.True(code == 0, faults);
     }
 
-    /// <summary>The kinds of faults that a reader's eye passes over; each in a copy of its own, checked at once, for the time it takes.</summary>
+    /// <summary>
+    /// The kinds of faults that are easy to overlook, each in its own copy. All are checked in one run, because a run
+    /// takes time.
+    /// </summary>
     [Fact]
     public async Task EveryFault_IsFound()
     {

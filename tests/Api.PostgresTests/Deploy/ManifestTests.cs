@@ -7,13 +7,13 @@ using Gateway.Api.Hosting;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>The manifests and the application say the same.</summary>
+/// <summary>Tests that the manifests agree with the application.</summary>
 public sealed class ManifestTests
 {
-    /// <summary>Sessions that a replica opens past a pool's: docs/database-roles.md.</summary>
+    /// <summary>The sessions of a replica outside of its pool: docs/database-roles.md.</summary>
     private const int OwnSessions = 8;
 
-    /// <summary>What PostgreSQL leaves to ordinary roles of its default max_connections, 100.</summary>
+    /// <summary>The sessions for ordinary roles, of PostgreSQL's default max_connections, 100.</summary>
     private const int ServerSessions = 97;
 
     public static TheoryData<string> Overlays => Manifests.Overlays;
@@ -28,7 +28,7 @@ public sealed class ManifestTests
         Assert.All(manifests.GatewayPods, pod =>
         {
             using var settings = MountedSettings.Read(manifests, secrets, pod.Template);
-            // Reports each setting that there is none of, each of another type, and each that is missing.
+            // Reports each unknown setting, each of the wrong type, and each missing one.
             var read = GatewayConfiguration.Read(settings.Configuration);
             Assert.True(read.Callers.AreConfigured);
             Assert.All(settings.Variables.Keys, name => Assert.Matches("^(Gateway__.+|ASPNETCORE_URLS)$", name));
@@ -122,7 +122,7 @@ public sealed class ManifestTests
         Assert.Equal(["Ingress", "Egress"], everything["policyTypes"]!.AsArray().Select(type => type!.GetValue<string>()));
         Assert.Null(everything["ingress"]);
         Assert.Null(everything["egress"]);
-        // A rule without peers or without ports lets everybody, or everything, through.
+        // A rule without peers or without ports allows all of them.
         Assert.All(policies.SelectMany(Rules), rule =>
         {
             Assert.NotEmpty((rule["from"] ?? rule["to"])!.AsArray());
@@ -161,7 +161,7 @@ public sealed class ManifestTests
         var space = Manifests.NameOf(Assert.Single(manifests.OfKind("Namespace")));
         Assert.All(manifests.Documents.Where(document => document["kind"]!.GetValue<string>() != "Namespace"), document =>
             Assert.Equal(space, document["metadata"]!["namespace"]!.GetValue<string>()));
-        // The journal's job has its administrator's DSN, and no replica has.
+        // Only the journal's Job has the administrator's DSN.
         Assert.Contains(secrets, secret => secret["stringData"]!["ADMIN_DSN"] is not null && Manifests.NameOf(secret) == "gateway-journal-secrets");
         Assert.DoesNotContain("gateway-journal-secrets", deployment.ToJsonString());
     }
@@ -195,13 +195,13 @@ public sealed class ManifestTests
         var connection = options.Connections[GatewayOptions.DefaultConnection];
         var scale = manifests.Find("HorizontalPodAutoscaler", "gateway")["spec"]!;
 
-        // One more starts before another ends.
+        // During a rollout one more replica runs.
         Assert.InRange((scale["maxReplicas"]!.GetValue<int>()) * (connection.PoolSize + OwnSessions), 1, ServerSessions);
         Assert.True(scale["minReplicas"]!.GetValue<int>() >= 3);
         Assert.Null(deployment["spec"]!["replicas"]);
         Assert.Contains("@sha256:", Container(deployment)["image"]!.GetValue<string>());
 
-        // The sum of deploy/README.md; the runtime keeps to 75 % of the limit.
+        // The calculation in deploy/README.md. The runtime uses at most 75 % of the limit.
         var limit = long.Parse(Container(deployment)["resources"]!["limits"]!["memory"]!.GetValue<string>().Replace("Mi", ""), CultureInfo.InvariantCulture) << 20;
         var budget = options.MemoryBudgetBytes ?? Math.Max(limit / 4 * 3 / 3, MemoryBudget.LeastFor(options));
         var held = (160L << 20) + budget + (options.MaxConnections * 128L * 1024) + ((connection.PoolSize + OwnSessions) * (3L << 19));

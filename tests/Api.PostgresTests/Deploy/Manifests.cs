@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>The documents of an overlay, as <c>kubectl kustomize</c> renders it.</summary>
+/// <summary>Represents the documents of an overlay, as <c>kubectl kustomize</c> renders it.</summary>
 internal sealed class Manifests
 {
     public const string SecretsExample = "deploy/k8s/secrets.example.yaml";
@@ -14,7 +14,7 @@ internal sealed class Manifests
 
     private Manifests(string text, IReadOnlyList<JsonNode> documents) => (Text, Documents) = (text, documents);
 
-    /// <summary>The overlays that there are: a folder each.</summary>
+    /// <summary>Gets the overlays; each is a folder.</summary>
     public static TheoryData<string> Overlays =>
         [.. Directory.GetDirectories(Repository.PathOf("deploy/k8s/overlays")).Select(folder => Path.GetFileName(folder))];
 
@@ -22,12 +22,12 @@ internal sealed class Manifests
 
     public IReadOnlyList<JsonNode> Documents { get; }
 
-    /// <summary>What runs the gateway's image, or any other: by the workload's name.</summary>
+    /// <summary>Gets all pod templates, by the workload's name.</summary>
     public IEnumerable<(string Name, JsonNode Template)> Pods => Documents
         .Where(document => document["spec"]?["template"] is not null)
         .Select(document => (NameOf(document), document["spec"]!["template"]!));
 
-    /// <summary>The pods of the gateway's image: the replicas and the journal's Job.</summary>
+    /// <summary>Gets the pod templates with the gateway's image: the replicas and the journal's Job.</summary>
     public IEnumerable<(string Name, JsonNode Template)> GatewayPods =>
         Pods.Where(pod => pod.Template["metadata"]!["labels"]!["app.kubernetes.io/name"]!.GetValue<string>() == "gateway");
 
@@ -41,10 +41,10 @@ internal sealed class Manifests
         return [.. JsonNode.Parse(output)!.AsArray().Select(document => document!)];
     }
 
-    /// <summary>Holds a file against its readers' schema.</summary>
+    /// <summary>Validates a file against the schema of its reader.</summary>
     /// <param name="form"><c>kubernetes</c> or <c>compose</c>.</param>
-    /// <param name="text">What the file holds.</param>
-    /// <returns>0 where there is no fault, and the faults.</returns>
+    /// <param name="text">The file's content.</param>
+    /// <returns>0 if there is no fault, and the faults.</returns>
     public static async Task<(int Code, string Faults)> CheckTextAsync(string form, string text)
     {
         var (code, output, errors) = await WithFileAsync(text, file => CheckAsync(form, file));

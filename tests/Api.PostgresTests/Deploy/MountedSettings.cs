@@ -4,7 +4,9 @@ using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>The settings that a container begins with: its variables, and its volumes as folders of this machine.</summary>
+/// <summary>
+/// Represents the settings of a container: its variables, and its volumes as folders on this machine.
+/// </summary>
 internal sealed class MountedSettings : IDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("gateway-mounts-").FullName;
@@ -13,15 +15,15 @@ internal sealed class MountedSettings : IDisposable
     {
     }
 
-    /// <summary>As they are written in the manifests.</summary>
+    /// <summary>Gets the variables, as in the manifests.</summary>
     public Dictionary<string, string> Variables { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>As the gateway reads them, the files' among them.</summary>
+    /// <summary>Gets the settings as the gateway reads them, including those in files.</summary>
     public ConfigurationManager Configuration { get; } = new();
 
-    /// <param name="manifests">Where the ConfigMaps are.</param>
+    /// <param name="manifests">The manifests with the ConfigMaps.</param>
     /// <param name="secrets">The Secrets that the manifests expect.</param>
-    /// <param name="template">The pod, of one container.</param>
+    /// <param name="template">The pod, with one container.</param>
     public static MountedSettings Read(Manifests manifests, IReadOnlyList<JsonNode> secrets, JsonNode template)
     {
         var settings = new MountedSettings();
@@ -50,7 +52,7 @@ internal sealed class MountedSettings : IDisposable
 
     private void Mount(JsonNode mount, JsonArray volumes, IReadOnlyList<JsonNode> secrets)
     {
-        // A single file does not follow a Secret that changes.
+        // A single mounted file does not change when its Secret changes.
         Assert.Null(mount["subPath"]);
         var folder = Directory.CreateDirectory(_root + mount["mountPath"]!.GetValue<string>()).FullName;
         var volume = volumes.Single(volume => volume!["name"]!.GetValue<string>() == mount["name"]!.GetValue<string>())!;

@@ -2,13 +2,15 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>The rules of the Pod Security Standard "restricted", one by one, and what we ask of a pod besides.</summary>
+/// <summary>
+/// Checks the rules of the Pod Security Standard "restricted", one by one, and some stricter rules of our own.
+/// </summary>
 internal static class PodSecurity
 {
     private static readonly string[] Volumes =
         ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
 
-    /// <returns>Each rule that is broken.</returns>
+    /// <returns>The rules that the pod breaks.</returns>
     public static IEnumerable<string> FindFaults(JsonNode template)
     {
         var pod = template["spec"]!;

@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>Each pod may run in a namespace that enforces "restricted", and each namespace does.</summary>
+/// <summary>
+/// Tests that each pod may run in a namespace that enforces "restricted", and that each namespace enforces it.
+/// </summary>
 public sealed class PodSecurityTests
 {
     public static TheoryData<string> Overlays => Manifests.Overlays;

@@ -3,26 +3,26 @@ using System.Runtime.InteropServices;
 namespace Gateway.Api.PostgresTests.Deploy;
 
 /// <summary>
-/// What goes into the image, published as the Dockerfile does it and laid out as there; save that it is not compiled ahead, which
-/// takes minutes and changes no file but its own.
+/// Publishes the content of the image as the Dockerfile does, with the same layout; without ahead-of-time compilation,
+/// which takes minutes and changes no other file.
 /// </summary>
 public sealed class PublishedGateway : IAsyncLifetime
 {
-    /// <summary>Another build of the same projects may run on the machine.</summary>
+    /// <summary>Another build of the same projects may be running on the machine.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly string _root = Directory.CreateTempSubdirectory("gateway-image-").FullName;
 
-    /// <summary>The folder that is <c>/app</c> in the image.</summary>
+    /// <summary>Gets the folder that is <c>/app</c> in the image.</summary>
     public string App => Path.Combine(_root, "app");
 
     public async ValueTask InitializeAsync()
     {
-        // Another user than ours runs it.
+        // Another user runs it.
         await using var open = new ClientProcess(_root, "chmod", ["755", _root]);
         Assert.Equal(0, await open.WaitForExitAsync());
         string[] properties = ["-p:PublishReadyToRun=false", "-p:PublishReadyToRunComposite=false", "-p:UseSharedCompilation=false"];
-        // Apart from the projects' own output, which other tests run from.
+        // Separate from the projects' own output, which other tests run from.
         await using var publish = new ClientProcess(
             Repository.Root, "dotnet",
             [

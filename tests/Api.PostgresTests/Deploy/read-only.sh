@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# read-only.sh UID:GID PROGRAM ARGUMENT…: runs a program as an orchestrator runs the image: as that user, with no capability and none
-# to be had, and with nothing that could be written to. The program takes this one's place, so signals reach it.
+# read-only.sh UID:GID PROGRAM ARGUMENT…: runs a program as an orchestrator runs the image: as that user, without
+# capabilities or a way to get any, and without anything writable. The program replaces this process, so it gets its
+# signals.
 set -euo pipefail
 
-# As root, in a mount namespace of our own; else in a user namespace too, where we are root over it: there is but our own user there,
-# and the program runs as that.
+# As root, it runs in a new mount namespace. Otherwise also in a new user namespace, in which we are root: only our own
+# user exists there, and the program runs as that user.
 if [[ ${1:-} != --inside ]]; then
   namespaces=(--mount --propagation private)
   ((EUID == 0)) || namespaces+=(--user --map-root-user)
@@ -17,12 +18,13 @@ fi
 
 user=$2
 shift 2
-# The kernel's own are no places to keep a file; below /dev there are some that are.
+# The kernel's own file systems can't store files; below /dev there are some that can.
 while read -r _ place kind options _; do
   case $kind,$place in
     proc,* | sysfs,* | cgroup*,* | devtmpfs,* | devpts,* | securityfs,* | mqueue,*) ;;
     *)
-      # One that can't be remounted is one that an unprivileged user may not write to anyhow, or the test would prove nothing.
+      # If one can't be remounted, an unprivileged user must not be able to write to it; otherwise the test would prove
+      # nothing.
       [[ $options == ro* ]] || fault=$(mount -o remount,bind,ro "$place" 2>&1) || [[ ! -w $place ]] || {
         echo "$place can't be made read-only: $fault" >&2
         exit 1

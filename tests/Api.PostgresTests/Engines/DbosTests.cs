@@ -3,13 +3,15 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Engines;
 
-/// <summary><c>examples/dbos</c>: DBOS recovers within the worker, from its tables.</summary>
+/// <summary>Tests <c>examples/dbos</c>: DBOS recovers in the worker, from its tables.</summary>
 public sealed class DbosTests(DemoFixture gateway, DbosTests.SystemDatabase database)
     : EngineTests(gateway), IClassFixture<DemoFixture>, IClassFixture<DbosTests.SystemDatabase>
 {
     private protected override int?[] TwoAttempts => [1, 2];
 
-    /// <summary>DBOS can't tell a worker that is gone from another with its executor's ID: both run the step.</summary>
+    /// <summary>
+    /// DBOS can't distinguish a worker that has ended from another one with the same executor ID: both run the step.
+    /// </summary>
     [Fact]
     public async Task WorkerStartedBesideAnother_OneEffectAndAReplay()
     {
@@ -40,12 +42,12 @@ public sealed class DbosTests(DemoFixture gateway, DbosTests.SystemDatabase data
             {
                 ["GATEWAY_URL"] = gateway.ToString(),
                 ["DBOS_SYSTEM_DATABASE_URL"] = database.Url,
-                // DBOS recovers what its own executor has left: never what another test has.
+                // DBOS recovers the workflows of its own executor, and never those of another test.
                 ["DBOS__VMID"] = run,
             });
     }
 
-    /// <summary>The database of DBOS's own tables.</summary>
+    /// <summary>Provides the database for DBOS's own tables.</summary>
     public sealed class SystemDatabase(GatewayFixture server) : IAsyncLifetime
     {
         public string Url { get; private set; } = "";

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.PostgresTests.Engines;
 
-/// <summary>What the example of every engine gives, with the engine itself, real workers and a real gateway.</summary>
+/// <summary>Tests the example of each engine, with the engine itself, real workers and a real gateway.</summary>
 public abstract class EngineTests(DemoFixture gateway)
 {
     private const int NobodysUserId = 424_242;
@@ -28,7 +28,7 @@ public abstract class EngineTests(DemoFixture gateway)
         Assert.Equal(first.Answer.Text, second.Answer.Text);
     }
 
-    /// <summary>That the one effect is the gateway's doing: the engine runs the step twice.</summary>
+    /// <summary>Shows that the single effect is due to the gateway: the engine runs the step twice.</summary>
     [Fact]
     public async Task WorkerKilledAfterTheEffectAtLeastOnce_TwoEffects()
     {
@@ -76,13 +76,15 @@ public abstract class EngineTests(DemoFixture gateway)
         Assert.True(waited > TimeSpan.FromSeconds(0.99), $"It was sent again after {waited}.");
     }
 
-    /// <summary>The attempts that the engine tells a step that is run twice; null where it tells none.</summary>
+    /// <summary>
+    /// Gets the attempt numbers that the engine passes to a step that runs twice; null if it passes none.
+    /// </summary>
     private protected abstract int?[] TwoAttempts { get; }
 
-    /// <summary>Begins a run of the workflow, with a worker that has the gateway there.</summary>
+    /// <summary>Starts a run of the workflow, with a worker that uses the gateway at the given address.</summary>
     private protected abstract Task<OrderWorkflow> StartAsync(Uri gateway, int userId, string total);
 
-    /// <summary>The IDs of the orders of that total, as they were placed.</summary>
+    /// <summary>Returns the IDs of the orders with the given total, in the order in which they were placed.</summary>
     private protected async Task<string[]> OrdersAsync(string total)
     {
         var answer = await Gateway.Client.QueryAsync(

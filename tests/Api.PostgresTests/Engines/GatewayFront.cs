@@ -9,15 +9,15 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.PostgresTests.Engines;
 
-/// <summary>A request that came through.</summary>
-/// <param name="Arrived">When it came, as <see cref="Stopwatch.GetTimestamp"/> has it.</param>
-/// <param name="Request">Its body, as it was passed on.</param>
-/// <param name="Answer">What the gateway answered; null where it did not get the request.</param>
+/// <summary>Represents a request that passed the proxy.</summary>
+/// <param name="Arrived">When it arrived, as <see cref="Stopwatch.GetTimestamp"/> returns it.</param>
+/// <param name="Request">Its body, as it was forwarded.</param>
+/// <param name="Answer">The gateway's answer; null if the gateway did not get the request.</param>
 internal sealed record Exchange(long Arrived, JsonElement Request, Answer? Answer);
 
 /// <summary>
-/// Stands between a workflow's worker and a gateway, so that a test knows what went through, may withhold an answer whose
-/// effect has been committed, and may answer in the gateway's place: a gateway does not fail on demand.
+/// A proxy between a workflow's worker and a gateway. It records the requests, can withhold an answer whose effect is
+/// committed, and can answer in the gateway's place, because a gateway does not fail on demand.
 /// </summary>
 internal sealed class GatewayFront : IAsyncDisposable
 {
@@ -37,11 +37,11 @@ internal sealed class GatewayFront : IAsyncDisposable
 
     public Uri Address => new(_application.Urls.Single());
 
-    /// <summary>All that came through, in its order.</summary>
+    /// <summary>Gets all requests, in their order.</summary>
     public IReadOnlyList<Exchange> Exchanges => [.. _exchanges];
 
     /// <param name="gateway">The gateway behind it.</param>
-    /// <param name="delivery">The delivery that the gateway is asked for in place of the worker's; null for the worker's.</param>
+    /// <param name="delivery">The delivery that replaces the worker's; null for the worker's own.</param>
     public static async Task<GatewayFront> StartAsync(Uri gateway, string? delivery = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -52,11 +52,11 @@ internal sealed class GatewayFront : IAsyncDisposable
         return front;
     }
 
-    /// <summary>Answers the next request in the gateway's place, which does not get it.</summary>
+    /// <summary>Answers the next request instead of the gateway, which does not get it.</summary>
     public void AnswerNext(RequestDelegate reply) => _replies.Enqueue(reply);
 
-    /// <summary>Passes the next request on, and withholds its answer until the worker is gone.</summary>
-    /// <returns>Ends when the gateway has answered.</returns>
+    /// <summary>Forwards the next request, and withholds its answer until the worker has ended.</summary>
+    /// <returns>A task that ends when the gateway has answered.</returns>
     public Task WithholdNextAnswerAsync()
     {
         _withheld = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -107,7 +107,7 @@ internal sealed class GatewayFront : IAsyncDisposable
         response.StatusCode = (int)answer.Status;
         foreach (var (name, value) in answer.Headers)
         {
-            // How the bytes travel is each connection's own.
+            // The transfer encoding belongs to each connection.
             if (name is not "Transfer-Encoding")
                 response.Headers[name] = value;
         }

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.PostgresTests.Engines;
 
-/// <summary><c>examples/javascript/gateway.mjs</c>: what it makes of each answer is what an engine goes by.</summary>
+/// <summary>Tests <c>examples/javascript/gateway.mjs</c>: engines depend on how it reports each answer.</summary>
 public sealed class JavaScriptClientTests(GatewayFixture gateway)
 {
     private const string Request = """{ activityId: "run/step", sql: "SELECT 1 AS one" }""";
@@ -40,10 +40,10 @@ public sealed class JavaScriptClientTests(GatewayFixture gateway)
 
     [Theory]
     [InlineData(429, "true", "7", true, 7)]
-    // The header decides, also against the status.
+    // The header decides, even if the status says otherwise.
     [InlineData(503, "false", null, false, null)]
     [InlineData(422, "true", "33", true, 33)]
-    // Something between the two that does not know it: the status decides.
+    // A proxy that does not send the header: the status decides.
     [InlineData(502, null, null, true, null)]
     [InlineData(503, null, "Wed, 21 Oct 2026 07:28:00 GMT", true, null)]
     [InlineData(404, null, null, false, null)]
@@ -142,7 +142,7 @@ public sealed class JavaScriptClientTests(GatewayFixture gateway)
         return error;
     }
 
-    /// <summary>Sends a request to a server that answers so.</summary>
+    /// <summary>Sends a request to a server with the given reply.</summary>
     private async Task<JsonElement> SendAsync(string request, RequestDelegate reply, string key = "")
     {
         await using var front = await GatewayFront.StartAsync(gateway.Address);
@@ -150,7 +150,7 @@ public sealed class JavaScriptClientTests(GatewayFixture gateway)
         return await SendAsync(front.Address, request, key);
     }
 
-    /// <summary>Sends a request, which is a JavaScript expression, in a process of its own.</summary>
+    /// <summary>Sends a request, given as a JavaScript expression, in a separate process.</summary>
     private static async Task<JsonElement> SendAsync(Uri address, string request, string key = "")
     {
         var program = $$"""

@@ -1,18 +1,18 @@
 namespace Gateway.Api.PostgresTests.Engines;
 
-/// <summary>How a workflow ended: with the order that it placed, or with an error.</summary>
+/// <summary>Represents a workflow's result: the order that it placed, or an error.</summary>
 internal sealed record OrderOutcome(string? OrderId, string? Error);
 
-/// <summary>A run of an example's workflow, which places an order, and the worker that it runs in.</summary>
+/// <summary>Represents a run of an example's workflow, which places an order, and its worker.</summary>
 internal abstract class OrderWorkflow : IAsyncDisposable
 {
-    /// <summary>Kills the worker with no chance to clean up.</summary>
+    /// <summary>Kills the worker.</summary>
     public abstract Task KillWorkerAsync();
 
-    /// <summary>Starts the worker again; the engine does the rest.</summary>
+    /// <summary>Starts the worker again; the engine then continues the workflow.</summary>
     public abstract Task RestartWorkerAsync();
 
-    /// <summary>Waits for its end.</summary>
+    /// <summary>Waits for the end of the workflow.</summary>
     public abstract Task<OrderOutcome> WaitAsync();
 
     public abstract ValueTask DisposeAsync();

@@ -2,19 +2,19 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Engines;
 
-/// <summary>A server of Restate's, on free ports of the loopback and with its data in a temporary folder.</summary>
+/// <summary>Runs a Restate server, on free loopback ports, with its data in a temporary folder.</summary>
 public sealed class RestateServer : IAsyncLifetime
 {
     private readonly string _data = Directory.CreateTempSubdirectory("gateway-restate-").FullName;
     private ClientProcess? _server;
 
-    /// <summary>The example's folder.</summary>
+    /// <summary>Gets the example's folder.</summary>
     public string Folder { get; private set; } = "";
 
-    /// <summary>Where deployments are registered.</summary>
+    /// <summary>Gets the address for registering deployments.</summary>
     public Uri Admin { get; private set; } = null!;
 
-    /// <summary>Where handlers are called.</summary>
+    /// <summary>Gets the address for calling handlers.</summary>
     public Uri Ingress { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
@@ -25,7 +25,7 @@ public sealed class RestateServer : IAsyncLifetime
             Path.Combine(Folder, "node_modules/.bin/restate-server"),
             [
                 "--config-file", "restate.toml", "--base-dir", _data, "--use-random-ports", "true",
-                // A partition costs time at the start.
+                // One partition, because each takes time at the start.
                 "--default-num-partitions", "1",
             ],
             new Dictionary<string, string> { ["RESTATE_INGRESS__BIND_PORT"] = "0", ["RESTATE_LOG_FORMAT"] = "json" });
@@ -40,7 +40,7 @@ public sealed class RestateServer : IAsyncLifetime
         Directory.Delete(_data, recursive: true);
     }
 
-    /// <summary>The address that it says it has given to one of its servers.</summary>
+    /// <summary>Returns the address that the server has printed for one of its listeners.</summary>
     private async Task<Uri> AddressAsync(string server)
     {
         await _server!.WaitForAsync($"\"{server}\"");

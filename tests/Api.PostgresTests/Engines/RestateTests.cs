@@ -3,7 +3,7 @@ using System.Net.Http.Json;
 
 namespace Gateway.Api.PostgresTests.Engines;
 
-/// <summary><c>examples/restate</c>: Restate's server calls the worker again when it is gone.</summary>
+/// <summary>Tests <c>examples/restate</c>: Restate's server calls the worker again after it has ended.</summary>
 public sealed class RestateTests(DemoFixture gateway, RestateServer restate)
     : EngineTests(gateway), IClassFixture<DemoFixture>, IClassFixture<RestateServer>
 {

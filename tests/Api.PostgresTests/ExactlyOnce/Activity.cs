@@ -2,23 +2,25 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
-/// <summary>A write of a workflow: the same request, byte for byte, however often it is sent.</summary>
+/// <summary>Represents a write of a workflow: the same request, byte for byte, each time that it is sent.</summary>
 internal sealed record Activity(string Id, string Endpoint, byte[] Request)
 {
-    /// <summary>The default, spelt out so that a test can also ask for less.</summary>
+    /// <summary>The default delivery, explicit so that a test can also use the other one.</summary>
     public const string ExactlyOnce = "exactly-once";
 
     public const string AtLeastOnce = "at-least-once";
 
-    /// <summary>Well below what an engine waits, and above what a killed server or gateway takes to be back.</summary>
+    /// <summary>
+    /// The timeout: much shorter than an engine's, and longer than the restart of a killed server or gateway.
+    /// </summary>
     private const int BudgetMs = 10_000;
 
-    /// <summary>One statement.</summary>
+    /// <summary>Returns one statement.</summary>
     public static Activity Execute(
         string id, string sql, object? parameters = null, string delivery = ExactlyOnce, int timeoutMs = BudgetMs) =>
         new(id, "execute", JsonSerializer.SerializeToUtf8Bytes(new { activityId = id, sql, parameters, delivery, timeoutMs }));
 
-    /// <summary>One statement in a transaction of that isolation.</summary>
+    /// <summary>Returns one statement in a transaction with the given isolation level.</summary>
     public static Activity Transaction(string id, string isolation, string sql, object? parameters = null) =>
         new(id, "transaction", JsonSerializer.SerializeToUtf8Bytes(
             new { activityId = id, isolation, statements = new[] { new { sql, parameters } }, timeoutMs = BudgetMs }));

@@ -4,8 +4,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
 /// <summary>
-/// Three clients that move money between ten accounts, an activity for each transfer, and the model of what must be there
-/// in the end. The total would never show a double transfer, so each account is compared.
+/// Runs three clients that transfer money between ten accounts, one activity for each transfer, and a model of the
+/// expected result. The total would not show a double transfer, so each account is compared.
 /// </summary>
 internal sealed class BankTransfers
 {
@@ -14,8 +14,7 @@ internal sealed class BankTransfers
     private const int MostMoved = 1_000_000;
 
     /// <summary>
-    /// The log takes duplicates, so that they can be counted. COMMIT lingers, so that much of what is interrupted is
-    /// interrupted in it.
+    /// The log allows duplicates, so that they can be counted. COMMIT is slow, so that many interruptions hit it.
     /// </summary>
     private const string Schema = """
         CREATE TABLE account (id int PRIMARY KEY, balance bigint NOT NULL);
@@ -28,8 +27,8 @@ internal sealed class BankTransfers
         """;
 
     /// <summary>
-    /// The accounts are locked in their order, so that clients don't meet in a deadlock. The clock tells a replayed
-    /// answer from one that was made anew.
+    /// Locks the accounts in order, so that clients cause no deadlock. The clock distinguishes a replayed answer from a
+    /// new one.
     /// </summary>
     private const string Move = """
         WITH locked AS (SELECT id FROM account WHERE id IN (:from, :to) ORDER BY id FOR UPDATE),
@@ -50,7 +49,7 @@ internal sealed class BankTransfers
 
     public int Answered => _answered.Count;
 
-    /// <summary>How many tries have got no whole answer, or a failure of that code.</summary>
+    /// <summary>Returns the number of tries with an incomplete answer, or with the given code.</summary>
     public int Failures(string code) => _clients.Sum(client => client.Failures.GetValueOrDefault(code));
 
     public string Report() => $"{Answered} transfers; failed tries: " + string.Join(", ", _clients
@@ -64,11 +63,11 @@ internal sealed class BankTransfers
         return new BankTransfers(dsn, seed, delivery);
     }
 
-    /// <summary>Runs the clients until they are stopped; each still gets the answer that it waits for.</summary>
+    /// <summary>Runs the clients until they are stopped. Each still waits for its last answer.</summary>
     public Task RunAsync(IReadOnlyList<GatewayClient> gateways, CancellationToken stop) =>
         Task.WhenAll(Enumerable.Range(0, Clients).Select(client => Task.Run(() => RunClientAsync(client, gateways, stop))));
 
-    /// <summary>What is not as the model has it.</summary>
+    /// <summary>Returns the differences from the model.</summary>
     public async Task<Mismatches> CompareAsync()
     {
         var model = Enumerable.Range(0, Accounts).ToDictionary(id => id, _ => 0L);
@@ -90,7 +89,7 @@ internal sealed class BankTransfers
             Answers: _answered.Count(transfer => records.GetValueOrDefault(transfer.Activity.Id) != transfer.Answer));
     }
 
-    /// <summary>That the last answers come again, byte for byte, from any of the gateways.</summary>
+    /// <summary>Asserts that all gateways replay the last answers, byte for byte.</summary>
     public async Task AssertReplayedAsync(IReadOnlyList<GatewayClient> gateways)
     {
         foreach (var (transfer, index) in _answered.TakeLast(20).Select((transfer, index) => (transfer, index)))
@@ -133,10 +132,10 @@ internal sealed class BankTransfers
     private sealed record Transfer(Activity Activity, int From, int To, int Amount, string Answer);
 }
 
-/// <param name="Balances">Accounts that have another balance than the model's.</param>
-/// <param name="Doubled">Activities with more than one effect.</param>
-/// <param name="Lost">Activities that were answered and have no effect.</param>
-/// <param name="Answers">Answers that are not what was recorded.</param>
+/// <param name="Balances">The number of accounts with another balance than in the model.</param>
+/// <param name="Doubled">The number of activities with more than one effect.</param>
+/// <param name="Lost">The number of activities with an answer and no effect.</param>
+/// <param name="Answers">The number of answers that differ from the recorded one.</param>
 internal sealed record Mismatches(int Balances, int Doubled, int Lost, int Answers)
 {
     public static readonly Mismatches None = new(0, 0, 0, 0);

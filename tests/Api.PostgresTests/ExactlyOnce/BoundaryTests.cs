@@ -6,17 +6,20 @@ namespace Gateway.Api.PostgresTests.ExactlyOnce;
 /// <summary>How a gateway ends.</summary>
 public enum Ending
 {
-    /// <summary>With no chance to do anything.</summary>
+    /// <summary>Killed.</summary>
     Killed,
 
-    /// <summary>As asked, when what it has begun is done.</summary>
+    /// <summary>Stopped in order, after it has finished its requests.</summary>
     Stopped,
 }
 
-/// <summary>A gateway ends exactly between two steps of an activity; another one gets the retry, and makes it one effect.</summary>
+/// <summary>
+/// Tests a gateway that ends exactly between two steps of an activity. Another gateway gets the retry, and the activity
+/// has one effect.
+/// </summary>
 public sealed class BoundaryTests(GatewayFixture fixture, ITestOutputHelper output)
 {
-    /// <summary>In which the retry can meet the transaction that was left behind.</summary>
+    /// <summary>The time in which the retry can meet the transaction that was left behind.</summary>
     private static readonly TimeSpan Overlap = TimeSpan.FromMilliseconds(50);
 
     public static TheoryData<Boundary, Ending> Cases => new MatrixTheoryData<Boundary, Ending>(Enum.GetValues<Boundary>(), Enum.GetValues<Ending>());
@@ -42,7 +45,7 @@ public sealed class BoundaryTests(GatewayFixture fixture, ITestOutputHelper outp
         var address = $"http://127.0.0.1:{GatewayProcess.FreePort()}";
         await using var gateway = await Replicas.StartOneAsync(proxy.Dsn, address);
         using var caller = new GatewayClient(new Uri(address));
-        // So that the activity has a session that is at rest.
+        // So that there is an idle session for the activity.
         await caller.QueryAsync("SELECT 1");
         var hold = new HoldAt(boundary);
         proxy.Set(hold);
@@ -63,7 +66,7 @@ public sealed class BoundaryTests(GatewayFixture fixture, ITestOutputHelper outp
         await retrying.AssertReplayedAsync(activity, answer);
     }
 
-    /// <summary>Ends the gateway, and lets what is held go its way a little later.</summary>
+    /// <summary>Ends the gateway, and releases the held connection a little later.</summary>
     private static async Task EndAsync(GatewayProcess gateway, Ending ending, HoldAt hold)
     {
         if (ending == Ending.Killed)
@@ -81,7 +84,7 @@ public sealed class BoundaryTests(GatewayFixture fixture, ITestOutputHelper outp
         }
     }
 
-    /// <summary>That the server has done what comes before the boundary, and nothing of what comes after.</summary>
+    /// <summary>Asserts that the server has done everything before the boundary, and nothing after it.</summary>
     private static async Task AssertThereAsync(Effects effects, Activity activity, Boundary boundary, long runs)
     {
         if (boundary < Boundary.CommitSent)

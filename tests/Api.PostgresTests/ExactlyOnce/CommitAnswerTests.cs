@@ -3,10 +3,13 @@ using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
-/// <summary>The answer to COMMIT is lost, so that nobody knows whether there is an effect: the same activity ID settles it.</summary>
+/// <summary>
+/// Tests a lost answer to COMMIT, after which it is unknown whether there is an effect. The same activity ID settles
+/// it.
+/// </summary>
 public sealed class CommitAnswerTests(GatewayFixture fixture, ITestOutputHelper output)
 {
-    /// <summary>A connection that falls silent is waited for until the budget's end, so few of them must do.</summary>
+    /// <summary>A silent connection is waited for until the deadline, so only few of them are silent.</summary>
     private const int SilentEvery = 8;
 
     [Fact]
@@ -20,7 +23,7 @@ public sealed class CommitAnswerTests(GatewayFixture fixture, ITestOutputHelper 
 
         for (var number = 0; number < Scale.CommitAnswersDropped; number++)
         {
-            // A session is at rest now, and so the one that loses the answer; the next one does not.
+            // Now a session is idle. The next request uses it and loses its answer, and the one after it does not.
             await gateway.Client.QueryAsync("SELECT 1");
             proxy.SetExisting(new DropCommitAnswer(Reset: number % SilentEvery != 0));
             var id = $"dropped/{number}";
@@ -58,7 +61,7 @@ public sealed class CommitAnswerTests(GatewayFixture fixture, ITestOutputHelper 
             var caller = new GatewayClient(gateway.Address);
             var first = Retrying.TryAsync(caller, activity);
             await effects.UntilWaitingAsync("PgSleep");
-            // One of the two on the way from the caller to the server is gone.
+            // Either the connection to the server or that to the caller is lost.
             if (serverLost)
                 proxy.SetExisting(new Reset());
             else

@@ -3,7 +3,9 @@ using System.Net;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
-/// <summary>The same request many times at once, at two gateways: one has the effect, and all have its answer.</summary>
+/// <summary>
+/// Tests the same request sent many times at once, to two gateways: it has one effect, and all get its answer.
+/// </summary>
 public sealed class DuplicateTests(GatewayFixture fixture, ITestOutputHelper output)
 {
     public const int Duplicates = 20;

@@ -2,12 +2,12 @@ using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
-/// <summary>A database whose table <c>effect</c> has a row for each time that an activity took effect.</summary>
+/// <summary>A database whose table <c>effect</c> gets a row each time an activity takes effect.</summary>
 internal sealed class Effects : IAsyncDisposable
 {
     /// <summary>
-    /// Takes the activity's ID. The clock tells a replayed answer from one that was made anew, and the sequence can be
-    /// seen from outside of the transaction.
+    /// Takes the activity ID as its parameter. The clock distinguishes a replayed answer from a new one, and the
+    /// sequence is visible outside of the transaction.
     /// </summary>
     public const string Insert = "INSERT INTO effect SELECT $1, nextval('run') RETURNING activity, run, clock_timestamp()";
 
@@ -29,7 +29,7 @@ internal sealed class Effects : IAsyncDisposable
         return new Effects(dsn, await Backends.WatchAsync(dsn));
     }
 
-    /// <summary>Has COMMIT take that long where there is an effect.</summary>
+    /// <summary>Makes COMMIT take the given time if there is an effect.</summary>
     public Task DelayCommitAsync(double seconds) => _backends.ExecuteAsync($$"""
         CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_sleep({{seconds}}); RETURN NULL; END $$;
@@ -37,16 +37,16 @@ internal sealed class Effects : IAsyncDisposable
             FOR EACH ROW EXECUTE FUNCTION linger();
         """);
 
-    /// <summary>How many effects of the activity are committed.</summary>
+    /// <summary>Returns the number of committed effects of an activity.</summary>
     public Task<long> CountAsync(Activity activity) =>
         _backends.ReadAsync<long>($"SELECT count(*) FROM effect WHERE activity = '{activity.Id}'");
 
-    /// <summary>How often the statement has run, whatever became of it.</summary>
+    /// <summary>Returns the number of runs of the statement, with any outcome.</summary>
     public Task<long> RunsAsync() => _backends.ReadAsync<long>("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM run");
 
-    /// <summary>Waits until a session of this database waits for that, as the server calls it.</summary>
+    /// <summary>Waits until a session of this database waits for an event, by the server's name for it.</summary>
     /// <param name="waitEvent">Such as <c>ClientRead</c>, for the client's next message.</param>
-    /// <param name="condition">What must be true of the session besides.</param>
+    /// <param name="condition">An additional condition on the session.</param>
     public async Task UntilWaitingAsync(string waitEvent, string condition = "true")
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));

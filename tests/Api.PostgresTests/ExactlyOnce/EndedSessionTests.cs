@@ -4,13 +4,14 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
 /// <summary>
-/// The server ends the session by a FATAL or a PANIC, of whatever SQLSTATE: before COMMIT nothing is kept, and at
-/// COMMIT nobody knows.
+/// Tests that the server ends the session by a FATAL or a PANIC, with any SQLSTATE: before COMMIT there is no effect,
+/// and at COMMIT the outcome is unknown.
 /// </summary>
 public sealed class EndedSessionTests(GatewayFixture fixture)
 {
     /// <summary>
-    /// A server that fails, servers' time-outs, and what <c>exit_on_error</c> makes of a caller's own error.
+    /// The SQLSTATEs of a failing server, of a server's timeouts, and of a caller's own error with
+    /// <c>exit_on_error</c>.
     /// </summary>
     private static readonly string[] States =
     [
@@ -31,7 +32,7 @@ public sealed class EndedSessionTests(GatewayFixture fixture)
         foreach (var (number, state) in States.Index())
         {
             var activity = Activity.Execute($"{severity}/{state}", Effects.Insert, new[] { $"{severity}/{state}" });
-            // A session is at rest now, and so the one that gets the error; the next one does not.
+            // Now a session is idle. The next request uses it and gets the error, and the one after it does not.
             await gateway.Client.QueryAsync("SELECT 1");
             proxy.SetExisting(new EndInstead("COMMIT", severity, state));
 
@@ -121,7 +122,7 @@ public sealed class EndedSessionTests(GatewayFixture fixture)
     }
 
     /// <summary>
-    /// The server that a lost answer is to be settled on may not be as far as the journal yet: that says nothing.
+    /// The server that a lost answer is settled on may not have the journal yet. That settles nothing.
     /// </summary>
     [Fact]
     public async Task JournalThatIsNotThereWhileInDoubt_SettlesNothing()
@@ -144,14 +145,14 @@ public sealed class EndedSessionTests(GatewayFixture fixture)
         Assert.Equal("unknown", lost.ExpectProblem(503, "outcome_unknown").GetProperty("committed").GetString());
         Assert.Equal(1, await effects.CountAsync(activity));
         await GatewayFixture.ExecuteAsync(effects.Dsn, "ALTER SCHEMA not_yet RENAME TO gateway_journal");
-        // A gateway looks for a journal that was not there a few times a second only.
+        // A gateway looks for a missing journal only a few times per second.
         var settled = await Answer.UntilAsync(
             () => gateway.Client.PostAsync(activity.Endpoint, activity.Request), answer => answer.Status == HttpStatusCode.OK);
         Assert.Equal("true", settled.Headers["Idempotent-Replayed"]);
         Assert.Equal(1, await effects.CountAsync(activity));
     }
 
-    /// <summary>The server really ends the session, by the caller's own error.</summary>
+    /// <summary>The server really ends the session, because of the caller's own error.</summary>
     [Fact]
     public async Task ExitOnErrorOfTheCallers_IsItsOwnErrorAndNothingIsKept()
     {
@@ -181,7 +182,7 @@ public sealed class EndedSessionTests(GatewayFixture fixture)
             Assert.Equal(("no", "23505"), (problem.GetProperty("committed").GetString(), problem.GetProperty("sqlState").GetString()));
         }
         Assert.Equal("unknown", twice.ExpectProblem(503, "outcome_unknown").GetProperty("committed").GetString());
-        // To find out that nothing was kept takes a claim, and not the statement once more.
+        // Settling takes a claim, and not another run of the statement.
         Assert.Equal(before + 3, await effects.RunsAsync());
         Assert.Equal("false", next.Headers["Idempotent-Replayed"]);
         Assert.Equal(0, await effects.CountAsync(Activity.Execute("a", "")));

@@ -1,6 +1,8 @@
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
-/// <summary>Gateways are killed at any moment while clients work, and each activity has one effect and one answer.</summary>
+/// <summary>
+/// Tests gateways that are killed at any moment while clients work: each activity has one effect and one answer.
+/// </summary>
 public sealed class KilledGatewayTests(GatewayFixture fixture, ITestOutputHelper output)
 {
     [Fact]
@@ -11,7 +13,9 @@ public sealed class KilledGatewayTests(GatewayFixture fixture, ITestOutputHelper
         Assert.True(mismatches == Mismatches.None, $"With seed {seed} there are {mismatches}.");
     }
 
-    /// <summary>That the harness sees what it looks for: without the journal, such kills soon double an effect.</summary>
+    /// <summary>
+    /// Shows that the test can find mismatches: without the journal, such kills soon double an effect.
+    /// </summary>
     [Fact]
     public async Task KilledWithoutTheJournal_MismatchesAreFound()
     {
@@ -33,7 +37,7 @@ public sealed class KilledGatewayTests(GatewayFixture fixture, ITestOutputHelper
         var kill = 0;
         for (; kill < kills && (delivery == Activity.ExactlyOnce || (await bank.CompareAsync()).Doubled == 0); kill++)
         {
-            // While the other starts, the clients are all at this one: what is killed has work.
+            // While the other gateway starts, all clients use this one, so the kill hits requests.
             await replicas.UntilAllListenAsync();
             await Task.Delay(random.Next(20, 120));
             await replicas.KillAsync(kill % replicas.Clients.Count);
@@ -44,7 +48,7 @@ public sealed class KilledGatewayTests(GatewayFixture fixture, ITestOutputHelper
 
         var mismatches = await bank.CompareAsync();
         output.WriteLine($"{kill} kills; {bank.Report()}; {mismatches}");
-        // Else the kills have hit nothing.
+        // Otherwise the kills have hit no requests.
         Assert.True(bank.Failures(Retrying.Unanswered) >= kill, $"With seed {seed} the kills have missed the clients: {bank.Report()}");
         if (delivery == Activity.ExactlyOnce)
             await bank.AssertReplayedAsync(replicas.Clients);

@@ -3,7 +3,9 @@ using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
-/// <summary>PostgreSQL crashes at any moment while clients work: the effect and its record are kept or lost together.</summary>
+/// <summary>
+/// Tests PostgreSQL crashes at any moment while clients work: the effect and its record are kept or lost together.
+/// </summary>
 public sealed class KilledServerTests(ITestOutputHelper output)
 {
     [Fact]

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
-/// <summary>Two gateways on one database, in processes of their own, each on a port that it keeps when it is killed.</summary>
+/// <summary>Runs two gateways on one database, as separate processes. Each keeps its port when it is killed.</summary>
 internal sealed class Replicas : IAsyncDisposable
 {
     private readonly string _dsn;
@@ -36,7 +36,7 @@ internal sealed class Replicas : IAsyncDisposable
         }
     }
 
-    /// <summary>A gateway in a process of its own, patient with a server that many start at.</summary>
+    /// <summary>Starts a gateway as a separate process, with long timeouts, because many start on one server.</summary>
     public static Task<GatewayProcess> StartOneAsync(string dsn, string address)
     {
         var patient = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(dsn).ConnectionString) { Timeout = 30 };
@@ -45,10 +45,10 @@ internal sealed class Replicas : IAsyncDisposable
             "--urls", address, "--Serilog:MinimumLevel:Default=Error");
     }
 
-    /// <summary>Returns once no replica is starting, so that there is one to turn to when the other is killed.</summary>
+    /// <summary>Returns when no replica is starting, so that one is available when the other is killed.</summary>
     public Task UntilAllListenAsync() => Task.WhenAll(_processes);
 
-    /// <summary>Kills a replica, and has it start again.</summary>
+    /// <summary>Kills a replica, and starts it again.</summary>
     public async Task KillAsync(int index)
     {
         await using (var process = await _processes[index])
@@ -60,7 +60,7 @@ internal sealed class Replicas : IAsyncDisposable
     {
         foreach (var client in Clients)
             client.Dispose();
-        // All at once, so that one that did not start keeps none of the others from being ended.
+        // All at once, so that a replica that did not start does not prevent the end of the others.
         await Task.WhenAll(_processes.Select(async starting => await (await starting).DisposeAsync()));
     }
 }

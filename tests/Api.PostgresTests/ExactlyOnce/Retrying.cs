@@ -5,10 +5,10 @@ using System.Net;
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 
 /// <summary>
-/// What a workflow engine does: sends an activity again, to any of the gateways, until it has an answer. It stays with a
-/// gateway that answers, and goes on to the next when one does not.
+/// Acts as a workflow engine: sends an activity to the gateways until it has an answer. It stays with a gateway that
+/// answers, and uses the next one if it does not.
 /// </summary>
-/// <param name="gateways">In the order in which they are tried.</param>
+/// <param name="gateways">The gateways, in the order in which they are tried.</param>
 internal sealed class Retrying(IReadOnlyList<GatewayClient> gateways)
 {
     public const string Unanswered = "unanswered";
@@ -19,10 +19,10 @@ internal sealed class Retrying(IReadOnlyList<GatewayClient> gateways)
     private readonly ConcurrentDictionary<string, int> _failures = new();
     private int _current;
 
-    /// <summary>How many tries have failed, by the problem's code or as <see cref="Unanswered"/>.</summary>
+    /// <summary>Gets the number of failed tries, by the problem's code or as <see cref="Unanswered"/>.</summary>
     public IReadOnlyDictionary<string, int> Failures => _failures;
 
-    /// <returns>The first 200; any other answer that is not to be retried fails the test.</returns>
+    /// <returns>The first answer with 200. Any other answer that must not be retried fails the test.</returns>
     public async Task<Answer> RunAsync(Activity activity)
     {
         var last = "nothing yet";
@@ -42,8 +42,8 @@ internal sealed class Retrying(IReadOnlyList<GatewayClient> gateways)
         throw new TimeoutException($"{activity.Id} has no answer after {Patience.TotalSeconds} s; the last was: {last}");
     }
 
-    /// <summary>One try.</summary>
-    /// <returns>Null where no whole answer came.</returns>
+    /// <summary>Sends one try.</summary>
+    /// <returns>Null if no complete answer arrived.</returns>
     public static async Task<Answer?> TryAsync(GatewayClient gateway, Activity activity)
     {
         try
@@ -56,7 +56,7 @@ internal sealed class Retrying(IReadOnlyList<GatewayClient> gateways)
         }
     }
 
-    /// <summary>That sending the activity once more changes no byte of its answer.</summary>
+    /// <summary>Asserts that the answer to the same activity is the same, byte for byte.</summary>
     public async Task AssertReplayedAsync(Activity activity, Answer first)
     {
         var replay = await RunAsync(activity);

@@ -4,14 +4,17 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.Faults;
 
 /// <summary>
-/// The server's own view of one application's sessions, over a direct connection that stays open so that a look takes
-/// no longer than it must.
+/// Inspects one application's sessions on the server, over a direct connection that stays open, so that each look is
+/// fast.
 /// </summary>
 public sealed class Backends : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
-    /// <summary>All that is not free: what runs, and what waits within a transaction, where it can hold a lock.</summary>
+    /// <summary>
+    /// Selects sessions that are not free: they run a statement, or are idle in a transaction, where they can hold a
+    /// lock.
+    /// </summary>
     private const string Busy =
         "FROM pg_stat_activity WHERE starts_with(application_name, $1) AND state IS NOT NULL AND state <> 'idle'";
 
@@ -20,7 +23,8 @@ public sealed class Backends : IAsyncDisposable
     private Backends(NpgsqlConnection connection) => _connection = connection;
 
     /// <summary>
-    /// A name of its own, to be the gateway's in the DSN; so short that it is whole in the tag of a running activity too.
+    /// Gets a unique application name for the gateway's DSN. It is short enough to fit completely into the tag of a
+    /// running activity.
     /// </summary>
     public string Application { get; } = $"t_{Guid.NewGuid():N}"[..20];
 
@@ -33,19 +37,19 @@ public sealed class Backends : IAsyncDisposable
         return new Backends(connection);
     }
 
-    /// <summary>That DSN with the application's name.</summary>
+    /// <summary>Returns a DSN with the application's name.</summary>
     public string Named(string dsn) =>
         new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(dsn).ConnectionString) { ApplicationName = Application }
             .ConnectionString;
 
-    /// <summary>Asks for one value, by the watching session.</summary>
+    /// <summary>Reads one value in the watching session.</summary>
     public async Task<T> ReadAsync<T>(string sql)
     {
         await using var command = new NpgsqlCommand(sql, _connection);
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
-    /// <summary>Runs a statement in the watching session, which keeps what it takes hold of.</summary>
+    /// <summary>Runs a statement in the watching session, which keeps the locks it takes.</summary>
     public async Task ExecuteAsync(string sql)
     {
         await using var command = new NpgsqlCommand(sql, _connection);
@@ -53,8 +57,8 @@ public sealed class Backends : IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits until a session that runs an activity is in that state. The gateway's own sessions, which check readiness say, don't count:
-    /// their names have no tag behind the application's.
+    /// Waits until a session that runs an activity is in the given state. The gateway's own sessions, such as those of
+    /// readiness checks, don't count: their names have no tag after the application's.
     /// </summary>
     /// <returns>Its process ID.</returns>
     public async Task<int> UntilAsync(string state)
@@ -75,8 +79,8 @@ public sealed class Backends : IAsyncDisposable
     }
 
     /// <summary>Waits until every session of the application is free or gone.</summary>
-    /// <param name="clock">Runs since whatever the time is counted from.</param>
-    /// <returns>When that was first seen to be so; else, what is still busy after a long while.</returns>
+    /// <param name="clock">Runs since the start of the measurement.</param>
+    /// <returns>When that was first seen; or, after a long wait, the sessions that are still busy.</returns>
     public async Task<(TimeSpan Since, string StillBusy)> UntilFreeAsync(Stopwatch clock)
     {
         for (var patience = Stopwatch.StartNew(); ;)
@@ -93,12 +97,12 @@ public sealed class Backends : IAsyncDisposable
         }
     }
 
-    /// <summary>Terminates the application's sessions and waits until they are gone.</summary>
+    /// <summary>Terminates the application's sessions, and waits until they are gone.</summary>
     public async Task TerminateAsync()
     {
         using var limit = new CancellationTokenSource(Patience);
         var sessions = $"FROM pg_stat_activity WHERE starts_with(application_name, '{Application}')";
-        // A gateway that is looking after its server may open another meanwhile.
+        // The gateway may open another session meanwhile, to check its server.
         while (await ReadAsync<long>($"SELECT count(pg_terminate_backend(pid)) {sessions}") > 0)
             await Task.Delay(5, limit.Token);
     }

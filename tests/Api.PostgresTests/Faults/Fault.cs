@@ -15,36 +15,38 @@ public abstract record Fault
     public static readonly Fault None = new Pass();
 }
 
-/// <summary>Forwards all, closes and resets included.</summary>
+/// <summary>Forwards everything, including closes and resets.</summary>
 public sealed record Pass : Fault;
 
-/// <summary>Forwards each piece after a time of its own, drawn by the proxy's seed between these two.</summary>
+/// <summary>Forwards each piece after a random delay between these two, drawn with the proxy's seed.</summary>
 public sealed record Delay(TimeSpan Least, TimeSpan Most) : Fault;
 
 /// <summary>
-/// Takes what is sent that way and forwards nothing of it: no byte, no FIN, no RST. One direction makes the connection
-/// half-open. What was swallowed is missing, so a connection that lost something never passes anything again.
+/// Accepts bytes in the given direction, and forwards nothing: no byte, no FIN, no RST. With one direction the
+/// connection is half-open. Swallowed bytes are lost, so a connection that lost any never forwards again.
 /// </summary>
 public sealed record BlackHole(Direction Direction = Direction.Both) : Fault;
 
 /// <summary>Resets both ends (RST) at once.</summary>
 public sealed record Reset : Fault;
 
-/// <summary>Forwards that many bytes more in that direction, and then closes both ends, or resets them.</summary>
+/// <summary>
+/// Forwards the given number of further bytes in the given direction, and then closes or resets both ends.
+/// </summary>
 public sealed record CutAfter(long Bytes, Direction Direction, bool Resets = false) : Fault;
 
 /// <summary>
-/// Passes all until the client has asked to COMMIT, and then nothing of what the server answers: PostgreSQL commits
-/// and the client does not hear of it.
+/// Forwards everything until the client has sent COMMIT, and then none of the server's answers: PostgreSQL commits, and
+/// the client does not learn it.
 /// </summary>
-/// <param name="Reset">True resets the client once the answer has come; false leaves it waiting.</param>
+/// <param name="Reset">True resets the client once the answer has arrived; false leaves it waiting.</param>
 public sealed record DropCommitAnswer(bool Reset) : Fault;
 
 /// <summary>
-/// Passes all up to the server's first command tag that begins so, and answers an error in its place that ends the
-/// session. What the server has done by then is done. To be set while nothing is on its way.
+/// Forwards everything up to the server's first command tag with the given start, and replaces that by an error that
+/// ends the session. What the server has done by then stays done. Set it only while no message is in flight.
 /// </summary>
-/// <param name="Tag">Such as <c>COMMIT</c>.</param>
+/// <param name="Tag">The start of the tag, such as <c>COMMIT</c>.</param>
 /// <param name="Severity"><c>FATAL</c> or <c>PANIC</c>.</param>
 /// <param name="SqlState">The error's SQLSTATE.</param>
 public sealed record EndInstead(string Tag, string Severity, string SqlState) : Fault;

@@ -4,13 +4,13 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests.Faults;
 
-/// <summary>One connection through a <see cref="FaultProxy"/>.</summary>
+/// <summary>Represents one connection through a <see cref="FaultProxy"/>.</summary>
 /// <param name="client">The connection that the proxy accepted.</param>
-/// <param name="server">Its own to the server; null where it made none.</param>
-/// <param name="random">Draws the delays; locked while it is asked, since the links share it.</param>
+/// <param name="server">The proxy's connection to the server; null if it made none.</param>
+/// <param name="random">Draws the delays. It is locked for each draw, because the links share it.</param>
 internal sealed class FaultLink(Socket client, Socket? server, Random random) : IDisposable
 {
-    /// <summary>PostgreSQL's Flush: what has been sent so far is run, and not only when the Sync comes.</summary>
+    /// <summary>PostgreSQL's Flush: the server runs what was sent so far, without waiting for Sync.</summary>
     private static readonly byte[] Flush = [(byte)'H', 0, 0, 0, 4];
 
     private readonly FrontendMessages _messages = new();
@@ -18,13 +18,13 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
     private volatile Direction _lost;
     private int _closed;
 
-    /// <summary>Told when the server's answer to a COMMIT was dropped.</summary>
+    /// <summary>Called when the server's answer to a COMMIT was dropped.</summary>
     public required Action CommitAnswerDropped { get; init; }
 
-    /// <summary>Told when an error was sent in place of an answer of the server's.</summary>
+    /// <summary>Called when an error has replaced an answer of the server.</summary>
     public required Action AnswerReplaced { get; init; }
 
-    /// <summary>Told of each Sync or Query of the client's, to which the server answers in one go.</summary>
+    /// <summary>Called for each Sync or Query of the client. The server answers each of them at once.</summary>
     public required Action Asked { get; init; }
 
     public bool Closed => Volatile.Read(ref _closed) != 0;
@@ -36,14 +36,14 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
             Close(reset: true);
     }
 
-    /// <summary>Forwards both ways until both have ended, or the link is closed.</summary>
+    /// <summary>Forwards in both directions until both have ended, or the link is closed.</summary>
     public async Task RunAsync()
     {
         if (server is null)
             await PumpAsync(client, null, Direction.ToServer);
         else
             await Task.WhenAll(PumpAsync(client, server, Direction.ToServer), PumpAsync(server, client, Direction.ToClient));
-        // Who looks into a black hole does not see that the other has gone.
+        // With a black hole a side does not see that the other has closed.
         if (_lost == Direction.None && !Swallows(Direction.ToServer) && !Swallows(Direction.ToClient))
             Close();
     }
@@ -70,7 +70,7 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
     private async Task ForwardAsync(ReadOnlyMemory<byte> bytes, Socket? to, Direction direction)
     {
         var state = _state;
-        // Before it is forwarded, since the answer can be here as soon as it is.
+        // Read before it is forwarded, because the answer may arrive at once.
         List<FrontendMessage> messages = direction == Direction.ToServer ? _messages.Read(bytes.Span) : [];
         foreach (var _ in messages.Where(message => message.Type is 'S' or 'Q'))
             Asked();
@@ -163,7 +163,7 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
         foreach (var message in messages)
         {
             await SendAsync(to, message.Bytes);
-            // ReadyForQuery: the transaction has ended. What is sent meanwhile cleans the session.
+            // ReadyForQuery: the transaction has ended. The following messages clean the session.
             if (hold.Boundary == Boundary.CommitDone && message.Type == 'Z')
             {
                 hold.Reach();
@@ -173,7 +173,7 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
         }
     }
 
-    /// <summary>Has the server run what it has, and waits for what becomes of the rest.</summary>
+    /// <summary>Makes the server run what it has received, and waits for the decision about the rest.</summary>
     private async Task<bool> HoldAsync(HoldAt hold, Socket to)
     {
         await SendAsync(to, Flush);
@@ -216,20 +216,22 @@ internal sealed class FaultLink(Socket client, Socket? server, Random random) : 
         }
     }
 
-    /// <summary>What a fault remembers of a connection, from when it was set.</summary>
+    /// <summary>The state of a fault on a connection, from when it was set.</summary>
     private sealed class State(Fault fault)
     {
         public Fault Fault => fault;
 
-        /// <summary>Bytes, in the direction that is counted.</summary>
+        /// <summary>Gets or sets the number of bytes in the counted direction.</summary>
         public long Passed { get; set; }
 
         public volatile bool CommitSent;
 
-        /// <summary>What the server says after <see cref="CommitSent"/>; all that it said before has been read by then.</summary>
+        /// <summary>
+        /// Gets the server's messages after <see cref="CommitSent"/>; all earlier ones have been read by then.
+        /// </summary>
         public MessageFrames CommitAnswer { get; } = new(started: true);
 
-        /// <summary>What the server says from the first on; none of its messages is without a type.</summary>
+        /// <summary>Gets all of the server's messages; each of them has a type.</summary>
         public MessageFrames Answers { get; } = new(started: true);
     }
 }

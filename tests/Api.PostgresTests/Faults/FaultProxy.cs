@@ -5,8 +5,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.Faults;
 
 /// <summary>
-/// A TCP proxy before a server, on a free port of the loopback, that does what networks do: connections that exist and
-/// connections to come each have their <see cref="Fault"/>, to be changed at any time. TLS is off, since it reads along.
+/// A TCP proxy before a server, on a free loopback port, that simulates network faults. Existing and future connections
+/// each have a <see cref="Fault"/>, which can be changed at any time. TLS is off, because the proxy reads the messages.
 /// </summary>
 public sealed class FaultProxy : IAsyncDisposable
 {
@@ -39,12 +39,14 @@ public sealed class FaultProxy : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
-    /// <summary>The DSN of the server through the proxy.</summary>
+    /// <summary>Gets the DSN of the server through the proxy.</summary>
     public string Dsn { get; }
 
     public IPEndPoint Endpoint { get; }
 
-    /// <summary>The connections that neither side has ended, as far as the proxy let it.</summary>
+    /// <summary>
+    /// Gets the number of connections that neither side has closed, as far as the proxy forwards that.
+    /// </summary>
     public int OpenConnections
     {
         get
@@ -54,23 +56,23 @@ public sealed class FaultProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>How many answers to COMMIT came from the server and were dropped.</summary>
+    /// <summary>Gets the number of answers to COMMIT that were dropped.</summary>
     public long CommitAnswersDropped => Interlocked.Read(ref _commitAnswersDropped);
 
-    /// <summary>How many answers of the server's an error was sent in place of.</summary>
+    /// <summary>Gets the number of the server's answers that were replaced by an error.</summary>
     public long AnswersReplaced => Interlocked.Read(ref _answersReplaced);
 
-    /// <summary>How often clients have asked for an answer, and so waited for one.</summary>
+    /// <summary>Gets the number of times that clients waited for an answer.</summary>
     public long RoundTrips => Interlocked.Read(ref _roundTrips);
 
-    /// <summary>What clients have asked of the server so far, and the connections that they have to it.</summary>
+    /// <summary>Gets the number of round trips so far, and the number of open connections.</summary>
     public (long RoundTrips, int Connections) Seen => (RoundTrips, OpenConnections);
 
-    /// <param name="dsn">The server's, with one host, by TCP.</param>
-    /// <param name="seed">Of the delays; a test that delays prints it.</param>
+    /// <param name="dsn">The server's DSN, with one host and TCP.</param>
+    /// <param name="seed">The seed of the delays; a test with delays prints it.</param>
     public static FaultProxy Start(string dsn, int seed = 0) => new(dsn, seed);
 
-    /// <summary>What happens from now on to the connections that exist.</summary>
+    /// <summary>Sets the fault of existing connections.</summary>
     public void SetExisting(Fault fault)
     {
         lock (_turn)
@@ -80,21 +82,24 @@ public sealed class FaultProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>What happens to the connections to come.</summary>
+    /// <summary>Sets the fault of future connections.</summary>
     public void SetUpcoming(Fault fault)
     {
         lock (_turn)
             _new = fault;
     }
 
-    /// <summary>What happens to all connections.</summary>
+    /// <summary>Sets the fault of all connections.</summary>
     public void Set(Fault fault)
     {
         SetUpcoming(fault);
         SetExisting(fault);
     }
 
-    /// <summary>Sends a request of which the server must hear nothing; now and then a gateway asks on its own account.</summary>
+    /// <summary>
+    /// Sends a request that must not reach the server. Retries, because the gateway sometimes asks the server on its
+    /// own.
+    /// </summary>
     public async Task<T> SeeNothingAsync<T>(Func<Task<T>> send)
     {
         const int Tries = 3;
@@ -144,13 +149,13 @@ public sealed class FaultProxy : IAsyncDisposable
             passes = _new is not (Reset or BlackHole { Direction: Direction.Both });
         if (passes && (server = await ConnectAsync()) is null)
         {
-            // As a server that isn't there: what a client sees is a refusal, or near enough.
+            // Like a missing server: the client sees a refusal, or nearly that.
             client.LingerState = new LingerOption(true, 0);
             client.Dispose();
             return;
         }
 
-        // Not disposed here: whoever has been swallowed by a black hole stays connected.
+        // Not disposed of here: a client in a black hole stays connected.
         var link = new FaultLink(client, server, _random)
         {
             CommitAnswerDropped = () => Interlocked.Increment(ref _commitAnswersDropped),

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Faults;
 
-/// <summary>That the proxy does what it says: a fault that does not happen proves nothing about the gateway.</summary>
+/// <summary>Tests that the proxy works: a fault that does not happen proves nothing about the gateway.</summary>
 public sealed class FaultProxyTests(GatewayFixture fixture) : IAsyncDisposable
 {
     private readonly FaultProxy _proxy = FaultProxy.Start(fixture.Dsn);
@@ -125,7 +125,7 @@ public sealed class FaultProxyTests(GatewayFixture fixture) : IAsyncDisposable
         using var server = await listener.AcceptTcpClientAsync();
 
         var (from, to) = direction == Direction.ToServer ? (client, server) : (server, client);
-        // The start-up packet is whatever has this length; the proxy reads along.
+        // The start-up packet is identified by its length only, and the proxy reads it.
         await to.GetStream().WriteAsync("other way"u8.ToArray());
         await from.GetStream().WriteAsync(new byte[] { 0, 0, 0, 99, 5 });
         await from.GetStream().WriteAsync(new byte[] { 6, 7, 8, 9 });
@@ -190,7 +190,7 @@ public sealed class FaultProxyTests(GatewayFixture fixture) : IAsyncDisposable
         return connection;
     }
 
-    /// <summary>Ends the connection too: its client would wait for the answer before it closes.</summary>
+    /// <summary>Also ends the connection, because its client would wait for the answer before it closes.</summary>
     private async Task AssertUnansweredAsync(Task statement)
     {
         await Assert.ThrowsAsync<TimeoutException>(() => statement.WaitAsync(TimeSpan.FromSeconds(0.3)));

@@ -1,6 +1,6 @@
 namespace Gateway.Api.PostgresTests.Faults;
 
-/// <summary>Reads along with what a client sends to PostgreSQL, to know which SQL each message is about.</summary>
+/// <summary>Reads the messages of a client to PostgreSQL, and finds the SQL of each.</summary>
 internal sealed class FrontendMessages
 {
     private readonly MessageFrames _frames = new(started: false);
@@ -8,7 +8,7 @@ internal sealed class FrontendMessages
     private readonly Dictionary<string, string> _portals = [];
 
     /// <summary>Reads the next bytes of the stream, which may begin and end anywhere.</summary>
-    /// <returns>The messages that are complete with them.</returns>
+    /// <returns>The messages that these bytes complete.</returns>
     public List<FrontendMessage> Read(ReadOnlySpan<byte> bytes) =>
         [.. _frames.Read(bytes).Select(message => new FrontendMessage(message.Type, SqlOf(message), message.Bytes))];
 
@@ -30,13 +30,15 @@ internal sealed class FrontendMessages
     }
 }
 
-/// <param name="Type">The protocol's letter, as <c>P</c> for Parse; zero in the packets of the start.</param>
-/// <param name="Sql">What it parses, binds or executes; else empty.</param>
-/// <param name="Bytes">All of it, as it travels.</param>
+/// <param name="Type">The protocol's letter, such as <c>P</c> for Parse; zero in start-up packets.</param>
+/// <param name="Sql">The SQL that it parses, binds or executes; empty for others.</param>
+/// <param name="Bytes">The whole message, as sent.</param>
 internal sealed record FrontendMessage(char Type, string Sql, byte[] Bytes)
 {
     public bool IsOfCommit => Sql.TrimStart().StartsWith("COMMIT", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>By Bind of a statement that was parsed as such, or by a simple Query.</summary>
+    /// <summary>
+    /// Gets whether the message runs COMMIT: a Bind of a statement parsed as such, or a simple Query.
+    /// </summary>
     public bool AsksToCommit => Type is 'B' or 'Q' && IsOfCommit;
 }

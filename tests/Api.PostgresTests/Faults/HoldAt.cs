@@ -1,18 +1,18 @@
 namespace Gateway.Api.PostgresTests.Faults;
 
-/// <summary>How far an activity has come, as the server sees it.</summary>
+/// <summary>The progress of an activity, as the server sees it.</summary>
 public enum Boundary
 {
-    /// <summary>The activity is claimed; its statement has not come yet.</summary>
+    /// <summary>The activity is claimed; the statement has not arrived.</summary>
     Claimed,
 
     /// <summary>The statement has run; the answer is not recorded.</summary>
     StatementRun,
 
-    /// <summary>The answer is recorded; COMMIT has not come yet.</summary>
+    /// <summary>The answer is recorded; COMMIT has not arrived.</summary>
     Recorded,
 
-    /// <summary>COMMIT has been forwarded; nothing that the server says to it passes.</summary>
+    /// <summary>COMMIT has been forwarded; the server's answer to it is not.</summary>
     CommitSent,
 
     /// <summary>The answer to COMMIT has been forwarded, and nothing after it.</summary>
@@ -20,8 +20,8 @@ public enum Boundary
 }
 
 /// <summary>
-/// Passes all up to that boundary of an activity, cut at the borders of messages, and holds what comes next until it is
-/// told what to do. To be set while nothing is on its way.
+/// Forwards everything up to the given boundary of an activity, between two messages, and holds the rest until it is
+/// released or dropped. Set it only while no message is in flight.
 /// </summary>
 public sealed record HoldAt(Boundary Boundary) : Fault
 {
@@ -30,23 +30,25 @@ public sealed record HoldAt(Boundary Boundary) : Fault
     private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<bool> _forwards = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Returns once a connection is held.</summary>
-    /// <exception cref="TimeoutException">None has come to the boundary.</exception>
+    /// <summary>Returns when a connection is held.</summary>
+    /// <exception cref="TimeoutException">None has reached the boundary.</exception>
     public Task ReachedAsync() => _reached.Task.WaitAsync(Patience);
 
-    /// <summary>Forwards what was held, and all that follows.</summary>
+    /// <summary>Forwards the held bytes, and everything that follows.</summary>
     public void Release() => _forwards.TrySetResult(true);
 
-    /// <summary>Closes the connection: what was held never arrives, as when the client has died before it sent it.</summary>
+    /// <summary>
+    /// Closes the connection: the held bytes never arrive, as if the client had died before it sent them.
+    /// </summary>
     public void Drop() => _forwards.TrySetResult(false);
 
-    /// <summary>Says that the boundary is reached.</summary>
+    /// <summary>Reports that the boundary is reached.</summary>
     internal void Reach() => _reached.TrySetResult();
 
-    /// <summary>Whether what is held is to be forwarded, once that is known.</summary>
+    /// <summary>Returns whether the held bytes are forwarded, once that is decided.</summary>
     internal Task<bool> ForwardsAsync() => _forwards.Task;
 
-    /// <summary>Whether the boundary lies before that message of the client's.</summary>
+    /// <summary>Returns whether the boundary is before a given message of the client.</summary>
     internal bool IsBefore(FrontendMessage message) => message.Type is 'P' or 'B' && Boundary switch
     {
         Boundary.StatementRun => message.IsOfCommit || message.Sql.Contains("gateway_journal.finish", StringComparison.Ordinal),
@@ -54,7 +56,7 @@ public sealed record HoldAt(Boundary Boundary) : Fault
         _ => false,
     };
 
-    /// <summary>Whether the boundary lies after that message of the client's.</summary>
+    /// <summary>Returns whether the boundary is after a given message of the client.</summary>
     internal bool IsAfter(FrontendMessage message) => Boundary == Boundary.Claimed
         && message.Type == 'E' && message.Sql.Contains("gateway_journal.claim", StringComparison.Ordinal);
 }

@@ -3,8 +3,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.Faults;
 
 /// <summary>
-/// That a connection is held where it is said to be. The journal is a sham, whose functions draw from sequences: these
-/// can be seen from outside of a transaction that has not ended.
+/// Tests that a connection is held at the right boundary. The journal is a fake, whose functions draw from sequences:
+/// those are visible outside of an open transaction.
 /// </summary>
 public sealed class HoldAtTests(GatewayFixture fixture)
 {
@@ -49,7 +49,7 @@ public sealed class HoldAtTests(GatewayFixture fixture)
         await Assert.ThrowsAsync<NpgsqlException>(() => running);
         await UntilGoneAsync(dsn);
         Assert.Equal(held, await ReadAsync(dsn));
-        // The answer to COMMIT has passed at the last boundary only.
+        // Only at the last boundary the answer to COMMIT is forwarded.
         Assert.Equal(boundary == Boundary.CommitDone, commit.StatementType != StatementType.Unknown);
     }
 
@@ -82,7 +82,7 @@ public sealed class HoldAtTests(GatewayFixture fixture)
         return dsn;
     }
 
-    /// <summary>The two trips of an activity.</summary>
+    /// <summary>The two round trips of an activity.</summary>
     private static async Task RunAsync(NpgsqlConnection connection, NpgsqlBatchCommand commit)
     {
         await using var first = new NpgsqlBatch(connection)

@@ -3,18 +3,18 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests.Faults;
 
-/// <summary>Cuts one direction of a connection to PostgreSQL (protocol 3, no TLS) at the borders of its messages.</summary>
-/// <param name="started">False from the connection's first byte on, as a client sends it; true at any border after.</param>
+/// <summary>Splits one direction of a connection to PostgreSQL (protocol 3, no TLS) into messages.</summary>
+/// <param name="started">False from the first byte of a client; true from any later message on.</param>
 internal sealed class MessageFrames(bool started)
 {
-    /// <summary>Of the packets that come before the start-up packet, and get one byte for an answer.</summary>
+    /// <summary>The codes of the packets before the start-up packet, which are answered with one byte.</summary>
     private static readonly int[] Negotiations = [80877103, 80877104];
 
     private readonly List<byte> _unread = [];
     private bool _started = started;
 
     /// <summary>Reads the next bytes of the stream, which may begin and end anywhere.</summary>
-    /// <returns>The messages that are complete with them.</returns>
+    /// <returns>The messages that these bytes complete.</returns>
     public List<Message> Read(ReadOnlySpan<byte> bytes)
     {
         _unread.AddRange(bytes);
@@ -27,7 +27,7 @@ internal sealed class MessageFrames(bool started)
     private bool TryTake(out Message message)
     {
         message = default;
-        // Only the packets of the start have no type.
+        // Only start-up packets have no type.
         var header = _started ? 1 : 0;
         if (_unread.Count < header + sizeof(int))
             return false;
@@ -42,14 +42,14 @@ internal sealed class MessageFrames(bool started)
     }
 }
 
-/// <param name="Type">The protocol's letter; zero in the packets of the start, which have none.</param>
-/// <param name="Bytes">All of it, as it travels.</param>
-/// <param name="Header">How many of them come before the body.</param>
+/// <param name="Type">The protocol's letter; zero in start-up packets, which have none.</param>
+/// <param name="Bytes">The whole message, as sent.</param>
+/// <param name="Header">The number of bytes before the body.</param>
 internal readonly record struct Message(char Type, byte[] Bytes, int Header)
 {
     public ReadOnlySpan<byte> Body => Bytes.AsSpan(Header);
 
-    /// <summary>The zero-terminated text of that index in the body.</summary>
+    /// <summary>Returns the zero-terminated text with an index in the body.</summary>
     public string Text(int index)
     {
         var body = Body;

@@ -15,8 +15,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.Fuzzing;
 
 /// <summary>
-/// Whatever is sent, the gateway answers as the contract says, in time, and is as it was afterwards. The same requests each
-/// time; FUZZ_SEED has others made, and FUZZ_COUNT more or fewer.
+/// Tests that the gateway answers any request as the contract says, in time, and leaves nothing behind. The requests
+/// are the same each time; FUZZ_SEED changes them, and FUZZ_COUNT their number.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class FuzzTests : IAsyncLifetime
@@ -26,10 +26,10 @@ public sealed class FuzzTests : IAsyncLifetime
     private const int PoolSize = 8;
     private const string Application = "fuzzed";
 
-    /// <summary>Of the DSN and of the table: no answer may hold them.</summary>
+    /// <summary>Part of the DSN and of the table. No answer may contain it.</summary>
     private const string Canary = "canary-5f1d8c";
 
-    /// <summary>The longest budget that a request gets, and what a busy machine takes besides.</summary>
+    /// <summary>The longest timeout of a request, and extra time for a busy machine.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(2 + 18);
 
     private const long MemoryGrowth = 200L << 20;
@@ -109,7 +109,7 @@ public sealed class FuzzTests : IAsyncLifetime
         AssertNoFault();
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{string.Join(", ", statuses.OrderBy(status => status.Key).Select(status => $"{status.Key}: {status.Value}"))}; memory {grown >> 20} MB more");
-        // Of all kinds, so that this is no test of one refusal.
+        // All kinds of answers must occur, so that this does not test one refusal only.
         Assert.True(statuses.GetValueOrDefault(200) > Count / 20 && statuses.GetValueOrDefault(400) > Count / 20 && statuses.GetValueOrDefault(422) > Count / 20);
         Assert.True(grown < MemoryGrowth, $"Its memory has grown by {grown >> 20} MB.");
         await AssertNothingIsLeftAsync();
@@ -125,7 +125,7 @@ public sealed class FuzzTests : IAsyncLifetime
             using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
             await socket.ConnectAsync(_address.Host, _address.Port);
             var answer = await ExchangeAsync(socket, bytes);
-            // To HTTP/2's preface comes one of its frames: GOAWAY.
+            // The answer to HTTP/2's preface is an HTTP/2 frame, GOAWAY.
             if (answer.Length > 0 && !answer.StartsWith("HTTP/1.", StringComparison.Ordinal) && !answer.StartsWith("\0\0", StringComparison.Ordinal))
                 _faults.Enqueue($"Number {number}: {Convert.ToBase64String(bytes)}: {answer}");
             if (answer.Contains(" 500 ", StringComparison.Ordinal) || answer.Contains(Canary, StringComparison.Ordinal))
@@ -153,7 +153,7 @@ public sealed class FuzzTests : IAsyncLifetime
             if (fault is not null)
                 Report($"{fault}: {(int)answer.StatusCode} {text[..Math.Min(text.Length, 800)]}");
         }
-        // A stream that fails late is cut where it can't say so: CSV anywhere, NDJSON within a row.
+        // A stream that fails late is cut off if it can't report that: CSV anywhere, NDJSON within a row.
         catch (HttpRequestException) when (isStream)
         {
         }
@@ -169,7 +169,10 @@ public sealed class FuzzTests : IAsyncLifetime
     private void AssertNoFault() => Assert.True(
         _faults.IsEmpty, $"FUZZ_SEED={Seed} FUZZ_COUNT={Count}: {_faults.Count} faults.\n{string.Join('\n', _faults.Take(10))}\n{Tail(_gateway.Output)}");
 
-    /// <summary>All sessions are the pools', clean and free; the next request is served; and the log has no fault.</summary>
+    /// <summary>
+    /// Asserts that all sessions belong to the pools, clean and free, that the next request works, and that the log
+    /// contains no fault.
+    /// </summary>
     private async Task AssertNothingIsLeftAsync()
     {
         using var client = new GatewayClient(_address, _writer);
@@ -186,7 +189,7 @@ public sealed class FuzzTests : IAsyncLifetime
             await Task.Delay(50);
         }
         Assert.Equal(0, await ReadAsync<long>(connection, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"));
-        // Each of the three connections has four of the gateway's own besides its callers'.
+        // Each of the three connections has four sessions of the gateway's own in addition to those of its callers.
         Assert.InRange(
             await ReadAsync<long>(connection, $"SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, '{Application}')"),
             1, (2 * PoolSize) + (3 * 4));
@@ -203,7 +206,7 @@ public sealed class FuzzTests : IAsyncLifetime
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
-    /// <summary>Requests' heads, with what belongs in none.</summary>
+    /// <summary>Generates request heads with invalid parts.</summary>
     private static Gen<byte[]> RawRequests()
     {
         var start = Gen.Elements(
@@ -224,7 +227,9 @@ public sealed class FuzzTests : IAsyncLifetime
                select Encoding.Latin1.GetBytes(string.Concat(line, end, string.Concat(headers.Select(one => one + end)), end, rest));
     }
 
-    /// <summary>Sends all and ends; what comes until the other side ends too.</summary>
+    /// <summary>
+    /// Sends all bytes and closes the sending side. Returns everything that arrives until the other side closes.
+    /// </summary>
     private static async Task<string> ExchangeAsync(Socket socket, byte[] bytes)
     {
         using var limit = new CancellationTokenSource(Longest);
@@ -239,7 +244,7 @@ public sealed class FuzzTests : IAsyncLifetime
         }
         catch (SocketException)
         {
-            // Reset: it has been refused before all was sent.
+            // Reset: the request was refused before all was sent.
         }
         return answer.ToString();
     }

@@ -6,30 +6,30 @@ using Gateway.Api.Tests.Endpoints;
 
 namespace Gateway.Api.PostgresTests.Fuzzing;
 
-/// <summary>Holds an answer against the contract, whatever was asked.</summary>
+/// <summary>Checks an answer to any request against the contract.</summary>
 internal static class FuzzedAnswer
 {
     private const int LargestProblem = 2048;
 
-    // A document's nodes are made as they are first read.
+    // A document creates its nodes when they are first read.
     private static readonly Lock OneAtATime = new();
 
     private static readonly HashSet<string> Codes =
         [.. ContractSchema.Of("Problem").Property("code")["enum"]!.AsArray().Select(code => (string)code!)];
 
-    /// <returns>What is wrong with it; null where nothing is.</returns>
+    /// <returns>The fault of the answer; null if there is none.</returns>
     public static string? FaultOf(FuzzedRequest request, HttpResponseMessage answer, byte[] body)
     {
         var text = Encoding.UTF8.GetString(body);
         var media = answer.Content.Headers.ContentType?.MediaType;
         if ((int)answer.StatusCode == 500)
             return "It is a fault of the gateway's own";
-        // What is no HTTP to the server, a path with %00 say, does not reach the gateway.
+        // Requests that the server does not accept as HTTP, such as a path with %00, do not reach the gateway.
         if (answer is { StatusCode: HttpStatusCode.BadRequest, Content.Headers.ContentLength: 0, Headers.ConnectionClose: true })
             return null;
         if ((int)answer.StatusCode is >= 300 and < 400)
             return request.Path.StartsWith("/swagger", StringComparison.Ordinal) ? null : "It leads elsewhere";
-        // Nothing but the head of an answer comes to HEAD, and to nobody else.
+        // Only an answer to HEAD has no body.
         if (request.Method == "HEAD")
             return null;
         if (answer.Content.Headers.ContentEncoding.Count > 0)
@@ -125,12 +125,12 @@ internal static class FuzzedAnswer
         return documented is null ? $"{status} {code} is not documented for {(string?)operation["operationId"]}" : null;
     }
 
-    /// <summary>The operation that the document has for that; null where it has none.</summary>
+    /// <summary>Returns the operation in the document; null if there is none.</summary>
     private static JsonNode? Operation(FuzzedRequest request)
     {
-        // The server takes a path in any case, and with a slash at its end.
+        // The server accepts a path in any case, and with a slash at its end.
         var path = request.Path.Split('?')[0].TrimEnd('/').ToLowerInvariant().Split('/');
-        // A step back leads to where there is nothing; an encoded slash makes none.
+        // A path with ".." leads to no endpoint; an encoded slash does not separate segments.
         if (path.Any(part => part.Replace("%2e", ".", StringComparison.Ordinal) == ".."))
             return null;
         foreach (var (template, item) in Generated.Document["paths"]!.AsObject())

@@ -2,18 +2,18 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests.Fuzzing;
 
-/// <summary>A request as somebody hostile, or somebody's bug, might send it.</summary>
+/// <summary>Represents a request that an attacker, or a bug, might send.</summary>
 /// <param name="Method">Its method.</param>
-/// <param name="Path">Its path and query, which go out as they stand.</param>
+/// <param name="Path">Its path and query, which are sent unchanged.</param>
 /// <param name="Headers">Its headers, in order.</param>
-/// <param name="Body">Its body; null where it has none.</param>
+/// <param name="Body">Its body; null if it has none.</param>
 internal sealed record FuzzedRequest(string Method, string Path, IReadOnlyList<(string Name, string Value)> Headers, byte[]? Body)
 {
     private const int LongestBody = 2000;
 
     public HttpRequestMessage ToMessage(Uri gateway)
     {
-        // A path is sent as it is written: what it decodes to is the gateway's business.
+        // The path is sent unchanged; the gateway decodes it.
         var address = new Uri(
             gateway.GetLeftPart(UriPartial.Authority) + Path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(new HttpMethod(Method), address);
@@ -27,7 +27,7 @@ internal sealed record FuzzedRequest(string Method, string Path, IReadOnlyList<(
         return message;
     }
 
-    /// <summary>A command that sends it again; without the keys, which are made anew each time.</summary>
+    /// <summary>Returns a command that sends the request again; without the keys, which are new in each run.</summary>
     public override string ToString()
     {
         var command = new StringBuilder($"curl -si --path-as-is -X {Method} \"$GATEWAY\"{Quote(Path)}");

@@ -5,9 +5,11 @@ using FsCheck.Fluent;
 
 namespace Gateway.Api.PostgresTests.Fuzzing;
 
-/// <summary>Requests: valid ones, with faults put into their fields, their bytes, their headers and their paths.</summary>
+/// <summary>
+/// Generates requests: valid ones, with faults in their fields, their bytes, their headers and their paths.
+/// </summary>
 /// <param name="writer">The key of a caller that may write.</param>
-/// <param name="reader">The key of one that may only read.</param>
+/// <param name="reader">The key of a caller that may only read.</param>
 internal sealed class FuzzedRequests(string writer, string reader)
 {
     private const string Id = "activityId";
@@ -15,7 +17,7 @@ internal sealed class FuzzedRequests(string writer, string reader)
     private static readonly string Deep = new string('[', 70) + new string(']', 70);
     private static readonly string Deeper = new string('[', 5000) + new string(']', 5000);
 
-    /// <summary>What may stand in a place where something else belongs; some of it is no JSON.</summary>
+    /// <summary>Values of the wrong kind; some are not JSON.</summary>
     private static readonly Gen<string> Odd = Gen.Frequency(
         (30, Gen.Elements(
             "null", "true", "false", "0", "-1", "1", "2", "1.5", "1e0", "-0", "1e400", "1E-400", "2147483648", "9223372036854775808",
@@ -29,7 +31,7 @@ internal sealed class FuzzedRequests(string writer, string reader)
         (1, Gen.Elements("NaN", "'x'", "01", "+1", ".5", "undefined", "\"\n\"", "\"\\x\"", "// x", "", "}", "\"open")));
 
     private static readonly Gen<string> ActivityIds = Gen.Frequency(
-        // Few, so that attempts of one activity meet.
+        // Few different IDs, so that several attempts have the same.
         (6, Gen.Choose(1, 40).Select(n => $"fuzz/{n}")),
         (10, Gen.Choose(0, int.MaxValue).Select(n => $"fuzz-{n}")),
         (1, Gen.Elements("", " ", "a b", "\u00e9", "..", "%2F", "a/b?c#d", new string('x', 255), new string('x', 256), "\"", "\\")));
@@ -83,7 +85,7 @@ internal sealed class FuzzedRequests(string writer, string reader)
             [], [""], ["Bearer"], ["Bearer  "], ["Basic Og=="], [$"bearer {writer}x"], [$"Bearer {writer[..^1]}"], ["Bearer gw_", "Bearer x"],
             [$"Bearer {new string('x', 5000)}"], ["~"], ["Bearer eyJhbGciOiJub25lIn0.e30."])));
 
-    /// <summary>Any request.</summary>
+    /// <summary>Generates any request.</summary>
     public Gen<FuzzedRequest> Any => Gen.Frequency(
         (8, Statement(Query)), (7, Statement(Execute)), (5, Statement(Transaction)), (4, Statement(Sql)), (2, Activity()), (1, Elsewhere()));
 
@@ -168,7 +170,7 @@ internal sealed class FuzzedRequests(string writer, string reader)
     private static List<(string Name, string Value)> SqlFields((string Sql, string? Parameters) statement) =>
         Present(("query", FuzzedStatements.Json(statement.Sql)), ("params", statement.Parameters ?? ""));
 
-    /// <summary>Mostly as they are; else with a few faults in them.</summary>
+    /// <summary>Usually the given fields; sometimes with a few faults.</summary>
     private static Gen<List<(string Name, string Value)>> Mutated(List<(string Name, string Value)> fields) => Gen.Frequency(
         (3, Gen.Constant(fields)),
         (2, from faults in Gen.Choose(1, 3)
@@ -198,7 +200,7 @@ internal sealed class FuzzedRequests(string writer, string reader)
         return fields;
     }
 
-    /// <summary>Mostly as it is; else cut, with a byte changed, or other bytes altogether.</summary>
+    /// <summary>Usually the given body; sometimes cut, with a changed byte, or other bytes.</summary>
     private static Gen<byte[]> Spoilt(byte[] body) => Gen.Frequency(
         (20, Gen.Constant(body)),
         (1, Gen.Choose(0, body.Length).Select(length => body[..length])),

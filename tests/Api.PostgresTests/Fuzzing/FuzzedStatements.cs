@@ -5,15 +5,15 @@ using FsCheck.Fluent;
 
 namespace Gateway.Api.PostgresTests.Fuzzing;
 
-/// <summary>SQL of every kind, hostile SQL above all, with parameters that mostly fit.</summary>
+/// <summary>Generates SQL of every kind, mostly hostile, with parameters that usually fit.</summary>
 internal static class FuzzedStatements
 {
-    /// <summary>Says what an earlier request has left in the session, were there anything.</summary>
+    /// <summary>Returns the state that an earlier request has left in the session.</summary>
     public const string Probe =
         "SELECT nullif(current_setting('fuzz.mark', true), '') AS mark, current_setting('search_path') AS path, "
         + "to_regclass('pg_temp.fuzz_left')::text AS left, (SELECT count(*) FROM pg_prepared_statements WHERE name = 'fuzz') AS prepared";
 
-    /// <summary>What the probe says of a session that is clean.</summary>
+    /// <summary>The probe's result in a clean session.</summary>
     public const string CleanProbe = """[{"mark":null,"path":"\"$user\", public","left":null,"prepared":0}]""";
 
     private static readonly string[] Plain =
@@ -69,7 +69,7 @@ internal static class FuzzedStatements
         select ($"DO $x$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}', MESSAGE = repeat('{text}', {length.ToString(CultureInfo.InvariantCulture)}), "
             + $"HINT = repeat('{text}', {length.ToString(CultureInfo.InvariantCulture)}), DETAIL = 'd', COLUMN = 'c', TABLE = repeat('t', 60); END $x$", (string?)null);
 
-    /// <summary>Statements cut and joined where nobody would.</summary>
+    /// <summary>Statements that are cut and joined at random positions.</summary>
     private static readonly Gen<(string Sql, string? Parameters)> Spoilt =
         from left in Gen.Elements(Plain)
         from right in Gen.Elements(Plain)

@@ -4,12 +4,12 @@ using Gateway.Api.PostgresTests.Clients;
 namespace Gateway.Api.PostgresTests.JournalTests;
 
 /// <summary>
-/// Settings that a role may change and that make PostgreSQL tell more than it should: of the gateway's own statements nothing
-/// reaches a caller, and the session in which one failed is not used again.
+/// Tests settings that a role may change, and that make PostgreSQL report more than it should. No part of the gateway's
+/// own statements reaches a caller, and a session in which one failed is not used again.
 /// </summary>
 public sealed class HostileChannelTests(HostileDatabase database) : IClassFixture<HostileDatabase>
 {
-    /// <summary>What makes PostgreSQL tell more.</summary>
+    /// <summary>Settings that make PostgreSQL report more.</summary>
     private static readonly string[] Channels =
     [
         "log_parameter_max_length_on_error = '-1'", "client_min_messages = 'debug5'", "client_min_messages = 'log'",
@@ -18,7 +18,9 @@ public sealed class HostileChannelTests(HostileDatabase database) : IClassFixtur
 
     public static TheoryData<string> EachChannel() => new(Channels);
 
-    /// <summary>As the session's own setting, all of them together, and as the role's for sessions that are opened from then on.</summary>
+    /// <summary>
+    /// As settings of the session, all of them together, and as settings of the role for new sessions.
+    /// </summary>
     [Theory]
     [MemberData(nameof(EachChannel))]
     public async Task StatementOfTheGatewaysOwnThatFails_TellsNothingAndCostsTheSession(string channel)
@@ -48,7 +50,7 @@ public sealed class HostileChannelTests(HostileDatabase database) : IClassFixtur
                 Assert.DoesNotMatch(@"\\x[0-9a-f]{8}", answer);
             }
             Assert.NotEqual(before, (await gateway.Client.QueryValueAsync("SELECT pg_backend_pid()")).GetInt32());
-            // Nothing is recorded: corrected, the request runs.
+            // Nothing is recorded, so the corrected request runs.
             var corrected = await gateway.Client.PostAsync("execute", new { activityId = id, sql = "SELECT 1 AS a" });
             Assert.Equal("false", corrected.Headers["Idempotent-Replayed"]);
             corrected.Expect(HttpStatusCode.OK);
@@ -57,7 +59,7 @@ public sealed class HostileChannelTests(HostileDatabase database) : IClassFixtur
         await database.AssertVictimIsAnsweredAsync();
     }
 
-    /// <summary>What a setting of the role's makes of an error that the journal raises as it should.</summary>
+    /// <summary>The effect of the role's setting on an error that the journal raises regularly.</summary>
     [Theory]
     [MemberData(nameof(EachChannel))]
     public async Task ReplayAndMismatch_AreAsEverWithIt(string channel)
@@ -76,7 +78,9 @@ public sealed class HostileChannelTests(HostileDatabase database) : IClassFixtur
         await database.AdministerAsync($"ALTER ROLE {database.Role} RESET ALL");
     }
 
-    /// <summary>Its new sessions are impossible then; the ones that are open, and the control role's, are not.</summary>
+    /// <summary>
+    /// New sessions of the role are impossible then; open ones, and those of the control role, are not affected.
+    /// </summary>
     [Fact]
     public async Task SettingThatMakesNewSessionsImpossible_IsSaidByReadiness()
     {
@@ -89,7 +93,7 @@ public sealed class HostileChannelTests(HostileDatabase database) : IClassFixtur
         {
             var said = await Answer.UntilAsync(() => gateway.Client.GetAsync("/healthz/ready"), answer => answer.Status == HttpStatusCode.ServiceUnavailable);
             Assert.Contains("SQLSTATE 58P01", said.Text);
-            // The session that it has is used still.
+            // The open session is still used.
             Assert.Equal(1, (await gateway.Client.QueryValueAsync("SELECT 1")).GetInt32());
         }
         finally

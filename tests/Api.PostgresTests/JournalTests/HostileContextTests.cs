@@ -5,15 +5,16 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.JournalTests;
 
 /// <summary>
-/// SQL of the callers' role that PostgreSQL runs elsewhere than in the gateway's sessions, in backends of its own or in other
-/// roles' sessions: there too it can't read the key of the journal's codes, nor use any of the journal's functions.
+/// Tests SQL of the callers' role that PostgreSQL runs outside of the gateway's sessions, in its own backends or in
+/// other roles' sessions. There too it can't read the key of the journal's codes, and can't use any of the journal's
+/// functions.
 /// </summary>
 public sealed class HostileContextTests(HostileServer server) : IClassFixture<HostileServer>
 {
     /// <summary>
-    /// Each context: what prepares it as the callers' role, and what then sets it off and as whom. Statements are separated by
-    /// <c>;;</c>. What is prepared may run the probe as well, in the session that prepares it: only what runs in another backend,
-    /// or for another session's role, counts.
+    /// The contexts: the statements that prepare it as the callers' role, the role that then triggers it, and the
+    /// statements that trigger it. Statements are separated by <c>;;</c>. The preparation may run the probe too, in its
+    /// own session: only the probe in another backend, or for another session's role, counts.
     /// </summary>
     private static readonly (string Name, string Prepare, string As, string SetOff)[] Contexts =
     [
@@ -76,14 +77,14 @@ public sealed class HostileContextTests(HostileServer server) : IClassFixture<Ho
         if (name == "replication")
             await server.ReplicateAsync();
 
-        // Those of a backend of the server's own are waited for.
+        // Waits for the outcomes in the server's own backends.
         var outcomes = await server.OutcomesAsync(name);
         Assert.All(outcomes, outcome => Assert.Matches("^(42501|GJ003|25006)$", outcome.Outcome));
         Assert.Equal(HostileServer.Attacks.Count, outcomes.Select(outcome => outcome.Attack).Distinct().Count());
         Assert.Equal(before, await server.JournalAsync());
     }
 
-    /// <summary>No outcome can be written down there; the error is a worker's, and ends the statement.</summary>
+    /// <summary>No outcome can be stored there; the error is a worker's, and ends the statement.</summary>
     [Fact]
     public async Task InAParallelWorker_TheJournalRefusesIt()
     {
@@ -95,7 +96,7 @@ public sealed class HostileContextTests(HostileServer server) : IClassFixture<Ho
         await GatewayFixture.ExecuteAsync(server.DsnOf("app"), "ANALYZE para");
         foreach (var attack in HostileServer.Attacks)
         {
-            // XX000, below, costs the session.
+            // XX000, below, ends the session.
             await using var session = await GatewayFixture.OpenAsync(server.DsnOf("app"));
             foreach (var setting in settings)
                 await ExecuteAsync(session, setting);
@@ -103,13 +104,15 @@ public sealed class HostileContextTests(HostileServer server) : IClassFixture<Ho
                 session,
                 $"CREATE OR REPLACE FUNCTION straight(a int) RETURNS int PARALLEL SAFE LANGUAGE plpgsql AS $f$ BEGIN PERFORM ({attack}); RETURN a; END $f$");
             var refusal = await Assert.ThrowsAsync<PostgresException>(() => ExecuteAsync(session, "SELECT sum(straight(a)) FROM para"));
-            // XX000: no transaction ID can be assigned there.
+            // XX000: no transaction ID can be assigned in a parallel worker.
             Assert.Matches("^(42501|GJ003|25000|25006|XX000)$", refusal.SqlState);
             Assert.Contains("parallel worker", refusal.Where);
         }
     }
 
-    /// <summary>That the attacks fail says something only where they succeed for whoever may.</summary>
+    /// <summary>
+    /// The failure of the attacks only proves something if they succeed for a role that has the right.
+    /// </summary>
     [Fact]
     public async Task ControlRole_MayReadTheKeyAndWhoHasItCanMakeACode()
     {
@@ -133,7 +136,7 @@ public sealed class HostileContextTests(HostileServer server) : IClassFixture<Ho
         Assert.Equal(DBNull.Value, await recorded.ExecuteScalarAsync(TestContext.Current.CancellationToken));
     }
 
-    /// <summary>A code that leaked is of no use in another session, nor for another request in its own.</summary>
+    /// <summary>A leaked code can't be used in another session, nor for another request in its own session.</summary>
     [Fact]
     public async Task CodeThatLeaked_AllowsNothingElse()
     {

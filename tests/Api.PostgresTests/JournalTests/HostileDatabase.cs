@@ -5,15 +5,16 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.JournalTests;
 
 /// <summary>
-/// A database whose gateway connects as a role that is no superuser, may create in public and in a schema of its own, as
-/// many a role of an application may, and has left there what an attack needs. A victim's record is in its journal.
+/// Provides a database whose gateway connects as a role that is not a superuser, and may create objects in public and
+/// in its own schema, as many application roles may. The role has prepared objects for attacks there. The journal
+/// contains a victim's record.
 /// </summary>
 public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
 {
     /// <summary>The victim's activity, on the connection <see cref="Victims"/>.</summary>
     public const string Victim = "victim";
 
-    /// <summary>Another connection than the attacker's, by the same DSN: another identity in the journal.</summary>
+    /// <summary>Another connection than the attacker's, with the same DSN: another identity in the journal.</summary>
     public const string Victims = "victims";
 
     public const string Secret = "what-only-the-victim-may-see";
@@ -78,22 +79,22 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
     private RunningGateway? _gateway;
     private NpgsqlConnection? _admin;
 
-    /// <summary>The gateway's role; its schema, the first of its search_path, has the same name.</summary>
+    /// <summary>Gets the gateway's role. Its schema, the first of its search_path, has the same name.</summary>
     public string Role { get; } = $"hostile_{Guid.NewGuid():N}"[..20];
 
-    /// <summary>A role that the gateway's is a member of, with no right but to add to <c>effects</c>.</summary>
+    /// <summary>Gets a role that the gateway's role is a member of. It may only insert into <c>effects</c>.</summary>
     public string Other => $"{Role}_other";
 
-    /// <summary>The gateway's control role.</summary>
+    /// <summary>Gets the gateway's control role.</summary>
     public string ControlRole => $"{Role}_control";
 
-    /// <summary>What the gateway connects by.</summary>
+    /// <summary>Gets the gateway's DSN.</summary>
     public string Dsn { get; private set; } = "";
 
-    /// <summary>The control role's.</summary>
+    /// <summary>Gets the control role's DSN.</summary>
     public string ControlDsn { get; private set; } = "";
 
-    /// <summary>A superuser's.</summary>
+    /// <summary>Gets a superuser's DSN.</summary>
     public string AdminDsn { get; private set; } = "";
 
     public GatewayClient Client => _gateway!.Client;
@@ -127,20 +128,20 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
     {
         if (_gateway is not null)
             await _gateway.DisposeAsync();
-        // Roles are the server's: the database goes later, with the fixture.
+        // Roles belong to the server; the fixture drops the database later.
         await AdministerAsync($"DROP OWNED BY {ControlRole}, {Role}, {Other}");
         await AdministerAsync($"DROP ROLE {ControlRole}, {Role}, {Other}");
         await _admin!.DisposeAsync();
     }
 
-    /// <summary>A further gateway of the same role, with sessions of its own.</summary>
+    /// <summary>Starts another gateway with the same role, and its own sessions.</summary>
     public Task<RunningGateway> StartGatewayAsync(params string[] settings) => RunningGateway.StartAsync(
         [
             $"--DSN={Dsn}", $"--Gateway:Connections:default:ControlDsn={ControlDsn}", $"--Gateway:Connections:{Victims}:Dsn={Dsn}",
             $"--Gateway:Connections:{Victims}:ControlDsn={ControlDsn}", "--Gateway:PurgeIntervalMs=100", .. settings,
         ]);
 
-    /// <summary>Installs the journal, once more where it is there.</summary>
+    /// <summary>Installs the journal, or installs it again.</summary>
     public Task InstallJournalAsync() => GatewayFixture.InstallJournalAsync(AdminDsn, Role, JournalGuard.By(ControlRole));
 
     /// <summary>Runs one statement as the superuser.</summary>
@@ -150,7 +151,7 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>Asks for one value as the superuser.</summary>
+    /// <summary>Reads one value as the superuser.</summary>
     public async Task<T?> ReadAsync<T>(string sql)
     {
         await using var command = new NpgsqlCommand(sql, _admin);
@@ -160,7 +161,7 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
     public Task<Answer> QueryAsync(string sql, params object[] parameters) =>
         Client.PostAsync("query", new { activityId = "attack", sql, parameters });
 
-    /// <summary>Executes it exactly once under an ID of its own, or at least once where there is none.</summary>
+    /// <summary>Executes SQL exactly once under the given ID, or at least once if there is none.</summary>
     public Task<Answer> ExecuteAsync(string? activityId, string sql, params object[] parameters) => Client.PostAsync("execute", new
     {
         activityId = activityId ?? "attack",
@@ -169,7 +170,9 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
         delivery = activityId is null ? "at-least-once" : "exactly-once",
     });
 
-    /// <summary>All of the journal that an attack must not change: others' records, and its tables and functions as such.</summary>
+    /// <summary>
+    /// Returns everything in the journal that an attack must not change: others' records, and its tables and functions.
+    /// </summary>
     public async Task<string> JournalAsync() => (await ReadAsync<string>(
         $"""
         SELECT concat_ws(' / ',
@@ -187,7 +190,7 @@ public sealed class HostileDatabase(GatewayFixture server) : IAsyncLifetime
                 WHERE c.relnamespace::regnamespace::text LIKE 'gateway_journal%'))
         """))!;
 
-    /// <summary>The victim is still answered with its own record, and nothing of its runs again.</summary>
+    /// <summary>Asserts that the victim still gets its own record, and that its statement does not run again.</summary>
     public async Task AssertVictimIsAnsweredAsync()
     {
         var replay = await RecordVictimAsync();

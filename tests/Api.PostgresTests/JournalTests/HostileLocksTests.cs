@@ -2,14 +2,14 @@ using System.Net;
 
 namespace Gateway.Api.PostgresTests.JournalTests;
 
-/// <summary>Nobody's SQL keeps another's activity waiting, whatever it locks or waits for.</summary>
+/// <summary>Tests that no SQL can block another caller's activity, whatever it locks or waits for.</summary>
 public sealed class HostileLocksTests(HostileDatabase database) : IClassFixture<HostileDatabase>
 {
     private const string Records = "gateway_journal_records";
 
     /// <summary>
-    /// A statement that waits for a lock, of a table that running activities write to, keeps those waiting that come after
-    /// it; so none may come that far.
+    /// A statement that waits for a lock on a table that running activities write to blocks all later activities. So no
+    /// caller's statement may get that far.
     /// </summary>
     [Theory]
     [InlineData($"CREATE TRIGGER t BEFORE INSERT ON {Records}.activity EXECUTE FUNCTION nothing()")]
@@ -53,7 +53,7 @@ public sealed class HostileLocksTests(HostileDatabase database) : IClassFixture<
         (await running).Expect(HttpStatusCode.OK);
     }
 
-    /// <summary>Returns when the attack waits for a lock or sleeps with its own; or when it has been refused.</summary>
+    /// <summary>Returns when the attack waits for a lock, or sleeps while it holds one, or was refused.</summary>
     private async Task UntilItWaitsAsync(Task attack, string sql)
     {
         while (!attack.IsCompleted && !await database.ReadAsync<bool>(

@@ -3,12 +3,12 @@ using System.Net;
 namespace Gateway.Api.PostgresTests.JournalTests;
 
 /// <summary>
-/// Functions, operators and types named as PostgreSQL's own, in front of those in the search_path or fitting better than
-/// they do: no statement of the gateway's, and nothing in the journal, calls one.
+/// Tests functions, operators and types with the names of PostgreSQL's own, earlier in the search_path or with a better
+/// match. No statement of the gateway, and nothing in the journal, uses one.
 /// </summary>
 public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<HostileDatabase>
 {
-    /// <summary>Each notes that it was called, and forges where it may read the key of the codes.</summary>
+    /// <summary>Each records that it was called, and forges a record if it can read the key of the codes.</summary>
     private const string Traps =
         """
         DO $setup$
@@ -74,7 +74,7 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
         END $setup$
         """;
 
-    /// <summary>What a session that is opened from then on, or one request, finds names by.</summary>
+    /// <summary>The search_path of new sessions, or of one request.</summary>
     [Theory]
     [InlineData("", "")]
     [InlineData("ALTER ROLE {0} SET search_path = public, {0}, pg_catalog", "")]
@@ -88,7 +88,7 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
         await database.AdministerAsync(role.Length == 0 ? $"ALTER ROLE {database.Role} RESET ALL" : string.Format(role, database.Role));
         var before = await database.JournalAsync();
 
-        // Its first sessions, and the reading of types, come after the traps.
+        // The traps exist before its first sessions, and before it reads types.
         await using (var gateway = await database.StartGatewayAsync("--Gateway:Connections:default:PoolSize=1"))
         {
             var id = $"names/{Guid.NewGuid():N}";
@@ -98,7 +98,7 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
             await ExecuteAsync(gateway, $"{id}/3", "INSERT INTO " + database.Role + ".effects VALUES ($1)", id);
             (await gateway.Client.GetAsync($"/v1/activities/{Uri.EscapeDataString($"{id}/3")}")).Expect(HttpStatusCode.OK);
             await CancelAsync(gateway, $"{id}/4");
-            // A purge or two.
+            // Enough time for a purge or two.
             await Task.Delay(250);
         }
         await database.InstallJournalAsync();
@@ -110,7 +110,7 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
     private static async Task ExecuteAsync(RunningGateway gateway, string activityId, string sql, params string[] parameters) =>
         (await gateway.Client.PostAsync("execute", new { activityId, sql, parameters })).Expect(HttpStatusCode.OK);
 
-    /// <summary>Cancels it while it runs, so that each statement of the gateway's for that is sent.</summary>
+    /// <summary>Cancels an activity while it runs, so that the gateway sends each statement for that.</summary>
     private static async Task CancelAsync(RunningGateway gateway, string activityId)
     {
         var running = gateway.Client.PostAsync("execute", new { activityId, sql = "SELECT pg_catalog.pg_sleep(20)" });

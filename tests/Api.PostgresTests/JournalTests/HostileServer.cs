@@ -5,8 +5,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.JournalTests;
 
 /// <summary>
-/// A server of its own, whose autovacuum is eager and whose changes can be replicated, with a journal and these roles: <c>app</c>,
-/// which callers' SQL runs as, its <c>control</c> role, <c>member</c>, which is a member of <c>app</c>, and <c>other</c>.
+/// Provides a server with frequent autovacuum and logical replication, a journal and these roles: <c>app</c>, which
+/// runs callers' SQL; its <c>control</c> role; <c>member</c>, which is a member of <c>app</c>; and <c>other</c>.
 /// </summary>
 public sealed class HostileServer : IAsyncLifetime
 {
@@ -77,7 +77,7 @@ public sealed class HostileServer : IAsyncLifetime
     private LocalPostgresServer? _server;
     private NpgsqlConnection? _admin;
 
-    /// <summary>Each is a scalar expression's query, so that it can stand in other statements.</summary>
+    /// <summary>Gets the attacks. Each is a scalar query, so that it can be part of other statements.</summary>
     public static IReadOnlyList<string> Attacks { get; } =
     [
         "SELECT key_secret FROM gateway_journal.keys()", "SELECT key_secret FROM gateway_journal.keys_for('\\x00')",
@@ -128,11 +128,11 @@ public sealed class HostileServer : IAsyncLifetime
         ? _server.Dsn
         : new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_server.Dsn).ConnectionString) { Username = role, Password = role }.ConnectionString;
 
-    /// <summary>What dblink connects by.</summary>
+    /// <summary>Returns the connection string for dblink.</summary>
     public string DblinkOf(string role) =>
         $"host={_server!.Host} port={_server.Port} dbname={_server.Database} user={role} password={role}";
 
-    /// <summary>All of the journal that an attack must not change.</summary>
+    /// <summary>Returns everything in the journal that an attack must not change.</summary>
     public Task<string> JournalAsync() => ReadAsync<string>(
         """
         SELECT concat_ws(' / ',
@@ -145,10 +145,13 @@ public sealed class HostileServer : IAsyncLifetime
         await ReadAsync<int>("SELECT max(id) FROM gateway_journal_records.key"),
         await ReadAsync<byte[]>("SELECT secret FROM gateway_journal_records.key ORDER BY id DESC LIMIT 1"));
 
-    /// <summary>Forgets what was tried while a context was prepared.</summary>
+    /// <summary>Deletes the outcomes of the preparation of a context.</summary>
     public Task ForgetAsync(string way) => ExecuteAsync($"DELETE FROM app.outcomes WHERE way = '{way.Replace("'", "''")}'");
 
-    /// <summary>Waits for the outcomes of a context: of autovacuum and replication those whose session is the server's own.</summary>
+    /// <summary>
+    /// Waits for the outcomes of a context. For autovacuum and replication only those of the server's own sessions
+    /// count.
+    /// </summary>
     public async Task<IReadOnlyList<(string Attack, string Outcome)>> OutcomesAsync(string way)
     {
         var own = way is "autovacuum" or "replication" ? "AND session_role <> 'app'" : "";
@@ -168,7 +171,7 @@ public sealed class HostileServer : IAsyncLifetime
         }
     }
 
-    /// <summary>Has a row of another database's table replicated into <c>app.rep</c>, where a trigger waits for it.</summary>
+    /// <summary>Replicates a row of another database's table into <c>app.rep</c>, which has a trigger.</summary>
     public async Task ReplicateAsync()
     {
         await ExecuteAsync("CREATE DATABASE publisher");
@@ -181,7 +184,7 @@ public sealed class HostileServer : IAsyncLifetime
         {
             await GatewayFixture.ExecuteAsync(publisher, statement);
         }
-        // A slot that the subscription makes itself would wait for its own transaction, both being on one server.
+        // A slot created by the subscription would wait for its own transaction, because both are on one server.
         await ExecuteAsync(
             $"CREATE SUBSCRIPTION s CONNECTION 'host={_server.Host} port={_server.Port} dbname=publisher user={_server.Username} password={_server.Password}' "
             + "PUBLICATION p WITH (create_slot = false, copy_data = false)");

@@ -3,8 +3,8 @@ using System.Net;
 namespace Gateway.Api.PostgresTests.JournalTests;
 
 /// <summary>
-/// A caller's SQL runs as the gateway's role, and does its worst: it neither reads nor forges, changes, deletes or locks a
-/// record, and can't get at the journal's functions.
+/// Tests that a caller's SQL, which runs as the gateway's role, can't read, forge, change, delete or lock a record, and
+/// can't call the journal's functions.
 /// </summary>
 public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<HostileDatabase>
 {
@@ -64,7 +64,7 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
             "SELECT pg_current_xact_id(), gateway_journal.finish(NULL, NULL, NULL, NULL)"),
     ];
 
-    /// <summary>How SQL comes to run: the statement that runs it, where its outcome goes.</summary>
+    /// <summary>The ways to run SQL: the statement that runs it, and stores its outcome.</summary>
     private static readonly (string Way, string Sql)[] Ways =
     [
         ("DO", ""),
@@ -84,7 +84,7 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
         var expected = Attacks.Single(attack => attack.Sql == sql).SqlState;
         var before = await database.JournalAsync();
 
-        // As the statement itself; COPY is refused before it is sent.
+        // As the statement itself. COPY is refused before it is sent.
         if (!sql.StartsWith("COPY", StringComparison.Ordinal))
         {
             AssertRefused(await database.QueryAsync(sql), expected, ReadOnly);
@@ -92,7 +92,7 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
             AssertRefused(await database.ExecuteAsync(NewId(), sql), expected);
             AssertRefused(await TransactionAsync("INSERT INTO effects VALUES ('attack')", sql), expected);
         }
-        // From within others, which go on after it and are committed and recorded.
+        // Inside other statements, which continue after it, and are committed and recorded.
         foreach (var answer in new[] { await database.QueryAsync("SELECT attempt($1) AS outcome", sql), await database.QueryAsync("SELECT attempt_as_definer($1) AS outcome", sql) })
             Assert.Contains(answer.Expect(HttpStatusCode.OK).GetProperty("rows")[0].GetProperty("outcome").GetString(), new[] { expected, ReadOnly, InFunction });
         foreach (var (way, statement) in Ways)
@@ -111,7 +111,7 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
         await database.AssertVictimIsAnsweredAsync();
     }
 
-    /// <summary>ANALYZE and such are not for functions, whatever the right to the table.</summary>
+    /// <summary>ANALYZE and similar commands can't run in functions, with any right to the table.</summary>
     private const string InFunction = "25001";
 
     private static string NewId() => $"attack/{Guid.NewGuid():N}";

@@ -5,8 +5,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.PostgresTests.JournalTests;
 
 /// <summary>
-/// Whatever a caller's SQL sets, raises or ends: an effect and its record are kept together or not at all, and the next
-/// request finds a session like any other.
+/// Tests that, whatever a caller's SQL sets, raises or ends, an effect and its record are kept together or not at all,
+/// and the next request gets a clean session.
 /// </summary>
 public sealed class HostileStateTests(HostileDatabase database) : IClassFixture<HostileDatabase>
 {
@@ -88,7 +88,9 @@ public sealed class HostileStateTests(HostileDatabase database) : IClassFixture<
         Assert.Equal("synchronous_commit on", await database.ReadAsync<string>($"SELECT what FROM {database.Role}.effects WHERE what LIKE 'synchronous%'"));
     }
 
-    /// <summary>The journal's own SQLSTATEs, and those that mean something to the gateway, raised by a caller's SQL.</summary>
+    /// <summary>
+    /// A caller's SQL raises the journal's own SQLSTATEs, and others that have a meaning for the gateway.
+    /// </summary>
     [Theory]
     [InlineData("GJ001", ProblemCode.SqlError)]
     [InlineData("GJ002", ProblemCode.SqlError)]
@@ -174,14 +176,17 @@ public sealed class HostileStateTests(HostileDatabase database) : IClassFixture<
         foreach (var answer in new[] { await database.QueryAsync(Views), await database.ExecuteAsync($"{Guid.NewGuid():N}", Views) })
         {
             var seen = answer.Expect(HttpStatusCode.OK).GetProperty("rows")[0].GetProperty("seen").GetString()!;
-            // It could be seen: statements of the journal are.
+            // The view does show statements of the journal.
             Assert.Contains("gateway_journal.", seen);
             Assert.DoesNotContain(key!, seen, StringComparison.OrdinalIgnoreCase);
             Assert.DoesNotContain(HostileDatabase.Secret, seen);
         }
     }
 
-    /// <summary>A role may end its own sessions, so a caller may end another's; that does not make its effect two.</summary>
+    /// <summary>
+    /// A role may terminate its own sessions, so a caller can terminate another caller's. The other's retry still has
+    /// one effect.
+    /// </summary>
     [Fact]
     public async Task BackendEndedByAnother_RetryHasOneEffect()
     {

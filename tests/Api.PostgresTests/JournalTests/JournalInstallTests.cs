@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.JournalTests;
 
-/// <summary><c>journal install</c>, as whoever sets a gateway up runs it.</summary>
+/// <summary>Tests <c>journal install</c>, as an operator runs it.</summary>
 public sealed class JournalInstallTests(GatewayFixture server)
 {
     /// <summary>The request hash of version 1 of <c>execute</c> with <c>SELECT 1</c>.</summary>
@@ -20,7 +20,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
         (await gateway.Client.PostAsync("execute", request)).ExpectProblem(422, "journal_missing");
 
         await InstallAsync(0, dsn);
-        // What was found missing is looked for again within a second or so.
+        // A missing journal is looked for again within about a second.
         (await Answer.UntilAsync(() => gateway.Client.PostAsync("execute", request), answer => answer.Status == HttpStatusCode.OK))
             .Expect(HttpStatusCode.OK);
         await InstallAsync(0, dsn);
@@ -84,7 +84,9 @@ public sealed class JournalInstallTests(GatewayFixture server)
         Assert.Contains("another database", errors);
     }
 
-    /// <summary>Whoever may make roles and schemas may install it, and is no member of the owner after that.</summary>
+    /// <summary>
+    /// A role that may create roles and schemas can install the journal, and is no member of the owner after that.
+    /// </summary>
     [Fact]
     public async Task InstallerWithoutSuperuser_InstallsAndKeepsNoMembership()
     {
@@ -93,7 +95,8 @@ public sealed class JournalInstallTests(GatewayFixture server)
         await using var installer = await LoginRole.CreateAsync(database, "CREATEROLE");
         await GatewayFixture.ExecuteAsync(database, $"GRANT CREATE ON DATABASE \"{new NpgsqlConnectionStringBuilder(database).Database}\" TO {installer.Name}");
         await using var connection = await GatewayFixture.OpenAsync(database);
-        // From 16 on a role is administered by whoever made it, here the test and another database's installation.
+        // From version 16 on only the creator of a role administers it: here the test, and the installation in another
+        // database.
         if (connection.PostgreSqlVersion.Major >= 16)
         {
             await GatewayFixture.ExecuteAsync(
@@ -120,7 +123,9 @@ public sealed class JournalInstallTests(GatewayFixture server)
         (await another.Client.PostAsync("execute", new { activityId = "b", sql = "SELECT 1" })).ExpectProblem(422, "journal_missing");
     }
 
-    /// <summary>One role only: whoever shows the key may use the journal, and callers' SQL, which can't, may not.</summary>
+    /// <summary>
+    /// Only one role: a gateway that presents the key may use the journal, and callers' SQL, which can't, may not.
+    /// </summary>
     [Fact]
     public async Task JournalKey_OpensItToWhoeverShowsIt()
     {
@@ -141,7 +146,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
                     (await gateway.Client.PostAsync("query", new { activityId = "a", sql })).ExpectProblem(422, "sql_error");
             }
 
-            // A new key ends the old one, and without any there is no journal.
+            // A new key replaces the old one, and without a key there is no access to the journal.
             Assert.NotEqual(first, ReadKey((await InstallAsync(0, role.Dsn, database, "--journal-key")).Output));
             foreach (var setting in new[] { $"--Gateway:Connections:default:JournalKeyFile={file}", "--Gateway:RowLimit=1000" })
             {
@@ -159,7 +164,8 @@ public sealed class JournalInstallTests(GatewayFixture server)
     }
 
     /// <summary>
-    /// Records of version 3, which have request hashes of version 1, are kept and replayed. A gateway of version 3 gets retryable errors.
+    /// Records of version 3, with request hashes of version 1, are kept and replayed. A gateway of version 3 gets
+    /// retryable errors.
     /// </summary>
     [Fact]
     public async Task Version3_IsMigratedWithItsRecords()
@@ -192,7 +198,8 @@ public sealed class JournalInstallTests(GatewayFixture server)
         Assert.Equal("true", replayed.Headers["Idempotent-Replayed"]);
         (await gateway.Client.PostAsync("execute", new { activityId = "replayed", sql = "SELECT 2" })).ExpectProblem(422, "activity_mismatch");
         (await gateway.Client.PostAsync("execute", new { activityId = "new", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
-        // What a gateway of version 3 calls: it can open sessions, and its writes fail in a way that it takes for passing.
+        // The calls of a gateway of version 3: it can open sessions, and its writes fail with an error that it treats
+        // as temporary.
         await using var session = await GatewayFixture.OpenAsync(role.Dsn);
         await using (var enter = new NpgsqlCommand("SELECT gateway_journal.enter(gen_random_uuid())", session))
             Assert.Equal(3, await enter.ExecuteScalarAsync(TestContext.Current.CancellationToken));
@@ -251,7 +258,10 @@ public sealed class JournalInstallTests(GatewayFixture server)
         }
     }
 
-    /// <summary>A schema that a caller's SQL has made is no journal: none of its functions runs as the control role.</summary>
+    /// <summary>
+    /// A schema that a caller's SQL has created does not count as the journal: none of its functions runs as the
+    /// control role.
+    /// </summary>
     [Fact]
     public async Task SchemaOfTheCallersRole_IsNoJournal()
     {
@@ -281,7 +291,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
         Assert.Equal(0L, await run.ExecuteScalarAsync(TestContext.Current.CancellationToken));
     }
 
-    /// <summary>What --simple gives up: the records are the caller's SQL's to read and to forge.</summary>
+    /// <summary>The limit of --simple: a caller's SQL can read and forge records.</summary>
     [Fact]
     public async Task Simple_IsExactlyOnceForTheHonestAndOpenToOthers()
     {
@@ -301,7 +311,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
         Assert.Contains("forged", (await gateway.Client.PostAsync("execute", request)).Text);
     }
 
-    /// <summary>Runs it; an option that is a DSN is the administrator's.</summary>
+    /// <summary>Runs the command; a DSN in its options is the administrator's.</summary>
     private static async Task<(string Output, string Errors)> InstallAsync(int exitCode, string dsn, params string[] options)
     {
         var environment = new Dictionary<string, string> { ["DSN"] = dsn };

@@ -1,11 +1,12 @@
 namespace Gateway.Api.PostgresTests.Lifecycle;
 
 /// <summary>
-/// HAProxy before some gateways: it asks each one's readiness, and hides none of their faults by asking another.
+/// Runs HAProxy before several gateways. It checks the readiness of each, and does not hide faults by retrying at
+/// another.
 /// </summary>
 internal sealed class LoadBalancer : IAsyncDisposable
 {
-    /// <summary>The header that says which gateway has answered, by its place.</summary>
+    /// <summary>The header with the index of the gateway that answered.</summary>
     public const string AnsweredBy = "X-Answered-By";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -15,7 +16,7 @@ internal sealed class LoadBalancer : IAsyncDisposable
 
     public Uri Address { get; } = new($"http://127.0.0.1:{GatewayProcess.FreePort()}");
 
-    /// <summary>Starts one, and waits until it sends requests to each gateway.</summary>
+    /// <summary>Starts a load balancer, and waits until it sends requests to each gateway.</summary>
     public static async Task<LoadBalancer> StartAsync(params Uri[] gateways)
     {
         var balancer = new LoadBalancer();
@@ -35,7 +36,7 @@ internal sealed class LoadBalancer : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until it sends requests to that gateway.</summary>
+    /// <summary>Waits until it sends requests to the given gateway.</summary>
     public async Task UntilUsedAsync(int place)
     {
         using var http = new HttpClient { BaseAddress = Address };
@@ -63,7 +64,7 @@ internal sealed class LoadBalancer : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    /// <summary>Debian has it where only root's PATH leads.</summary>
+    /// <summary>Debian installs it in a folder that only root's PATH contains.</summary>
     private static string Program() => File.Exists("/usr/sbin/haproxy") ? "/usr/sbin/haproxy" : "haproxy";
 
     private string Configuration(Uri[] gateways) => $"""

@@ -8,19 +8,22 @@ using Gateway.LocalPostgres;
 namespace Gateway.Api.PostgresTests.Lifecycle;
 
 /// <summary>
-/// Two gateways behind a load balancer are replaced, one after the other, while they are used by callers of which none sends
-/// anything twice.
+/// Tests the replacement of two gateways behind a load balancer, one after the other, while callers use them. No caller
+/// sends a request twice.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class RollingTests : IAsyncLifetime
 {
-    /// <summary>Half of them for each gateway.</summary>
+    /// <summary>Half of them go to each gateway.</summary>
     private const int LongRequests = 40;
 
-    /// <summary>The load balancer wants to have failed twice, with 200 ms between, which takes longer on a busy machine.</summary>
+    /// <summary>The load balancer needs two failed checks, 200 ms apart, which take longer on a busy machine.</summary>
     private const int DrainSeconds = 4;
 
-    /// <summary>Draining and the longest request: what an orchestrator would be told, and more would be killed.</summary>
+    /// <summary>
+    /// The draining time and the longest request: the grace period of an orchestrator, after which it would kill the
+    /// gateway.
+    /// </summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
     private readonly Uri[] _addresses = [.. Enumerable.Range(0, 2).Select(_ => new Uri($"http://127.0.0.1:{GatewayProcess.FreePort()}"))];
@@ -73,7 +76,7 @@ public sealed class RollingTests : IAsyncLifetime
             await backends.ReadAsync<string>("SELECT coalesce(string_agg(activity, ' ' ORDER BY activity COLLATE \"C\"), '') FROM effect"));
     }
 
-    /// <summary>Has a gateway end, with long requests on their way in both, and another start in its place.</summary>
+    /// <summary>Stops a gateway while both have long requests, and starts another in its place.</summary>
     private async Task<GatewayProcess> ReplaceAsync(GatewayProcess gateway, int place, LoadBalancer balancer)
     {
         using var caller = new GatewayClient(balancer.Address);
@@ -89,7 +92,7 @@ public sealed class RollingTests : IAsyncLifetime
 
         var clock = Stopwatch.StartNew();
         var exit = gateway.TerminateAsync();
-        // They outlast the draining, and end while the gateway only waits for them.
+        // The requests last longer than the draining, and end while the gateway only waits for them.
         await Task.Delay(DrainSeconds * 1000 + 500);
         await backends.ExecuteAsync("SELECT pg_advisory_unlock(1)");
 
@@ -104,7 +107,9 @@ public sealed class RollingTests : IAsyncLifetime
         new Dictionary<string, string> { ["DSN"] = _server.Dsn }, "--urls", address.ToString(), $"--Gateway:DrainSeconds={DrainSeconds}",
         "--Gateway:MaxTimeoutMs=60000", "--Gateway:Connections:default:PoolSize=36");
 
-    /// <summary>Callers of every kind: with connections that they keep or don't, which read, write, and take streams.</summary>
+    /// <summary>
+    /// Starts callers of every kind: with kept and with new connections, for reads, writes and streams.
+    /// </summary>
     private Task StartLoad(Uri address, CancellationToken end)
     {
         var callers = new List<Task>();
@@ -127,7 +132,7 @@ public sealed class RollingTests : IAsyncLifetime
             for (var n = 0; !end.IsCancellationRequested; n++)
             {
                 await SendAsync(() => ask(client, n));
-                // Now and then long enough for a connection to be an idle one.
+                // Sometimes long enough for the connection to become idle.
                 await Task.Delay(n % 8 == 0 ? 150 : 5, CancellationToken.None);
             }
         }
@@ -141,7 +146,7 @@ public sealed class RollingTests : IAsyncLifetime
         return answer;
     }
 
-    /// <summary>A stream of half a second, which is whole if its last line says so.</summary>
+    /// <summary>Reads a stream of half a second, which is complete if its last line says so.</summary>
     private static async Task<Answer> StreamAsync(GatewayClient client)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/query")

@@ -7,7 +7,10 @@ using Gateway.Api.PostgresTests.Memory;
 
 namespace Gateway.Api.PostgresTests.Lifecycle;
 
-/// <summary>A gateway that is told to stop answers what it has taken, says that it is going, and ends within its bound.</summary>
+/// <summary>
+/// Tests that a gateway that is told to stop answers the requests that it has accepted, reports that it stops, and ends
+/// within its limit.
+/// </summary>
 public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -19,7 +22,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        // However a gateway ended, it has left nothing on the server.
+        // However a gateway ended, it has left no session on the server.
         Assert.Equal(0, await SessionsAsync(within: TimeSpan.FromSeconds(5)));
         await _backends.DisposeAsync();
     }
@@ -90,7 +93,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         using var slow = await BeginRequestAsync();
 
         var exit = gateway.TerminateAsync();
-        // So fast that Kestrel has nothing against it, and so slow that it would take half an hour.
+        // Fast enough for Kestrel's minimum rate, and so slow that it would take half an hour.
         var sending = DribbleAsync(slow);
 
         Assert.Equal(0, await exit);
@@ -160,7 +163,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         while (proxy.OpenConnections == 0)
             await Task.Delay(10, limit.Token);
 
-        // 128 + SIGTERM: it has served nobody, and there is nothing to end in good order.
+        // 128 + SIGTERM: it has served no request, so no orderly shutdown is needed.
         Assert.Equal(143, await gateway.TerminateAsync());
         Assert.DoesNotContain("listens", gateway.Output);
         Assert.Empty(gateway.Errors);
@@ -170,7 +173,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         new Dictionary<string, string> { ["DSN"] = _backends.Named(fixture.Dsn) },
         ["--urls", _address.ToString(), "--Gateway:Connections:default:PoolSize=20", .. settings]);
 
-    /// <summary>Sends twenty requests, and returns when each of them stands before the turnstile.</summary>
+    /// <summary>Sends twenty requests, and returns when each of them waits at the turnstile.</summary>
     private static async Task<Task<Answer>[]> SendTwentyAsync(GatewayClient client, Turnstile turnstile)
     {
         var requests = Enumerable.Range(0, 20)
@@ -211,7 +214,9 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         }
     }
 
-    /// <summary>A connection with a request on it whose body the gateway has begun to read: it asked for it.</summary>
+    /// <summary>
+    /// Opens a connection with a request whose body the gateway has begun to read: it has sent 100 Continue.
+    /// </summary>
     private async Task<Socket> BeginRequestAsync()
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -225,7 +230,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         return socket;
     }
 
-    /// <summary>Sends on until the other side has had enough.</summary>
+    /// <summary>Sends until the other side closes the connection.</summary>
     private static async Task DribbleAsync(Socket socket)
     {
         var spaces = Encoding.ASCII.GetBytes(new string(' ', 100));
@@ -239,7 +244,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         }
         catch (SocketException)
         {
-            // It has.
+            // It has closed it.
         }
     }
 }

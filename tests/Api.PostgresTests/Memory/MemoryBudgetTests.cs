@@ -5,7 +5,7 @@ using Gateway.Api.PostgresTests.Callers;
 
 namespace Gateway.Api.PostgresTests.Memory;
 
-/// <summary>What requests make the gateway hold is counted, and no caller has all of it.</summary>
+/// <summary>Tests that the memory of requests is counted, and that no caller can use all of it.</summary>
 public sealed class MemoryBudgetTests(GatewayFixture fixture)
 {
     private const int MiB = 1 << 20;
@@ -32,7 +32,7 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
             answers.Add(caller.ReadAsync());
         }
 
-        // As many wait as there is room for three quarters of it, each with what was read of it and with what comes next.
+        // The number of requests that fit into three quarters of the budget, each with its body and its next buffer.
         const int Most = Budget / 4 * 3 / BodyLength;
         while (answers.Count(answer => answer.IsCompleted) < callers.Count - Most)
             await Task.WhenAny(answers.Where(answer => !answer.IsCompleted));
@@ -80,7 +80,7 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
         await caller.BeginAsync(BodyLength, _greedy);
         var answer = caller.ReadAsync();
 
-        // More than the least rate that the server asks for.
+        // Faster than the server's minimum rate.
         while (!answer.IsCompleted && await caller.SendAsync(new byte[1000]))
             await Task.WhenAny(answer, Task.Delay(50, TestContext.Current.CancellationToken));
 
@@ -123,7 +123,7 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
         await using var gateway = await StartAsync($"--Gateway:MemoryBudgetBytes={32 * MiB}");
         using var greedy = new GatewayClient(gateway.Address, _greedy);
 
-        // Two bytes of JSON for each, and a row of the parser's table.
+        // Two bytes of JSON for each element, and a row in the parser's table.
         var body = "{\"activityId\": \"a\", \"sql\": \"SELECT $1::int[]\", \"parameters\": [[" + string.Join(',', Enumerable.Repeat("1", 2_000_000)) + "]]}";
         (await greedy.PostAsync("query", body)).ExpectProblem(413, "body_too_large");
 

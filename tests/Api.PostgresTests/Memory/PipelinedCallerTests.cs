@@ -2,10 +2,12 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests.Memory;
 
-/// <summary>A caller's leaving is noticed behind whatever it has sent ahead.</summary>
+/// <summary>Tests that a caller's disconnect is noticed, whatever it has sent ahead.</summary>
 public sealed class PipelinedCallerTests(GatewayFixture fixture)
 {
-    /// <summary>Of two requests, say, which one may send ahead; as much as is read ahead; more than that.</summary>
+    /// <summary>
+    /// As much as two requests, which a client may pipeline; as much as the server reads ahead; and more than that.
+    /// </summary>
     [Theory]
     [InlineData(1_000)]
     [InlineData(64 * 1024)]
@@ -17,7 +19,7 @@ public sealed class PipelinedCallerTests(GatewayFixture fixture)
         var running = $"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%{marker}%'";
         using var caller = await RawCaller.ConnectAsync(fixture.Address);
         await caller.SendAsync(new { activityId = "ahead", sql = $"SELECT pg_sleep(120) /* {marker} */", timeoutMs = 120_000 });
-        // The next request, whose body has not all come.
+        // The next request, with an incomplete body.
         var next = Encoding.ASCII.GetBytes($"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: {2 * ahead}\r\n\r\n");
         var sending = caller.SendAsync((byte[])[.. next, .. new byte[ahead - next.Length]]);
         while (await fixture.ReadAsync<long>(running) == 0)

@@ -8,15 +8,16 @@ using Gateway.Api.PostgresTests.Callers;
 namespace Gateway.Api.PostgresTests.Memory;
 
 /// <summary>
-/// One caller that may read does all that takes memory, and all at once: a gateway with a pod's memory and the default settings
-/// stays below the pod's limit, and serves another caller meanwhile. <c>deploy/README.md</c> has the sum.
+/// Tests that one caller with the right to read, which uses as much memory as it can in every way at the same time,
+/// does not push a gateway over its pod's memory limit, with the default settings, while another caller is still
+/// served. <c>deploy/README.md</c> has the calculation.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper output)
 {
     private const int MiB = 1 << 20;
 
-    /// <summary>What the runtime takes of a container's memory for its heap.</summary>
+    /// <summary>The share of a container's memory that the runtime uses for its heap.</summary>
     private const double HeapShare = 0.75;
 
     [Fact]
@@ -52,7 +53,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
         while (clock.Elapsed < TimeSpan.FromSeconds(20) || served < 20)
         {
             (await QueryAsync(client)).Expect(HttpStatusCode.OK);
-            // Not at first: they take the caller's whole share of the budget, and nothing else of its would get far.
+            // Not at the start: they take the caller's whole share of the budget, and block its other attacks.
             if (++served == 10)
                 attacks.Add(attack.LeaveBodiesUnfinishedAsync(200));
             await Task.Delay(50, TestContext.Current.CancellationToken);
@@ -72,7 +73,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
     private static Task<Answer> QueryAsync(GatewayClient client) =>
         client.PostAsync("query", new { activityId = "modest", sql = "SELECT 1", timeoutMs = 60_000 });
 
-    /// <summary>The container's limit, as the manifests have it.</summary>
+    /// <summary>Reads the container's limit from the manifests.</summary>
     private static long ReadLimit()
     {
         var lines = File.ReadAllLines(Path.Combine(Repository.Root, "deploy", "k8s", "base", "deployment.yaml"));
@@ -82,7 +83,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
         return MiB * long.Parse(memory[..^2], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>What one caller does.</summary>
+    /// <summary>The attacks of one caller.</summary>
     private sealed class Attack(Uri address, string key) : IDisposable
     {
         private readonly GatewayClient _client = new(address, key);
@@ -91,7 +92,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
 
         public IReadOnlyList<string> Statuses => _statuses;
 
-        /// <summary>Two bytes for each, and a row of the parser's table.</summary>
+        /// <summary>Two bytes for each element, and a row in the parser's table.</summary>
         public static byte[] ManyTokens { get; } = Body("SELECT $1::int[]", $"[[{string.Join(',', Enumerable.Repeat("1", 2_000_000))}]]");
 
         public static byte[] ManyParameters { get; } = Body(
@@ -134,7 +135,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
             }
         }
 
-        /// <summary>Sends it again and again, so many at a time.</summary>
+        /// <summary>Sends a request repeatedly, the given number at a time.</summary>
         public Task RepeatAsync(int atOnce, byte[] body, CancellationToken enough) => Task.WhenAll(Enumerable.Range(0, atOnce).Select(async _ =>
         {
             while (!enough.IsCancellationRequested)

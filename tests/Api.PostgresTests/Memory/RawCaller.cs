@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests.Memory;
 
-/// <summary>A caller who decides about each byte that it sends, and about whether it takes what comes.</summary>
+/// <summary>A caller that controls each byte that it sends, and whether it reads the answer.</summary>
 internal sealed class RawCaller : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -24,14 +24,14 @@ internal sealed class RawCaller : IDisposable
     }
 
     /// <summary>Sends the head of a request.</summary>
-    /// <param name="length">What it says of its body's length, in bytes.</param>
+    /// <param name="length">The length of its body that it announces, in bytes.</param>
     /// <param name="key">The caller's key.</param>
-    /// <param name="path">Where it goes.</param>
+    /// <param name="path">The path.</param>
     public Task BeginAsync(int length, string? key = null, string path = "/v1/query") => SendAsync(Encoding.ASCII.GetBytes(
         $"POST {path} HTTP/1.1\r\nHost: {_address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
         + $"{(key is null ? "" : $"Authorization: Bearer {key}\r\n")}\r\n"));
 
-    /// <summary>Sends bytes; false where the gateway takes no more.</summary>
+    /// <summary>Sends bytes. Returns false if the gateway has closed the connection.</summary>
     public async Task<bool> SendAsync(ReadOnlyMemory<byte> bytes)
     {
         try
@@ -53,7 +53,7 @@ internal sealed class RawCaller : IDisposable
         return await SendAsync(body);
     }
 
-    /// <summary>The first of what comes: the answer's head at least. Empty where the connection was closed.</summary>
+    /// <summary>Returns the start of the answer, at least its head; empty if the connection was closed.</summary>
     public async Task<string> ReadAsync(int atMost = 4096)
     {
         var bytes = new byte[atMost];
@@ -68,7 +68,7 @@ internal sealed class RawCaller : IDisposable
         }
     }
 
-    /// <summary>Leaves, as a process does that ends.</summary>
+    /// <summary>Disconnects like a process that ends.</summary>
     public void Leave()
     {
         _socket.Shutdown(SocketShutdown.Send);

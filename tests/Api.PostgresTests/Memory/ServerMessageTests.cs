@@ -2,7 +2,10 @@ using System.Net;
 
 namespace Gateway.Api.PostgresTests.Memory;
 
-/// <summary>SQL can make PostgreSQL send an error or a notice of any size: it takes no more memory, and costs no session.</summary>
+/// <summary>
+/// Tests that an error or a notice of any size, which SQL can make PostgreSQL send, needs no extra memory, and ends no
+/// session.
+/// </summary>
 public sealed class ServerMessageTests(GatewayFixture fixture)
 {
     private const int Length = 20_000_000;
@@ -62,7 +65,7 @@ public sealed class ServerMessageTests(GatewayFixture fixture)
         await using var gateway = await GatewayProcess.StartAsync(
             new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, "--urls=http://127.0.0.1:0");
         using var client = new GatewayClient(gateway.Address);
-        // What takes memory once.
+        // A first request, for memory that is allocated once.
         await SendAsync(client, 1000);
         var before = gateway.PeakMemory;
 

@@ -1,9 +1,11 @@
 namespace Gateway.Api.PostgresTests.Metrics;
 
-/// <summary>A program of a Debian package that is unpacked and not installed, since its installation would start a service.</summary>
+/// <summary>
+/// Finds a program of a Debian package that is unpacked, not installed, because its installation would start a service.
+/// </summary>
 internal static class DebianProgram
 {
-    /// <summary>The program on PATH, or the one that <c>.ci/install</c> has unpacked.</summary>
+    /// <summary>Returns the program on PATH, or the one that <c>.ci/install</c> has unpacked.</summary>
     public static string PathOf(string program)
     {
         var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Append(Repository.PathOf(".local/debian/usr/bin"));

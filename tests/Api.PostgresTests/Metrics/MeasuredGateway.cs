@@ -7,8 +7,9 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests.Metrics;
 
 /// <summary>
-/// A gateway to be measured, and all that can happen to it. Its connections are <c>default</c>; <c>doubt</c>, which loses answers to
-/// COMMIT; and <c>small</c>, with one session and one place in its queue. Its callers are <c>orders</c> and <c>reader</c>.
+/// Provides a gateway whose metrics are tested, and triggers each event. Its connections are <c>default</c>;
+/// <c>doubt</c>, which loses answers to COMMIT; and <c>small</c>, with one session and one place in its queue. Its
+/// callers are <c>orders</c> and <c>reader</c>.
 /// </summary>
 public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
 {
@@ -22,12 +23,12 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
     private GatewayClient? _client;
     private int _activities;
 
-    /// <summary>The DSN of its database.</summary>
+    /// <summary>Gets the DSN of its database.</summary>
     public string Dsn => _dsn;
 
     public Uri Address => _gateway!.Address;
 
-    /// <summary>May write on each connection.</summary>
+    /// <summary>Gets the client of a caller that may write on each connection.</summary>
     public GatewayClient Client => _client!;
 
     public async ValueTask InitializeAsync()
@@ -54,7 +55,7 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
             await _proxy.DisposeAsync();
     }
 
-    /// <summary>An activity's ID that no other has.</summary>
+    /// <summary>Returns a new activity ID.</summary>
     public string NewId() => $"measured/{Interlocked.Increment(ref _activities)}";
 
     internal async Task<MetricsText> ReadAsync()
@@ -64,7 +65,10 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
         return new MetricsText(answer.Text);
     }
 
-    /// <summary>Does something, and waits until a sum has grown by as much: a request is measured once it has been answered.</summary>
+    /// <summary>
+    /// Does something, and waits until a sum has grown by the given amount: a request is measured after it was
+    /// answered.
+    /// </summary>
     internal async Task GrowsAsync(double by, string name, string[] labels, Func<Task> act)
     {
         var before = (await ReadAsync()).Sum(name, labels);
@@ -82,7 +86,7 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
         Assert.Equal(by, grown, 9);
     }
 
-    /// <summary>Waits until a sum is that.</summary>
+    /// <summary>Waits until a sum has the given value.</summary>
     internal async Task IsAsync(double value, string name, params string[] labels)
     {
         using var limit = new CancellationTokenSource(Patience);
@@ -90,7 +94,7 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
             await Task.Delay(10, limit.Token);
     }
 
-    /// <summary>Takes the server of <c>doubt</c> away, or gives it back.</summary>
+    /// <summary>Cuts the connection to the server of <c>doubt</c>, or restores it.</summary>
     public void CutOff(bool isCut) => _proxy!.Set(isCut ? new Reset() : Fault.None);
 
     public async Task QueryAsync() => await Client.QueryAsync("SELECT n FROM generate_series(1, 3) AS n");
@@ -145,7 +149,9 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
         (await Client.PostAsync("query", new { activityId = NewId(), sql = "SELECT pg_sleep(30)", timeoutMs = 100 }))
         .ExpectProblem(504, "deadline_exceeded");
 
-    /// <summary>One runs, one waits until its budget is spent, one waits and gets its turn, and one is refused.</summary>
+    /// <summary>
+    /// Sends four requests: one runs, one waits until its timeout, one waits and then runs, and one is refused.
+    /// </summary>
     public async Task FillQueueAsync()
     {
         await using var turnstile = await Turnstile.CloseAsync(_dsn);
@@ -171,14 +177,14 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
         await turnstile.HoldsAsync(1);
         await leave.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sent);
-        // Opened any sooner, it would let the statement through before the gateway has heard.
+        // If it were opened earlier, the statement would run before the gateway knows of it.
         await turnstile.HoldsAsync(0);
     }
 
-    /// <summary>The answer to COMMIT is lost, and a claim settles it.</summary>
+    /// <summary>Loses the answer to COMMIT; a claim settles it.</summary>
     public async Task LoseAnswerAsync() => (await LoseAnswerAsync("exactly-once")).Expect(HttpStatusCode.OK);
 
-    /// <summary>The answer to COMMIT is lost, and there is no claim.</summary>
+    /// <summary>Loses the answer to COMMIT of a request without a claim.</summary>
     public async Task LoseAnswerForGoodAsync() => (await LoseAnswerAsync("at-least-once")).ExpectProblem(503, "outcome_unknown");
 
     public async Task FailAsync() =>
@@ -196,7 +202,7 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
         (await reader.PostAsync("execute", new { activityId = NewId(), sql = "SELECT 1" })).ExpectProblem(403, "forbidden");
     }
 
-    /// <summary>All of these.</summary>
+    /// <summary>Triggers all these events.</summary>
     public async Task EverythingAsync()
     {
         Func<Task>[] things =
@@ -210,7 +216,7 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
 
     private async Task<Answer> LoseAnswerAsync(string delivery)
     {
-        // A session is at rest then, and so the one that loses the answer; the next one does not.
+        // Then a session is idle. The next request uses it and loses its answer, and the one after it does not.
         (await Client.PostAsync("query", new { activityId = NewId(), connection = "doubt", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
         _proxy!.SetExisting(new DropCommitAnswer(Reset: true));
         var answer = await Client.PostAsync("execute", new { activityId = NewId(), connection = "doubt", sql = "SELECT 1 AS a", delivery });

@@ -4,7 +4,10 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests.Metrics;
 
-/// <summary>What is measured moves when its thing happens, and by that; and nothing that a caller sends makes a new series.</summary>
+/// <summary>
+/// Tests that each metric changes with its event, by the right amount, and that nothing that a caller sends creates a
+/// series.
+/// </summary>
 public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<MeasuredGateway>
 {
     private const string Requests = "http_server_request_duration_seconds_count";
@@ -84,7 +87,7 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
     [Fact]
     public async Task SessionLost_ANewOneIsMeasured()
     {
-        // So that there is one to be lost.
+        // Opens the session that is lost below.
         await gateway.Client.PostAsync("query", new { activityId = gateway.NewId(), connection = "doubt", sql = "SELECT 1" });
         await gateway.GrowsAsync(
             1, "db_client_connection_create_time_seconds_count", ["db_client_connection_pool_name=doubt"], gateway.LoseAnswerAsync);
@@ -98,7 +101,7 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
         var body = Encoding.UTF8.GetBytes($$"""{"activityId": "{{gateway.NewId()}}", "sql": "SELECT repeat('é', 300) AS a"}""");
         var expected = ofRequest ? body.Length : Encoding.UTF8.GetByteCount((await gateway.Client.PostAsync("query", body)).Text);
 
-        // Those of the one before are there as well.
+        // The counts of the previous one are included.
         await gateway.GrowsAsync(1, name.Replace("_sum", "_count", StringComparison.Ordinal), ["http_route=/v1/query"], async () =>
             await gateway.GrowsAsync(expected, name, ["http_route=/v1/query"], () => gateway.Client.PostAsync("query", body)));
     }
@@ -139,7 +142,7 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
                 Assert.Equal(double.PositiveInfinity, buckets[^1].Bound);
                 Assert.Equal(count, buckets[^1].Value);
                 Assert.Equal(buckets.Select(bucket => bucket.Value).Order(), buckets.Select(bucket => bucket.Value));
-                // Each is at most its bucket's bound, and more than the one before's.
+                // Each value is at most its bucket's bound, and above the previous bound.
                 var bounds = buckets.Select(bucket => bucket.Bound).Prepend(0).ToArray();
                 var own = buckets.Select((bucket, at) => bucket.Value - (at == 0 ? 0 : buckets[at - 1].Value)).ToArray();
                 Assert.True(sum >= own.Select((number, at) => number * bounds[at]).Sum() * 0.999, series.Key);
@@ -191,7 +194,9 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
             "gateway_journal_purges_total", "gateway_connection=default", "gateway_journal_purge_outcome=failed"));
     }
 
-    /// <summary>Whatever can be made up: paths, methods, hosts, IDs, connections, callers, SQLSTATEs.</summary>
+    /// <summary>
+    /// Any values that a caller can invent: paths, methods, hosts, IDs, connections, callers, SQLSTATEs.
+    /// </summary>
     [Fact]
     public async Task HostileRequests_MakeNoSeriesOfTheirOwn()
     {
@@ -231,7 +236,7 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
             await using var check = new ClientProcess(
                 Path.GetTempPath(), "bash", ["-c", "exec \"$0\" check metrics <\"$1\"", DebianProgram.PathOf("promtool"), file]);
             await check.WaitForExitAsync();
-            // OpenTelemetry's conventions want those names, and Prometheus would rather have others.
+            // OpenTelemetry's conventions require these names; promtool recommends others.
             Assert.DoesNotContain(
                 check.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries),
                 line => !line.EndsWith("non-histogram and non-summary metrics should not have \"_count\" suffix", StringComparison.Ordinal));
@@ -282,14 +287,16 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
         });
     }
 
-    /// <summary>Until they stay the same: a request is measured once it has been answered.</summary>
+    /// <summary>
+    /// Reads the series until they stay the same, because a request is measured after it was answered.
+    /// </summary>
     private async Task<string[]> SeriesAsync()
     {
         var last = Array.Empty<string>();
         for (var same = 0; same < 3;)
         {
             await Task.Delay(50, TestContext.Current.CancellationToken);
-            // The runtime has its own, of which some come with their first event.
+            // The runtime has its own series, of which some appear with their first event.
             string[] now =
             [
                 .. (await gateway.ReadAsync()).Samples.Select(sample => sample.Series)

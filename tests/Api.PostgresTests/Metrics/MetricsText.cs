@@ -3,22 +3,24 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.Api.PostgresTests.Metrics;
 
-/// <summary>What a gateway answered at <c>/metrics</c>, in Prometheus's text format.</summary>
+/// <summary>Represents a gateway's answer at <c>/metrics</c>, in Prometheus's text format.</summary>
 internal sealed partial record MetricsText(string Text)
 {
     public IReadOnlyList<Sample> Samples { get; } = [.. Sample().Matches(Text).Select(Read)];
 
-    /// <summary>Each metric's type, by its name.</summary>
+    /// <summary>Gets each metric's type, by its name.</summary>
     public IReadOnlyDictionary<string, string> Types { get; } =
         TypeLine().Matches(Text).ToDictionary(line => line.Groups["name"].Value, line => line.Groups["type"].Value);
 
-    /// <summary>The sum of the series with that name that have all of these labels, each as <c>NAME=VALUE</c>.</summary>
+    /// <summary>
+    /// Returns the sum of the series with a given name that have all given labels, each as <c>NAME=VALUE</c>.
+    /// </summary>
     public double Sum(string name, params string[] labels) => Find(name, labels).Sum(sample => sample.Value);
 
     public IEnumerable<Sample> Find(string name, params string[] labels) =>
         Samples.Where(sample => sample.Name == name && labels.All(label => sample.Labels.Contains(Split(label))));
 
-    /// <summary>The metric that a series is of: a histogram's has three kinds of them.</summary>
+    /// <summary>Returns the metric of a series: a histogram has three kinds of series.</summary>
     public string MetricOf(Sample sample) =>
         Types.ContainsKey(sample.Name) ? sample.Name : Suffix().Replace(sample.Name, "");
 
@@ -46,10 +48,10 @@ internal sealed partial record MetricsText(string Text)
     private static partial Regex Suffix();
 }
 
-/// <summary>A series and its value.</summary>
+/// <summary>Represents a series and its value.</summary>
 internal sealed record Sample(string Name, IReadOnlyDictionary<string, string> Labels, double Value)
 {
-    /// <summary>All that tells it from other series.</summary>
+    /// <summary>Gets the name and the labels, which identify the series.</summary>
     public string Series =>
         $"{Name}{{{string.Join(',', Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(label => $"{label.Key}={label.Value}"))}}}";
 }

@@ -4,7 +4,7 @@ using YamlDotNet.RepresentationModel;
 
 namespace Gateway.Api.PostgresTests.Metrics;
 
-/// <summary>What operators are given is about the metrics that there are: the dashboard, the alerts, and what is written of both.</summary>
+/// <summary>Tests that the dashboard, the alerts and their documentation use existing metrics.</summary>
 public sealed partial class OperationsTests(MeasuredGateway gateway) : IClassFixture<MeasuredGateway>
 {
     private const string Alerts = "deploy/prometheus/alerts.yaml";
@@ -17,7 +17,7 @@ public sealed partial class OperationsTests(MeasuredGateway gateway) : IClassFix
     {
         await gateway.EverythingAsync();
         await using var prometheus = await PrometheusServer.StartAsync(gateway.Address);
-        // What grows has a rate, and a rate takes two scrapes.
+        // Counters are shown as rates, and a rate needs two scrapes.
         await gateway.EverythingAsync();
         await prometheus.ScrapeAsync();
 
@@ -37,7 +37,7 @@ public sealed partial class OperationsTests(MeasuredGateway gateway) : IClassFix
             ReadAlerts().Select(alert => alert.Name).Order(StringComparer.Ordinal), rules.Select(rule => rule.Name).Order(StringComparer.Ordinal));
         Assert.All(rules, rule => Assert.True(rule.Health == "ok", $"{rule.Name}: {rule.Error}"));
 
-        // And one that is wrong is found: by its metric, a value, a label, a grouping, its form and its legend.
+        // Wrong expressions are found: by the metric, a value, a label, a grouping, the syntax and the legend.
         string[] wrong =
         [
             "sum(rate(gateway_request_total{job=\"gateway\"}[1m]))",
@@ -86,7 +86,7 @@ public sealed partial class OperationsTests(MeasuredGateway gateway) : IClassFix
     public async Task TableOfMetrics_IsWhatThereIs()
     {
         await gateway.EverythingAsync();
-        // Some of the runtime's are there after a collection only, which a process has most often had by now.
+        // Some of the runtime's metrics appear after a garbage collection only, which has usually happened by now.
         for (var garbage = Array.Empty<byte>(); GC.CollectionCount(0) == 0; garbage = new byte[1 << 16])
             GC.KeepAlive(garbage);
         using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");
@@ -134,7 +134,7 @@ public sealed partial class OperationsTests(MeasuredGateway gateway) : IClassFix
         ];
     }
 
-    /// <summary>The dashboard's expressions, with what Grafana puts in for its variables.</summary>
+    /// <summary>Returns the dashboard's expressions, with values for Grafana's variables.</summary>
     private static IReadOnlyList<(string Expression, string Legend)> ReadDashboard()
     {
         using var dashboard = JsonDocument.Parse(File.ReadAllText(Repository.PathOf(Dashboard)));
@@ -158,7 +158,7 @@ public sealed partial class OperationsTests(MeasuredGateway gateway) : IClassFix
         ];
     }
 
-    /// <summary>Not <c>.*</c>, which a label that is not there matches too.</summary>
+    /// <summary>Not <c>.*</c>, which also matches a missing label.</summary>
     private static string Fill(string expression) => expression
         .Replace("$__rate_interval", "1m", StringComparison.Ordinal).Replace("$__range", "1m", StringComparison.Ordinal)
         .Replace("$job", ".+", StringComparison.Ordinal).Replace("$instance", ".+", StringComparison.Ordinal)

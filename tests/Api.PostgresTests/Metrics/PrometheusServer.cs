@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Metrics;
 
-/// <summary>A Prometheus on a free port of the loopback, that scrapes a gateway as the job <c>gateway</c> and knows the alerts' rules.</summary>
+/// <summary>
+/// Runs a Prometheus on a free loopback port. It scrapes a gateway as the job <c>gateway</c>, and has the alert rules.
+/// </summary>
 internal sealed class PrometheusServer : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -32,7 +34,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         ]);
     }
 
-    /// <summary>Starts one and waits until it has scraped the gateway.</summary>
+    /// <summary>Starts a Prometheus, and waits until it has scraped the gateway.</summary>
     public static async Task<PrometheusServer> StartAsync(Uri gateway)
     {
         var prometheus = new PrometheusServer(gateway);
@@ -46,7 +48,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
             }
             catch (HttpRequestException)
             {
-                // It is not there yet.
+                // It does not listen yet.
             }
             await Task.Delay(100, CancellationToken.None);
         }
@@ -55,7 +57,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         throw new TimeoutException($"Prometheus has not scraped the gateway.\n{output}");
     }
 
-    /// <summary>Waits until it has scraped the gateway once more.</summary>
+    /// <summary>Waits for another scrape of the gateway.</summary>
     public async Task ScrapeAsync()
     {
         var since = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
@@ -64,13 +66,13 @@ internal sealed class PrometheusServer : IAsyncDisposable
             await Task.Delay(100, limit.Token);
     }
 
-    /// <summary>What an expression has for a value now.</summary>
-    /// <returns>The labels of each series, or what Prometheus has against the expression.</returns>
+    /// <summary>Evaluates an expression.</summary>
+    /// <returns>The labels of each series, or Prometheus's error.</returns>
     public async Task<(IReadOnlyList<IReadOnlyDictionary<string, string>> Series, string? Error)> QueryAsync(string expression)
     {
         using var form = new FormUrlEncodedContent([new("query", expression)]);
         using var response = await _http.PostAsync("/api/v1/query", form);
-        // It listens before it is ready, and says so in plain text.
+        // It listens before it is ready, and reports that in plain text.
         if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
             response.EnsureSuccessStatusCode();
         using var answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
@@ -86,7 +88,9 @@ internal sealed class PrometheusServer : IAsyncDisposable
             null);
     }
 
-    /// <summary>The rules that it has read, each with what went wrong at its last evaluation; once there has been one of each.</summary>
+    /// <summary>
+    /// Returns the rules with the error of their last evaluation, after each rule has been evaluated once.
+    /// </summary>
     public async Task<IReadOnlyList<(string Name, string Health, string? Error)>> RulesAsync()
     {
         using var limit = new CancellationTokenSource(Patience);

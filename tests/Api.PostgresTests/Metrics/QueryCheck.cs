@@ -3,15 +3,15 @@ using System.Text.RegularExpressions;
 namespace Gateway.Api.PostgresTests.Metrics;
 
 /// <summary>
-/// Holds an expression of PromQL against what a Prometheus knows of a gateway that has been put through everything. That an expression
-/// has no value proves nothing of an alert, so each selector in it must match something, and each label in it be there.
+/// Checks a PromQL expression against the metrics of a gateway on which every event has happened. An expression without
+/// a value proves nothing about an alert, so each selector must match a series, and each label must exist.
 /// </summary>
 internal static partial class QueryCheck
 {
-    /// <summary>Words of the language that stand where a metric could.</summary>
+    /// <summary>Keywords that appear where a metric could.</summary>
     private static readonly string[] Words = ["and", "or", "unless", "bool", "offset", "group_left", "group_right"];
 
-    /// <returns>What is wrong with it; nothing where all is well.</returns>
+    /// <returns>The faults of the expression.</returns>
     public static async Task<IReadOnlyList<string>> FaultsOfAsync(PrometheusServer prometheus, string expression, bool hasValue, string legend = "")
     {
         var faults = new List<string>();

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Settings;
 
-/// <summary>A value of a setting that any role may set, for itself or in a session.</summary>
+/// <summary>Represents a value of a setting that any role may set, for itself or in a session.</summary>
 internal sealed record HostileSetting(string Name, string Value)
 {
     private const string UserSettings =
@@ -11,10 +11,10 @@ internal sealed record HostileSetting(string Name, string Value)
           FROM pg_settings WHERE context = 'user' ORDER BY name
         """;
 
-    /// <summary>Values that a text may have; the server refuses most of them for most settings.</summary>
+    /// <summary>Values for text settings; the server refuses most of them for most settings.</summary>
     private static readonly string[] Texts = ["", "x", "1", new('x', 1000)];
 
-    /// <summary>Texts of which the server takes only few, and settings that <c>pg_settings</c> does not show.</summary>
+    /// <summary>Text settings with few valid values, and settings that <c>pg_settings</c> does not show.</summary>
     private static readonly (string Name, string[] Values)[] Special =
     [
         ("DateStyle", ["German, DMY", "SQL, MDY", "Postgres, YMD"]),
@@ -33,17 +33,17 @@ internal sealed record HostileSetting(string Name, string Value)
 
     public override string ToString() => $"{Name} = '{(Value.Length > 40 ? $"{Value[..10]}… ({Value.Length})" : Value)}'";
 
-    /// <summary>The assignment, as SET and ALTER ROLE … SET have it.</summary>
+    /// <summary>Gets the assignment, as in SET and ALTER ROLE … SET.</summary>
     public string Assignment =>
         $"{string.Join('.', Name.Split('.').Select(part => $"\"{part}\""))} TO '{Value.Replace("'", "''", StringComparison.Ordinal)}'";
 
     /// <summary>
-    /// Of each setting that the server lets a role set: every value of an enumeration, on and off, the extremes of a
+    /// Returns values of each setting that a role may set: every value of an enumeration, on and off, the extremes of a
     /// number, and texts.
     /// </summary>
     public static async Task<IReadOnlyList<HostileSetting>> ListAsync(NpgsqlConnection session)
     {
-        // Brings the settings of the language along.
+        // Loads the settings of the language.
         await using (var load = new NpgsqlCommand("DO $$ BEGIN NULL; END $$", session))
             await load.ExecuteNonQueryAsync();
         var found = new List<HostileSetting>();
@@ -60,7 +60,7 @@ internal sealed record HostileSetting(string Name, string Value)
                 _ when name.EndsWith("_timeout", StringComparison.Ordinal) => ["1", reader.GetString(3)],
                 _ => [reader.GetString(2), reader.GetString(3)],
             };
-            // What it is already changes nothing.
+            // The current value would change nothing.
             found.AddRange(values.Where(value => value != reader.GetString(5)).Select(value => new HostileSetting(name, value)));
         }
         found.AddRange(Special.SelectMany(setting => setting.Values.Select(value => new HostileSetting(setting.Name, value))));

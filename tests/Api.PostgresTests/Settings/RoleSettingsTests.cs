@@ -6,16 +6,17 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.Settings;
 
 /// <summary>
-/// A role may set for itself what each of its sessions begins with, and so may a caller's SQL. Whatever it sets, a
-/// gateway that begins then does what it is for.
+/// Tests settings that a role, and so a caller's SQL, sets for its own future sessions. With any of them, a gateway
+/// that starts later works.
 /// </summary>
 public sealed class RoleSettingsTests(GatewayFixture fixture, ITestOutputHelper output)
 {
-    /// <summary>Roles, each with a gateway, that go through the settings side by side.</summary>
+    /// <summary>The number of roles, each with a gateway, that test the settings in parallel.</summary>
     private const int Roles = 4;
 
     /// <summary>
-    /// What a gateway can't begin a session without, or can't prevent: all else is answered as if it were not set.
+    /// Settings with which a gateway can't open a session, or whose effect it can't prevent. With all others the
+    /// answers are as without them.
     /// </summary>
     private static readonly Dictionary<string, string> Excused = new()
     {
@@ -55,7 +56,7 @@ public sealed class RoleSettingsTests(GatewayFixture fixture, ITestOutputHelper 
                 {
                     faults.Enqueue($"{setting}: {error.Message}");
                 }
-                // PostgreSQL 18 lets a role set transaction_read_only for itself, and not reset it.
+                // PostgreSQL 18 allows a role to set transaction_read_only for itself, but not to reset it.
                 await GatewayFixture.ExecuteAsync(fixture.Dsn, $"ALTER ROLE {role.Name} RESET ALL");
             }
         }));
@@ -68,7 +69,9 @@ public sealed class RoleSettingsTests(GatewayFixture fixture, ITestOutputHelper 
         Assert.All(effects.Values, count => Assert.Equal(1, count));
     }
 
-    /// <summary>What only a superuser can undo is told by the readiness and by a code that engines retry.</summary>
+    /// <summary>
+    /// A setting that only a superuser can undo is reported by readiness, and by a code that engines retry.
+    /// </summary>
     [Fact]
     public async Task SettingThatTheServerRefusesEachSessionFor_IsDatabaseUnavailable()
     {
@@ -100,7 +103,7 @@ public sealed class RoleSettingsTests(GatewayFixture fixture, ITestOutputHelper 
         }
         catch (PostgresException)
         {
-            // The server does not take the value.
+            // The server refuses the value.
             return false;
         }
     }
@@ -112,7 +115,7 @@ public sealed class RoleSettingsTests(GatewayFixture fixture, ITestOutputHelper 
     }
 
     /// <summary>Sends each kind of request.</summary>
-    /// <returns>What is not as it should be.</returns>
+    /// <returns>The faults.</returns>
     private static async Task<IReadOnlyList<string>> ServeAsync(GatewayClient client, string id)
     {
         var faults = new List<string>();

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Settings;
 
-/// <summary>A database with a table of effects, for roles that set themselves whatever a role may set.</summary>
+/// <summary>A database with a table of effects, for roles that change their own settings.</summary>
 internal sealed class SettingsDatabase : IAsyncDisposable
 {
     private const string Schema =
@@ -16,10 +16,10 @@ internal sealed class SettingsDatabase : IAsyncDisposable
 
     private SettingsDatabase(string admin, NpgsqlConnection session) => (Admin, Session) = (admin, session);
 
-    /// <summary>A superuser's DSN.</summary>
+    /// <summary>Gets a superuser's DSN.</summary>
     public string Admin { get; }
 
-    /// <summary>A superuser's session.</summary>
+    /// <summary>Gets a superuser's session.</summary>
     public NpgsqlConnection Session { get; }
 
     public static async Task<SettingsDatabase> CreateAsync(GatewayFixture fixture)
@@ -30,7 +30,7 @@ internal sealed class SettingsDatabase : IAsyncDisposable
         return database;
     }
 
-    /// <summary>A role that a gateway may connect by.</summary>
+    /// <summary>Creates a role for a gateway.</summary>
     public async Task<LoginRole> CreateRoleAsync()
     {
         var role = await LoginRole.CreateAsync(Admin, "");
@@ -45,7 +45,7 @@ internal sealed class SettingsDatabase : IAsyncDisposable
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>How often each activity took effect.</summary>
+    /// <summary>Returns the number of effects of each activity.</summary>
     public async Task<IReadOnlyDictionary<string, long>> EffectsAsync()
     {
         await using var command = new NpgsqlCommand("SELECT activity, count(*) FROM effect GROUP BY activity", Session);

@@ -3,12 +3,12 @@ using System.Net;
 namespace Gateway.Api.PostgresTests.Settings;
 
 /// <summary>
-/// Whatever a caller's statement sets before its effect: effect and record are one, and the next request sees nothing
-/// of it.
+/// Tests that, whatever a caller's statement sets before its effect, the effect and its record are kept together, and
+/// the next request sees nothing of it.
 /// </summary>
 public sealed class StatementSettingsTests(GatewayFixture fixture, ITestOutputHelper output)
 {
-    /// <summary>Short: with some values a statement can't end well.</summary>
+    /// <summary>Short, because with some values a statement never ends.</summary>
     private const int BudgetMs = 3000;
 
     private const string Settings =

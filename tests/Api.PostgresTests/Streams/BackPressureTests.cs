@@ -7,13 +7,13 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests.Streams;
 
 /// <summary>
-/// A caller takes a stream at its own pace: what it does not take waits on the server and not in the gateway, for as long as
-/// the request's budget lasts.
+/// Tests a caller that reads a stream at its own pace: unread data waits on the server, and not in the gateway, until
+/// the request's deadline.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class BackPressureTests(GatewayFixture fixture)
 {
-    /// <summary>More than what sockets hold by themselves, and hard to compress.</summary>
+    /// <summary>More data than socket buffers hold, and hard to compress.</summary>
     private const string Endless = "SELECT generate_series(1, 1000000000) AS g, md5(random()::text) || md5(random()::text) AS x";
 
     private const int MegaByte = 1 << 20;
@@ -49,7 +49,7 @@ public sealed class BackPressureTests(GatewayFixture fixture)
         Assert.True(stillBusy == "nothing", $"Busy after {since}: {stillBusy}");
     }
 
-    /// <summary>Each is below the limit of what is held; the row is far above it.</summary>
+    /// <summary>Each value is below the limit for values in memory; the row is far above it.</summary>
     [Fact]
     public async Task RowOfManyHeldValues_CostsTheGatewayLittle()
     {
@@ -93,15 +93,15 @@ public sealed class BackPressureTests(GatewayFixture fixture)
         next.Expect(HttpStatusCode.OK);
         Assert.InRange(free, budget - 50, budget + 1500);
         Assert.Equal("nothing", (await backends.UntilFreeAsync(clock)).StillBusy);
-        // It is cut off meanwhile, for all that it may read on.
+        // The stream is cut off meanwhile, even though the caller reads on.
         await Task.Delay(1500);
         var (text, whole) = await ReadAsync(answer, null);
         Assert.False(whole, text[^200..]);
     }
 
     /// <summary>
-    /// It reads on when the budget has ended a write to it. Kestrel closes a connection then, so that most often the end is a
-    /// cut; what has come must be whole up to there, and nothing twice.
+    /// The caller reads on after the deadline has ended a write to it. Kestrel closes the connection then, so the
+    /// stream usually ends with a cut. Everything before the cut must be complete, and sent only once.
     /// </summary>
     [Theory]
     [InlineData(null)]
@@ -160,7 +160,7 @@ public sealed class BackPressureTests(GatewayFixture fixture)
 
         using var answer = await caller.SendAsync(new { activityId = "a", sql, timeoutMs = 60_000 }, StreamForms.Ndjson);
         await HeldUpAsync(backends, 1);
-        // Past Kestrel's own five seconds of grace.
+        // Longer than Kestrel's own grace period of five seconds.
         await Task.Delay(TimeSpan.FromSeconds(9));
         var (text, whole) = await ReadAsync(answer, null);
 
@@ -190,7 +190,9 @@ public sealed class BackPressureTests(GatewayFixture fixture)
         return (Encoding.UTF8.GetString(held.GetBuffer(), 0, (int)held.Length), whole);
     }
 
-    /// <summary>For a while, since there is a little room everywhere on the way, and it fills bit by bit.</summary>
+    /// <summary>
+    /// Asserts for a while that the backend is blocked: every buffer on the way has some room, and fills slowly.
+    /// </summary>
     private static async Task HeldUpAsync(Backends backends, int count)
     {
         var patience = Stopwatch.StartNew();

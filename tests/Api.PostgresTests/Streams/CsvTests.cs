@@ -3,7 +3,7 @@ using Microsoft.VisualBasic.FileIO;
 
 namespace Gateway.Api.PostgresTests.Streams;
 
-/// <summary>A query as CSV (RFC 4180), read by a parser of its grammar, and by .NET's.</summary>
+/// <summary>Tests a query as CSV (RFC 4180), with a parser of that grammar, and with .NET's.</summary>
 public sealed class CsvTests(GatewayFixture fixture)
 {
     [Fact]
@@ -101,7 +101,7 @@ public sealed class CsvTests(GatewayFixture fixture)
         {
             0 => column == 0 ? "first" : null,
             1 => column == 0 ? "first" : "",
-            // Longer than a part, once in a while.
+            // Sometimes longer than one part.
             2 when random.Next(20) == 0 => string.Concat(Enumerable.Repeat("é\"€\n😀,", 6_000)),
             _ => string.Concat(Enumerable.Range(0, random.Next(1, 6)).Select(_ => pieces[random.Next(pieces.Length)])),
         }).ToArray()).ToArray();
@@ -119,7 +119,7 @@ public sealed class CsvTests(GatewayFixture fixture)
         Assert.True(rows.Length == records.Count - 1, $"seed {seed}: {records.Count - 1} records");
         Assert.True(rows.Zip(records.Skip(1)).All(pair => pair.First.SequenceEqual(pair.Second)), $"seed {seed}");
 
-        // .NET's parser takes NULL for an empty string and one line break for another.
+        // .NET's parser reads NULL as an empty string, and all kinds of line breaks as the same.
         using var parser = new TextFieldParser(new StringReader(answer.Text)) { Delimiters = [","], TrimWhiteSpace = false };
         var read = 0;
         for (parser.ReadFields(); !parser.EndOfData; read++)

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests.Streams;
 
-/// <summary>RFC 4180 as its grammar has it, and nothing more; an empty field that is not quoted is null here.</summary>
+/// <summary>Reads CSV strictly by the grammar of RFC 4180. An empty field without quotes is null here.</summary>
 internal static class CsvText
 {
     public static List<string?[]> Parse(string text)
@@ -16,7 +16,7 @@ internal static class CsvText
             if (text[position] == ',')
             {
                 position++;
-                // What stands behind the last comma of a record is a field too.
+                // The text after the last comma of a record is a field too.
                 if (!IsBreak(text, position))
                     continue;
                 fields.Add(null);

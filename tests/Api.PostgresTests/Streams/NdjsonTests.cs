@@ -5,7 +5,7 @@ using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests.Streams;
 
-/// <summary>A query as NDJSON: a line of columns, a line a row, and a line that says how it ended.</summary>
+/// <summary>Tests a query as NDJSON: a line of columns, a line for each row, and a last line about the end.</summary>
 public sealed class NdjsonTests(GatewayFixture fixture)
 {
     private const int Large = 20_000_000;
@@ -115,7 +115,7 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         foreach (var accept in new[] { StreamForms.Ndjson, StreamForms.Csv })
         {
             var answer = await fixture.Client.StreamAsync(accept, new { activityId = "a", sql });
-            // Two columns of one name are nothing to CSV.
+            // CSV allows two columns of the same name.
             if (code == "duplicate_column" && accept == StreamForms.Csv)
                 Assert.Equal(HttpStatusCode.OK, answer.Status);
             else
@@ -175,8 +175,8 @@ public sealed class NdjsonTests(GatewayFixture fixture)
     }
 
     /// <summary>
-    /// The server has sent the first rows, and holds on to the next: it sends eight kilobytes at a time, so that what it
-    /// has sent ends within a row.
+    /// The server has sent the first rows, and blocks before the next. It sends eight kilobytes at a time, so the sent
+    /// data ends within a row.
     /// </summary>
     [Theory]
     [InlineData(StreamForms.Ndjson)]
@@ -191,7 +191,7 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         await turnstile.HoldsAsync(1);
         using var answer = await answering.WaitAsync(Patience);
         await using var body = await answer.Content.ReadAsStreamAsync();
-        // More than forty have been sent, for sure.
+        // More than forty rows have certainly been sent.
         var lines = await StreamForms.ReadLinesAsync(body, 40, Patience);
         await turnstile.HoldsAsync(1);
         await turnstile.OpenAsync();
@@ -213,7 +213,8 @@ public sealed class NdjsonTests(GatewayFixture fixture)
     [InlineData("bytea", 0)]
     public async Task ValueOfTwentyMegabytes_IsPassedOnWhole(string type, int shift)
     {
-        // Characters of one to four bytes and some to escape; of odd length, escaped or not, so that the parts' ends fall everywhere.
+        // Characters of one to four bytes, and some that need escapes. The length is odd, escaped or not, so that parts
+        // end at every position.
         const string pattern = "aé€😀\"\\\nb";
         var ascii = new string('s', shift);
         var sql = type switch
@@ -230,7 +231,7 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         var expected = type == "bytea"
             ? "\\x" + Convert.ToHexStringLower(Encoding.UTF8.GetBytes(ascii + new string('x', Large / 2)))
             : ascii + string.Concat(Enumerable.Repeat(pattern, Large / 15));
-        // Not by Assert.Equal, which would print them.
+        // Not Assert.Equal, which would print the values.
         Assert.True(row.GetProperty("v").GetString() == expected, "It is not what was sent.");
         Assert.Equal(1, stream.RowCount);
     }
@@ -306,7 +307,7 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         await AssertFreeAsync(backends, gateway);
     }
 
-    /// <summary>At moments of their own: in mid-row and between rows.</summary>
+    /// <summary>At random times: within a row and between rows.</summary>
     [Fact]
     public async Task BackendTerminatedAmidRows_NeverEndsWithAnEnd()
     {
@@ -336,7 +337,7 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         await AssertFreeAsync(backends, gateway);
     }
 
-    /// <summary>A part of the value has been sent, so that there is no line for an error to be on.</summary>
+    /// <summary>A part of the value has been sent, so an error line is no longer possible.</summary>
     [Fact]
     public async Task ServerLostWithinALargeValue_CutsTheStreamOff()
     {
@@ -353,7 +354,7 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         Assert.InRange(text.Length, 1, Large / 2);
     }
 
-    /// <summary>What the gateway has of the row then is no line, and must not stand before the error's.</summary>
+    /// <summary>The gateway has an incomplete row then, which must not precede the error on its line.</summary>
     [Fact]
     public async Task ServerThatFallsSilentWithinARow_IsAnErrorLineOfItsOwnOrACut()
     {
@@ -363,7 +364,8 @@ public sealed class NdjsonTests(GatewayFixture fixture)
         using var caller = new StreamCaller(gateway.Address);
         var sql = $"SELECT g, repeat('x', 9000) AS x, CASE WHEN g = 50 THEN {turnstile.Pass} END AS gate FROM generate_series(1, 60) g";
 
-        // It has begun when rows have come; the end of the one before the turnstile is in the server's buffer.
+        // The stream has begun when rows have arrived. The end of the row before the turnstile is in the server's
+        // buffer.
         using var answer = await caller.SendAsync(new { activityId = "a", sql, timeoutMs = 5000 });
         await turnstile.HoldsAsync(1);
         proxy.Set(new BlackHole());

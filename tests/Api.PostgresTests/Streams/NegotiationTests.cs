@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Streams;
 
-/// <summary>Which form a query is answered in, by its Accept.</summary>
+/// <summary>Tests the format of a query's answer, which its Accept header chooses.</summary>
 public sealed class NegotiationTests(GatewayFixture fixture)
 {
     [Theory]

@@ -6,20 +6,21 @@ using System.Net.Sockets;
 namespace Gateway.Api.PostgresTests.Streams;
 
 /// <summary>
-/// A caller that takes a stream as it likes: its connection has little room, so that what it does not read is soon held up.
+/// A caller that reads a stream at its own pace. Its socket buffer is small, so that unread data soon blocks the
+/// sender.
 /// </summary>
 internal sealed class StreamCaller : IDisposable
 {
-    // Less than a few segments of the loopback's would make a trickle of it.
+    // A buffer smaller than a few loopback segments would make the transfer very slow.
     private const int SocketRoom = 256 * 1024;
 
     private readonly HttpClient _http;
     private readonly Version _version;
     private Socket? _socket;
 
-    /// <param name="address">The gateway's.</param>
-    /// <param name="version">The HTTP to speak, 2 by prior knowledge; 1.1 by default.</param>
-    /// <param name="key">The caller's key; null where it has none.</param>
+    /// <param name="address">The gateway's address.</param>
+    /// <param name="version">The HTTP version, 2 with prior knowledge; 1.1 by default.</param>
+    /// <param name="key">The caller's key; null for none.</param>
     public StreamCaller(Uri address, Version? version = null, string? key = null)
     {
         _version = version ?? HttpVersion.Version11;
@@ -37,7 +38,7 @@ internal sealed class StreamCaller : IDisposable
             _http.DefaultRequestHeaders.Authorization = new("Bearer", key);
     }
 
-    /// <summary>Sends a query, and returns as soon as its answer has begun.</summary>
+    /// <summary>Sends a query, and returns when its answer has begun.</summary>
     public async Task<HttpResponseMessage> SendAsync(object request, string accept = StreamForms.Ndjson, string? acceptEncoding = null)
     {
         using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/query")
@@ -49,12 +50,12 @@ internal sealed class StreamCaller : IDisposable
         message.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(accept));
         if (acceptEncoding is not null)
             message.Headers.AcceptEncoding.ParseAdd(acceptEncoding);
-        // A body that is known whole goes with its length, which HTTP/1.0 needs.
+        // Buffered, so that the body is sent with its length, which HTTP/1.0 needs.
         await message.Content.LoadIntoBufferAsync();
         return await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead);
     }
 
-    /// <summary>Is gone, as a process is that crashes.</summary>
+    /// <summary>Disconnects like a process that crashes.</summary>
     public void Vanish()
     {
         _socket!.LingerState = new LingerOption(enable: true, seconds: 0);

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Streams;
 
-/// <summary>The media types of streams, and queries that are answered in them.</summary>
+/// <summary>The media types of streams, and methods to read them.</summary>
 internal static class StreamForms
 {
     public const string Json = "application/json";
@@ -14,7 +14,7 @@ internal static class StreamForms
     public static Task<Answer> StreamAsync(this GatewayClient client, string accept, object request) =>
         client.PostAsync("query", JsonSerializer.SerializeToUtf8Bytes(request), ("Accept", accept));
 
-    /// <summary>Streams a query of that SQL as NDJSON and reads it whole.</summary>
+    /// <summary>Streams a query as NDJSON, and reads all of it.</summary>
     public static async Task<NdjsonText> NdjsonAsync(this GatewayClient client, string sql, object? parameters = null)
     {
         var answer = await client.StreamAsync(Ndjson, new { activityId = "stream", sql, parameters, timeoutMs = 50_000 });
@@ -23,7 +23,7 @@ internal static class StreamForms
         return NdjsonText.Parse(answer.Text);
     }
 
-    /// <summary>Reads on until that many lines are there; the stream may go on behind them.</summary>
+    /// <summary>Reads until the given number of lines has arrived; the stream may continue.</summary>
     public static async Task<string[]> ReadLinesAsync(Stream body, int lines, TimeSpan patience)
     {
         using var limit = new CancellationTokenSource(patience);
@@ -50,7 +50,7 @@ internal static class StreamForms
     }
 }
 
-/// <summary>An answer of NDJSON, of which each line must be JSON and the last one end it.</summary>
+/// <summary>Represents an NDJSON answer. Each line must be JSON, and the last one must end the stream.</summary>
 internal sealed record NdjsonText(JsonElement Columns, IReadOnlyList<JsonElement> Rows, JsonElement Last)
 {
     public long? RowCount => Last.GetProperty("end").GetProperty("rowCount") is { ValueKind: JsonValueKind.Number } count ? count.GetInt64() : null;

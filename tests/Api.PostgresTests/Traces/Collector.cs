@@ -9,10 +9,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Api.PostgresTests.Traces;
 
-/// <summary>What traces are sent to: it takes OTLP by HTTP and by gRPC, each on a port of its own.</summary>
+/// <summary>Receives traces: OTLP over HTTP and over gRPC, each on its own port.</summary>
 public sealed class Collector : IAsyncDisposable
 {
-    /// <summary>Of a message of gRPC's, before its bytes: whether it is compressed, and its length.</summary>
+    /// <summary>The prefix of a gRPC message: whether it is compressed, and its length.</summary>
     private const int GrpcPrefix = 5;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -42,19 +42,19 @@ public sealed class Collector : IAsyncDisposable
 
     public string GrpcAddress => _application.Urls.Last();
 
-    /// <summary>All that has come.</summary>
+    /// <summary>Gets all spans that have arrived.</summary>
     public IReadOnlyCollection<OtlpSpan> Spans => _spans;
 
-    /// <summary>All that has come, as text: what is in none of it has not been sent.</summary>
+    /// <summary>Gets everything that has arrived, as text, to show what was not sent.</summary>
     public string Text => string.Concat(_bodies.Select(Encoding.UTF8.GetString));
 
-    /// <summary>The header <c>X-Tenant</c> of the last export.</summary>
+    /// <summary>Gets the header <c>X-Tenant</c> of the last export.</summary>
     public string? Tenant { get; private set; }
 
-    /// <summary>Exports that have begun, whether or not they have been answered.</summary>
+    /// <summary>Gets the number of exports that have begun, answered or not.</summary>
     public int Begun { get; private set; }
 
-    /// <param name="hangs">Whether it takes what is sent and answers nothing until <see cref="Release"/>.</param>
+    /// <param name="hangs">Whether it accepts exports, and answers none until <see cref="Release"/>.</param>
     public static async Task<Collector> StartAsync(bool hangs = false)
     {
         var collector = new Collector(hangs);
@@ -77,7 +77,9 @@ public sealed class Collector : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for the span of a request in a trace of the caller's, by which all before it have come too.</summary>
+    /// <summary>
+    /// Waits for the span of a request in a caller's trace. All earlier spans have arrived by then too.
+    /// </summary>
     public Task<OtlpSpan> WaitForRequestAsync(string trace) =>
         WaitAsync(span => span.TraceId == trace && span.Kind == OtlpSpan.Server);
 

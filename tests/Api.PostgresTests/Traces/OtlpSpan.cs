@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Gateway.Api.PostgresTests.Traces;
 
-/// <summary>A span as OTLP's protobuf has it.</summary>
+/// <summary>Represents a span, read from OTLP's protobuf.</summary>
 public sealed record OtlpSpan(
     string TraceId, string SpanId, string ParentId, string TraceState, string Name, long Kind, long Status, string StatusMessage,
     IReadOnlyDictionary<string, string> Attributes, IReadOnlyList<string> Events, IReadOnlyDictionary<string, string> Resource)
@@ -12,7 +12,7 @@ public sealed record OtlpSpan(
     public const long Client = 3;
     public const long Error = 2;
 
-    /// <summary>All of an ExportTraceServiceRequest.</summary>
+    /// <summary>Reads all spans of an ExportTraceServiceRequest.</summary>
     public static IEnumerable<OtlpSpan> Read(byte[] request) =>
         from resourceSpans in Field.Of(request, 1)
         let resource = Field.Of(resourceSpans.Bytes, 1).SelectMany(resource => Pairs(resource.Bytes, 1)).ToDictionary()
@@ -31,7 +31,7 @@ public sealed record OtlpSpan(
     private static IEnumerable<KeyValuePair<string, string>> Pairs(byte[] message, int field) =>
         Field.Of(message, field).Select(pair => KeyValuePair.Create(Text(pair.Bytes, 1), Value(Field.Of(pair.Bytes, 2).Single().Bytes)));
 
-    /// <summary>A string, a Boolean or an integer; no attribute of ours is anything else.</summary>
+    /// <summary>Returns a string, a Boolean or an integer; the gateway's attributes have no other types.</summary>
     private static string Value(byte[] value)
     {
         var field = Field.All(value).Single();
@@ -50,7 +50,7 @@ public sealed record OtlpSpan(
 
     private static long Number(byte[] message, int field) => Field.Of(message, field).Select(number => number.Value).SingleOrDefault();
 
-    /// <summary>A field of a message, whichever message that is.</summary>
+    /// <summary>Represents a field of any message.</summary>
     private sealed record Field(int Number, long Value, byte[] Bytes)
     {
         public static IEnumerable<Field> Of(byte[] message, int number) => All(message).Where(field => field.Number == number);

@@ -5,10 +5,12 @@ using Gateway.Api.Execution;
 
 namespace Gateway.Api.PostgresTests.Traces;
 
-/// <summary>How traces are sent, by OpenTelemetry's own settings, and that a request never waits for it.</summary>
+/// <summary>Tests the export of traces, with OpenTelemetry's own settings, and that no request waits for it.</summary>
 public sealed partial class TraceExportTests(GatewayFixture fixture)
 {
-    /// <summary>What a gateway may take to end: what it gives its last spans, and as much again on a busy machine.</summary>
+    /// <summary>
+    /// The maximum time for a gateway to end: the time for its last spans, and as much again on a busy machine.
+    /// </summary>
     private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(10);
 
     private readonly string _trace = TracedGateway.NewTrace();
@@ -85,7 +87,9 @@ public sealed partial class TraceExportTests(GatewayFixture fixture)
         Assert.Contains(gateway.Collector.Spans, span => span.TraceId == _trace && span.Kind == OtlpSpan.Server);
     }
 
-    /// <summary>Requests go on, what can't be kept is dropped, and the end does not wait for it for long.</summary>
+    /// <summary>
+    /// Requests continue, spans that don't fit are dropped, and the shutdown waits for a short time only.
+    /// </summary>
     [Fact]
     public async Task CollectorThatHangs_HoldsNothingUp()
     {
@@ -103,7 +107,7 @@ public sealed partial class TraceExportTests(GatewayFixture fixture)
 
         await gateway.QueryAsync(_trace, "SELECT 1");
         await gateway.Collector.WaitAsync(span => span.TraceId == _trace);
-        // The exporter is in that export now, for as long as the collector says nothing.
+        // The exporter waits in that export until the collector answers.
         for (var request = 0; request < 3 * queue; request++)
             (await gateway.Client.PostAsync("query", new { activityId = "traces", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
         Assert.Equal(1, gateway.Collector.Begun);
@@ -125,7 +129,7 @@ public sealed partial class TraceExportTests(GatewayFixture fixture)
             });
 
         var clock = Stopwatch.StartNew();
-        // Many batches: each fails.
+        // Many batches; each of them fails.
         while (clock.Elapsed < TimeSpan.FromSeconds(1.5))
             (await gateway.QueryAsync(_trace, "SELECT 1")).Expect(HttpStatusCode.OK);
         Assert.Equal(0, await gateway.Process.TerminateAsync());
@@ -136,7 +140,7 @@ public sealed partial class TraceExportTests(GatewayFixture fixture)
         Assert.Contains("Connection refused", gateway.Process.Output);
     }
 
-    /// <summary>By what the process has of files.</summary>
+    /// <summary>Shown by the files that the process has open.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -3,7 +3,7 @@ using Gateway.Api.Dsns;
 
 namespace Gateway.Api.PostgresTests.Traces;
 
-/// <summary>What a collector gets of requests.</summary>
+/// <summary>Tests the spans that a collector receives.</summary>
 public sealed class TraceTests(GatewayFixture fixture, TracedFixture traced) : IClassFixture<TracedFixture>
 {
     private readonly TracedGateway _gateway = traced.Gateway;
@@ -37,7 +37,7 @@ public sealed class TraceTests(GatewayFixture fixture, TracedFixture traced) : I
         Assert.Equal(["queue", "connect", "execute", "commit", "answer"], request.Events);
         Assert.Equal("gateway", request.Resource["service.name"]);
         Assert.Equal("shop", _collector.Tenant);
-        // The caller gets it back, and can name it.
+        // The caller gets the ID back, and can report it.
         Assert.Equal($"00-{_trace}-{request.SpanId}-01", answer.Headers["traceparent"]);
 
         var run = await RunAsync();
@@ -89,7 +89,7 @@ public sealed class TraceTests(GatewayFixture fixture, TracedFixture traced) : I
         answer.ExpectProblem(422, "sql_error");
         var request = await _collector.WaitForRequestAsync(_trace);
         Assert.Equal(("sql_error", "422"), (request.Attributes["error.type"], request.Attributes["http.response.status_code"]));
-        // It is the caller's error, and not the server's.
+        // It is the caller's error, not the server's.
         Assert.Equal(0, request.Status);
         var run = await RunAsync();
         Assert.Equal(("22P02", "22P02"), (run.Attributes["db.response.status_code"], run.Attributes["error.type"]));
@@ -143,7 +143,7 @@ public sealed class TraceTests(GatewayFixture fixture, TracedFixture traced) : I
         Assert.Equal(operation is null ? Database : $"{operation} {Database}", run.Name);
     }
 
-    /// <summary>Its headers go out while the run's span is on.</summary>
+    /// <summary>Its headers are sent while the span of the run is current.</summary>
     [Fact]
     public async Task Stream_AnswersWithTheRequestsSpan()
     {
@@ -193,7 +193,7 @@ public sealed class TraceTests(GatewayFixture fixture, TracedFixture traced) : I
     private Task<OtlpSpan> RunAsync(string? run = null) => _collector.WaitAsync(span => span.TraceId == _trace
         && span.Kind == OtlpSpan.Client && (run is null || span.Attributes.GetValueOrDefault("gateway.run") == run));
 
-    /// <summary>By the time that a later request's span has come.</summary>
+    /// <summary>Asserts that there is no span by the time a later request's span has arrived.</summary>
     private async Task AssertNoneAsync(string trace)
     {
         var later = TracedGateway.NewTrace();

@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Gateway.Api.PostgresTests.Traces;
 
-/// <summary>A gateway as a process, since what listens to spans listens to all of a process, and what it sends its traces to.</summary>
+/// <summary>
+/// Runs a gateway as a separate process, and its collector. A span listener would receive all spans of the tests'
+/// process.
+/// </summary>
 public sealed class TracedGateway : IAsyncDisposable
 {
     private TracedGateway(Collector collector, GatewayProcess process, GatewayClient client) =>
@@ -15,8 +18,8 @@ public sealed class TracedGateway : IAsyncDisposable
     public GatewayClient Client { get; }
 
     /// <summary>Starts both.</summary>
-    /// <param name="dsn">Of its database.</param>
-    /// <param name="settings">Over those that it has anyway, as in the environment.</param>
+    /// <param name="dsn">The DSN of its database.</param>
+    /// <param name="settings">Additional settings, as in the environment.</param>
     /// <param name="hangs">Whether the collector answers nothing.</param>
     public static async Task<TracedGateway> StartAsync(string dsn, IReadOnlyDictionary<string, string>? settings = null, bool hangs = false)
     {
@@ -43,10 +46,10 @@ public sealed class TracedGateway : IAsyncDisposable
         }
     }
 
-    /// <summary>A trace's ID that no other request has.</summary>
+    /// <summary>Returns a new trace ID.</summary>
     public static string NewTrace() => Guid.NewGuid().ToString("N");
 
-    /// <summary>Runs a query of that SQL in a trace of the caller's.</summary>
+    /// <summary>Runs a query in a caller's trace.</summary>
     public Task<Answer> QueryAsync(string trace, string sql, object? parameters = null, string flags = "01", string endpoint = "query") =>
         PostAsync(trace, endpoint, new { activityId = $"traces/{trace}", attempt = 3, sql, parameters }, flags);
 
@@ -63,7 +66,7 @@ public sealed class TracedGateway : IAsyncDisposable
     }
 }
 
-/// <summary>The one that tests share which need no settings of their own.</summary>
+/// <summary>Provides the gateway that tests without own settings share.</summary>
 public sealed class TracedFixture(GatewayFixture server) : IAsyncLifetime
 {
     private TracedGateway? _gateway;

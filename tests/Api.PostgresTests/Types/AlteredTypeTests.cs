@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 namespace Gateway.Api.PostgresTests.Types;
 
 /// <summary>
-/// A transaction that makes or alters a type, and returns values of it, has them with the names and the types that they have there;
-/// and all others as they are outside.
+/// Tests a transaction that creates or alters a type, and returns values of it: it gets the names and types as they are
+/// in the transaction, and all other requests as they are outside.
 /// </summary>
 public sealed class AlteredTypeTests(TypeDatabase database) : IClassFixture<TypeDatabase>
 {
@@ -15,8 +15,8 @@ public sealed class AlteredTypeTests(TypeDatabase database) : IClassFixture<Type
     private static int _types;
 
     /// <summary>
-    /// Each type is called <c>it</c> there, and another for each case. Name, what is there before, the statements, what the last one
-    /// answers, and its type.
+    /// The type is called <c>it</c> here, and has another name in each case. Name, the preparation, the statements, the
+    /// answer of the last one, and its type.
     /// </summary>
     private static readonly (string Name, string Before, string[] Statements, string Value, string Type)[] Cases =
     [
@@ -70,7 +70,7 @@ public sealed class AlteredTypeTests(TypeDatabase database) : IClassFixture<Type
         var its = $"it{Interlocked.Increment(ref _types)}";
         if (before.Length > 0)
             await GatewayFixture.ExecuteAsync(database.Dsn, Named(before));
-        // What the last statement returns is known already, where it can be.
+        // If possible, the result type of the last statement is cached already.
         for (var call = 0; call < 2; call++)
             await database.Client.PostAsync("query", new { activityId = "test", sql = Named(statements[^1]) });
         if (before.Length > 0)
@@ -78,7 +78,7 @@ public sealed class AlteredTypeTests(TypeDatabase database) : IClassFixture<Type
 
         if (!isKept)
         {
-            // Rolled back, twice: it is nobody's but the transaction's.
+            // Rolled back, twice: the change is visible in the transaction only.
             for (var call = 0; call < 2; call++)
                 Assert.Equal("22012", (await TransactionAsync([.. statements.Select(Named), "SELECT 1/0"])).ExpectProblem(422, "sql_error").GetProperty("sqlState").GetString());
         }
@@ -93,7 +93,7 @@ public sealed class AlteredTypeTests(TypeDatabase database) : IClassFixture<Type
         string Named(string text) => Regex.Replace(text, @"(?<=\b|_)it\b", its);
     }
 
-    /// <summary>The transaction is rolled back, and nobody else has seen what it did.</summary>
+    /// <summary>The transaction is rolled back, and no other request has seen its changes.</summary>
     [Theory]
     [InlineData("ALTER TYPE it RENAME ATTRIBUTE a TO z")]
     [InlineData("ALTER TYPE it ADD ATTRIBUTE c int")]
@@ -116,7 +116,7 @@ public sealed class AlteredTypeTests(TypeDatabase database) : IClassFixture<Type
         }
     }
 
-    /// <summary>How a session prints a type's name is its transaction's business.</summary>
+    /// <summary>A setting of the transaction that changes how the session prints type names.</summary>
     [Theory]
     [InlineData("SET LOCAL quote_all_identifiers = on")]
     [InlineData("SET LOCAL search_path = nowhere")]

@@ -3,8 +3,8 @@ using System.Text;
 namespace Gateway.Api.PostgresTests.Types;
 
 /// <summary>
-/// A value of each type that the server's catalog has, made of the known values of the types that it consists of; save for
-/// those that differ on purpose, and the tests' own tables.
+/// Makes a value of each type in the server's catalog, from the known values of the types that it consists of; except
+/// for types that differ on purpose, and the tests' own tables.
 /// </summary>
 internal sealed class CatalogTypes
 {
@@ -38,11 +38,13 @@ internal sealed class CatalogTypes
         return new CatalogTypes(types, known.ToDictionary(group => group.Key, group => Choose(group.Select(pair => pair.value))));
     }
 
-    /// <summary>A value of each type; those that there is none of have no expression.</summary>
+    /// <summary>Returns a value of each type; types without a known value have no expression.</summary>
     public IEnumerable<(string Type, TypeValue? Value)> Values() =>
         _types.Values.Where(type => type.Kind != 'p').Select(type => (type.Name, ValueOf(type)));
 
-    /// <summary>Not one of the long ones, which would be in every composite; the first are often empty.</summary>
+    /// <summary>
+    /// Chooses a short value, because it becomes part of every composite. The first values are often empty.
+    /// </summary>
     private static TypeValue Choose(IEnumerable<TypeValue> values) =>
         values.OrderBy(value => value.Entry == Entry.Same).ThenBy(value => value.Sql.Length < 500).Last();
 
@@ -66,7 +68,9 @@ internal sealed class CatalogTypes
         ? new TypeValue(type.Name, $"ARRAY[{value.Sql}, NULL]", value.Entry)
         : new TypeValue(type.Name, "'{}'", HasPseudoType(type) ? Entry.None : Entry.Same);
 
-    /// <summary>What can't go in is left NULL, so that the whole can.</summary>
+    /// <summary>
+    /// Returns a row. Attributes that can't be sent as parameters are NULL, so that the row can be sent.
+    /// </summary>
     private TypeValue RowOf(CatalogType type)
     {
         var row = new StringBuilder("ROW(");
@@ -78,13 +82,13 @@ internal sealed class CatalogTypes
         return new TypeValue(type.Name, $"{row})", HasPseudoType(type) ? Entry.None : Entry.Same);
     }
 
-    /// <summary>Then no column can have it.</summary>
+    /// <summary>Returns whether the type has a pseudo-type in it. Then no column can have the type.</summary>
     private bool HasPseudoType(CatalogType type) => type.Kind == 'p' || type.Attributes.Append(type.Element ?? type.Oid)
         .Any(part => part != type.Oid && (!_types.TryGetValue(part, out var of) || HasPseudoType(of)));
 
     private static TypeValue? Cast(CatalogType type, TypeValue? value) => value is null ? null : new TypeValue(type.Name, value.Sql, value.Entry);
 
-    /// <summary>By the type's own function, which is named as it is.</summary>
+    /// <summary>Calls the type's own function, which has the type's name.</summary>
     private static TypeValue? Call(CatalogType type, TypeValue? value) => value is null
         ? null
         : new TypeValue(type.Name, $"{type.Name}({value.Sql}{(type.Kind == 'r' ? ", NULL" : "")})", value.Entry);

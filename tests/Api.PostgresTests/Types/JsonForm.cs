@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Types;
 
-/// <summary>JSON to be compared with other JSON: numbers by their digits, members in their order.</summary>
+/// <summary>Normalises JSON for comparisons: numbers by their digits, members in their order.</summary>
 internal static class JsonForm
 {
-    /// <summary>Deeper than PostgreSQL's own JSON goes.</summary>
+    /// <summary>The maximum nesting depth, more than PostgreSQL's own JSON allows.</summary>
     public const int MaxDepth = 20_000;
 
-    /// <summary>The same for all JSON that differs in nothing but white space and the ways to escape a character.</summary>
+    /// <summary>Returns the same text for all JSON that differs only in white space and escapes.</summary>
     public static string Of(string json)
     {
         var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(json), new JsonReaderOptions { MaxDepth = MaxDepth });
@@ -26,7 +26,7 @@ internal static class JsonForm
 
     public static JsonElement Parse(string json) => JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth }).RootElement;
 
-    /// <summary>Short enough to be read in a test's message.</summary>
+    /// <summary>Returns an excerpt, short enough for a test's message.</summary>
     public static string Excerpt(string? json) => json is null ? "NULL" : json.Length > 300 ? $"{json[..300]}… ({json.Length})" : json;
 
     private static string TextOf(ref Utf8JsonReader reader)
@@ -37,19 +37,19 @@ internal static class JsonForm
         }
         catch (InvalidOperationException)
         {
-            // One half of a surrogate pair, which json may have and a .NET string from it may not.
+            // Half a surrogate pair, which json may contain, and a .NET string from it may not.
             return $"\"{Encoding.UTF8.GetString(reader.ValueSpan)}\"";
         }
     }
 }
 
-/// <summary>What a test of many values found.</summary>
+/// <summary>Formats the mismatches of a test of many values.</summary>
 internal static class Found
 {
-    /// <summary>So many can be read.</summary>
+    /// <summary>The maximum number of mismatches in a message.</summary>
     private const int MostShown = 15;
 
-    /// <summary>A cell that is another than <c>to_json</c>'s.</summary>
+    /// <summary>Describes a cell that differs from <c>to_json</c>.</summary>
     public static string Another(string of, string? printed, string cell) =>
         $"{JsonForm.Excerpt(of)}\n  to_json prints {JsonForm.Excerpt(printed)}\n  the cell is    {JsonForm.Excerpt(cell)}";
 

@@ -6,19 +6,22 @@ using Gateway.Api.PostgresTests.Callers;
 namespace Gateway.Api.PostgresTests.Types;
 
 /// <summary>
-/// What a request stores depends on the request and the database, and on no other request: neither on another caller's nor on an
-/// earlier one of its own, although the same text takes values of other types there.
+/// Tests that what a request stores depends only on the request and the database, and on no other request, of the same
+/// or another caller, even if the same SQL text takes values of other types there.
 /// </summary>
 public sealed class StoredValueTests(StoredValueTests.Database database) : IClassFixture<StoredValueTests.Database>
 {
-    /// <summary>PostgreSQL casts jsonb to json by itself, and the text is another then: no error shows it.</summary>
+    /// <summary>PostgreSQL casts jsonb to json implicitly, which changes the text without an error.</summary>
     private const string Sent = """{"b":  1, "a": 2}""";
 
     private const string Insert = "INSERT INTO notes (v) VALUES ($1)";
 
     private static int _cases;
 
-    /// <summary>Ways in which the parameters of one text get other types. The name <c>notes</c> is another for each case.</summary>
+    /// <summary>
+    /// The ways in which the parameters of the same SQL text get other types. The table <c>notes</c> has another name
+    /// in each case.
+    /// </summary>
     private static readonly Way[] Ways =
     [
         new("search_path set", "CREATE SCHEMA evil_notes; CREATE TABLE evil_notes.notes (v jsonb)", "SET LOCAL search_path = evil_notes"),
@@ -108,7 +111,9 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
             await GatewayFixture.ExecuteAsync(database.Dsn, $"DROP OWNED BY role_{way.Table}; DROP ROLE role_{way.Table}");
     }
 
-    /// <summary>It stored <c>(hello,42)</c> in place of the JSON: PostgreSQL casts whatever there is to text.</summary>
+    /// <summary>
+    /// A previous version stored <c>(hello,42)</c> instead of the JSON, because PostgreSQL casts any type to text.
+    /// </summary>
     [Fact]
     public async Task TextThatIsACompositeElsewhere_IsRefusedAndNothingIsStored()
     {
@@ -129,7 +134,7 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
         Assert.Equal("0", (await TypeDatabase.ReadAsync(database.Dsn, $"SELECT count(*) FROM {table}"))[0][0]);
     }
 
-    /// <summary>What the request of another, or a migration, commits between two requests.</summary>
+    /// <summary>A change that another request, or a migration, commits between two requests.</summary>
     [Theory]
     [InlineData("jsonb", "json", "ALTER TABLE notes ALTER COLUMN v TYPE json", Sent)]
     [InlineData("json", "jsonb", "ALTER TABLE notes ALTER COLUMN v TYPE jsonb", """{"a": 2, "b": 1}""")]
@@ -151,7 +156,7 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
         Assert.Equal(after, (await TypeDatabase.ReadAsync(database.Dsn, $"SELECT pg_typeof(v) FROM {table}"))[0][0]);
     }
 
-    /// <summary>A schema for each tenant: one text, and each tenant's column is of another type.</summary>
+    /// <summary>A schema for each tenant: the SQL text is the same, and the column's type differs.</summary>
     [Fact]
     public async Task SchemaForEachTenant_StoresWhatItsOwnTypeMakesOfIt()
     {
@@ -206,9 +211,9 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
     private static string Statement(string sql, string json, string? type) =>
         $$"""{"sql": {{JsonSerializer.Serialize(sql)}}, "parameters": [{{json}}]{{(type is null ? "" : $", \"parameterTypes\": [\"{type}\"]")}}}""";
 
-    /// <param name="Name">What it is called in the list of tests.</param>
-    /// <param name="Setup">What is there before, besides the table <c>notes</c> with a json column.</param>
-    /// <param name="Before">The statements that go before, in the other's transaction.</param>
+    /// <param name="Name">The name in the list of tests.</param>
+    /// <param name="Setup">The preparation, in addition to the table <c>notes</c> with a json column.</param>
+    /// <param name="Before">The statements before, in the other request's transaction.</param>
     private sealed record Way(string Name, string Setup, params string[] Before)
     {
         public string Sql { get; init; } = Insert;
@@ -235,11 +240,13 @@ public sealed class StoredValueTests(StoredValueTests.Database database) : IClas
             Table = table,
         };
 
-        /// <summary>One that no other case has.</summary>
+        /// <summary>Returns an operator that no other case has.</summary>
         private static string Operator(string table) => "|" + string.Concat(table[1..table.IndexOf('_')].Select(digit => "~!@#%^&|`?"[digit - '0'])) + "|";
     }
 
-    /// <summary>A database, and a gateway on it whose callers are <c>reader</c>, <c>writer</c> and <c>second</c>.</summary>
+    /// <summary>
+    /// Provides a database, and a gateway on it with the callers <c>reader</c>, <c>writer</c> and <c>second</c>.
+    /// </summary>
     public sealed class Database(GatewayFixture server) : IAsyncLifetime
     {
         private readonly Dictionary<string, string> _keys = new[] { "reader", "writer", "second" }.ToDictionary(name => name, _ => ApiKey.New());

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Gateway.Api.PostgresTests.Types;
 
 /// <summary>
-/// An array or an object for a parameter of text is refused: its JSON's text, or an array's, is not what anybody means. All else
-/// is taken as before.
+/// Tests that an array or an object for a parameter of type text is refused, because neither its JSON text nor an array
+/// literal is what the caller means. All other values are accepted.
 /// </summary>
 public sealed class TextParameterTests(TypeDatabase database) : IClassFixture<TypeDatabase>
 {
@@ -31,7 +31,7 @@ public sealed class TextParameterTests(TypeDatabase database) : IClassFixture<Ty
         Assert.Equal("0", (await database.ReadAsync($"SELECT count(*) FROM {table}"))[0][0]);
     }
 
-    /// <summary>It deleted every row, with 200.</summary>
+    /// <summary>A previous version deleted every row, with 200.</summary>
     [Theory]
     [InlineData("DELETE FROM keepers WHERE c0 NOT IN (:keep)")]
     [InlineData("DELETE FROM keepers WHERE c0 <> :keep")]
@@ -53,7 +53,7 @@ public sealed class TextParameterTests(TypeDatabase database) : IClassFixture<Ty
         Assert.Equal("2", (await database.ReadAsync($"SELECT count(*) FROM {table}"))[0][0]);
     }
 
-    /// <summary>PostgreSQL takes a parameter whose type nothing says for text.</summary>
+    /// <summary>PostgreSQL treats a parameter of undetermined type as text.</summary>
     [Theory]
     [InlineData("SELECT $1")]
     [InlineData("SELECT coalesce($1)")]
@@ -107,7 +107,7 @@ public sealed class TextParameterTests(TypeDatabase database) : IClassFixture<Ty
             Assert.Equal(stored, (await database.ReadAsync($"SELECT c0::text FROM {table}"))[0][0]);
     }
 
-    /// <summary>A later statement's: what came before is rolled back.</summary>
+    /// <summary>In a later statement: the earlier ones are rolled back.</summary>
     [Fact]
     public async Task InATransaction_NothingIsKept()
     {

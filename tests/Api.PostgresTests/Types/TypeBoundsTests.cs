@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Types;
 
-/// <summary>What callers make of types costs the gateway no more than its bounds.</summary>
+/// <summary>Tests that types which callers create cost the gateway no more than its limits allow.</summary>
 public sealed class TypeBoundsTests(TypeDatabase database) : IClassFixture<TypeDatabase>
 {
     [Fact]
@@ -20,7 +20,7 @@ public sealed class TypeBoundsTests(TypeDatabase database) : IClassFixture<TypeD
         (await QueryAsync("SELECT NULL::deep200::text AS v")).Expect(HttpStatusCode.OK);
     }
 
-    /// <summary>An inner type that is younger than what it is in is found last.</summary>
+    /// <summary>An inner type that was created after its outer type is found last.</summary>
     [Fact]
     public async Task YoungerTypesWithinOlder_AreLookedUpToADepth()
     {

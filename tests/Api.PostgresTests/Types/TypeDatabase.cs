@@ -4,8 +4,8 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests.Types;
 
 /// <summary>
-/// A database that has every type which the server can have, and a gateway on it. Its time zone had seconds in its offset
-/// for long.
+/// Provides a database with every type that the server can have, and a gateway on it. The offset of its time zone had
+/// seconds for a long time.
 /// </summary>
 public sealed class TypeDatabase(GatewayFixture server) : IAsyncLifetime
 {
@@ -16,10 +16,10 @@ public sealed class TypeDatabase(GatewayFixture server) : IAsyncLifetime
 
     public GatewayClient Client => _gateway!.Client;
 
-    /// <summary>Those of <see cref="TypeSchema.Extensions"/> that this server has.</summary>
+    /// <summary>Gets the <see cref="TypeSchema.Extensions"/> that this server has.</summary>
     public IReadOnlyList<string> Extensions => _extensions;
 
-    /// <summary>The values of the database, by kind.</summary>
+    /// <summary>Gets the values of the database, by kind.</summary>
     internal IReadOnlyDictionary<string, TypeValue[]> Kinds { get; private set; } = TypeValues.Kinds;
 
     public async ValueTask InitializeAsync()
@@ -49,7 +49,7 @@ public sealed class TypeDatabase(GatewayFixture server) : IAsyncLifetime
             await _gateway.DisposeAsync();
     }
 
-    /// <summary>A session past the gateway.</summary>
+    /// <summary>Opens a session directly on the server.</summary>
     internal Task<NpgsqlConnection> OpenAsync() => GatewayFixture.OpenAsync(Dsn);
 
     internal static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
@@ -58,10 +58,10 @@ public sealed class TypeDatabase(GatewayFixture server) : IAsyncLifetime
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>Reads rows of nothing but text past the gateway.</summary>
+    /// <summary>Reads rows of text columns directly from the server.</summary>
     internal Task<List<string?[]>> ReadAsync(string sql) => ReadAsync(Dsn, sql);
 
-    /// <summary>Reads rows of nothing but text.</summary>
+    /// <summary>Reads rows of text columns.</summary>
     internal static async Task<List<string?[]>> ReadAsync(string dsn, string sql)
     {
         await using var connection = await GatewayFixture.OpenAsync(dsn);
@@ -73,7 +73,7 @@ public sealed class TypeDatabase(GatewayFixture server) : IAsyncLifetime
         return rows;
     }
 
-    /// <summary>What PostgreSQL itself says of each value: the rows are in the values' order.</summary>
+    /// <summary>Returns how PostgreSQL itself prints each value, in the order of the values.</summary>
     internal async Task<List<Printed>> PrintAsync(IEnumerable<TypeValue> values)
     {
         var sql = new StringBuilder("SELECT * FROM (");
@@ -95,10 +95,10 @@ public sealed class TypeDatabase(GatewayFixture server) : IAsyncLifetime
     }
 }
 
-/// <param name="Json">What <c>to_json</c> prints; null for NULL.</param>
-/// <param name="Type">What <c>format_type</c> prints; for a domain, that of the type which it is over.</param>
+/// <param name="Json">The output of <c>to_json</c>; null for NULL.</param>
+/// <param name="Type">The output of <c>format_type</c>; for a domain, that of the type under it.</param>
 internal sealed record Printed(string? Json, string Type)
 {
-    /// <summary>Whether the type's text is itself JSON.</summary>
+    /// <summary>Gets whether the type's text is JSON.</summary>
     public bool IsJson => Type is "json" or "jsonb";
 }

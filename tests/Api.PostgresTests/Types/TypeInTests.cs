@@ -4,10 +4,13 @@ using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests.Types;
 
-/// <summary>A value goes in as a parameter in the JSON that it comes out in, with no cast in the SQL, and comes back equal.</summary>
+/// <summary>
+/// Tests that a value of an answer, sent as a parameter in the same JSON and without a cast in the SQL, is equal to the
+/// original.
+/// </summary>
 public sealed class TypeInTests(TypeDatabase database) : IClassFixture<TypeDatabase>
 {
-    /// <summary>Of a row that fits into a page, whatever the values are.</summary>
+    /// <summary>The number of columns of a row that fits into a page with any values.</summary>
     private const int MostColumns = 100;
 
     private static int _tables;
@@ -205,7 +208,7 @@ public sealed class TypeInTests(TypeDatabase database) : IClassFixture<TypeDatab
         Assert.StartsWith("/parameterTypes", pointer);
     }
 
-    /// <summary>What the same SQL takes changes behind the gateway's back.</summary>
+    /// <summary>The parameter's type changes without the gateway's knowledge.</summary>
     [Fact]
     public async Task ColumnAlteredBetweenTwoCalls_TheParameterHasItsNewType()
     {
@@ -279,7 +282,7 @@ public sealed class TypeInTests(TypeDatabase database) : IClassFixture<TypeDatab
 
         Assert.Equal(plain, other);
 
-        // The least of some: now and then the gateway asks on its own account whether the server is there.
+        // The minimum of several counts, because the gateway sometimes checks the server on its own.
         async Task<long> CountAsync(string statement, string parameters, string? types)
         {
             var least = long.MaxValue;
@@ -323,7 +326,7 @@ public sealed class TypeInTests(TypeDatabase database) : IClassFixture<TypeDatab
             + $"  is        {JsonForm.Excerpt(row[2])}\n  came back {JsonForm.Excerpt(row[1])}");
     }
 
-    /// <summary>Which of the values it was.</summary>
+    /// <summary>Finds the values that were refused.</summary>
     private async Task<IEnumerable<string>> RefusedAsync(TypeValue[] values, string[] parameters, Answer whole)
     {
         var faults = new List<string> { $"Refused together: {JsonForm.Excerpt(whole.Text)}" };
@@ -337,7 +340,10 @@ public sealed class TypeInTests(TypeDatabase database) : IClassFixture<TypeDatab
         return faults;
     }
 
-    /// <summary>A string is the text of its type, JSON's own included, whose outer white space would be the request's.</summary>
+    /// <summary>
+    /// Returns the parameter of a printed value. A string is the text of its type, also for JSON; as JSON its outer
+    /// white space would belong to the request.
+    /// </summary>
     private static string ParameterOf(Printed printed) => printed switch
     {
         { Json: null } => "null",
@@ -359,7 +365,7 @@ public sealed class TypeInTests(TypeDatabase database) : IClassFixture<TypeDatab
         Assert.True(answer.Status == HttpStatusCode.OK, $"{json}: {answer.Text}");
     }
 
-    /// <summary>The one value that a query with that one parameter answers.</summary>
+    /// <summary>Returns the value of a query with one parameter and one column.</summary>
     private async Task<JsonElement> QueryAsync(string sql, string parameter, string? types = null, bool raw = false)
     {
         var parameters = raw || sql.Contains(':') && !sql.Contains('$') ? parameter : $"[{parameter}]";

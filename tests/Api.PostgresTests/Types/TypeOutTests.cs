@@ -4,27 +4,27 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Types;
 
-/// <summary>What a cell looks like in an answer is what PostgreSQL's <c>to_json</c> prints for the value.</summary>
+/// <summary>Tests that a cell in an answer equals what PostgreSQL's <c>to_json</c> prints for the value.</summary>
 public sealed class TypeOutTests(GatewayFixture server, TypeDatabase database, ITestOutputHelper output) : IClassFixture<TypeDatabase>
 {
-    /// <summary>Well below what a result and the response limit take.</summary>
+    /// <summary>The number of columns, well below the limits of a result and an answer.</summary>
     private const int MostColumns = 400;
 
-    /// <summary>The differences on purpose, by an expression and its cell.</summary>
+    /// <summary>The intended differences, by an expression and its cell.</summary>
     public static readonly TheoryData<string, string, string> Differences = new()
     {
-        // The wire tells neither the names nor the types of an anonymous record.
+        // The protocol contains neither the names nor the types of an anonymous record.
         { "ROW(1, 'a \"b\"', NULL)", "record", """ "(1,\"a \"\"b\"\"\",)" """ },
         { "ARRAY[ROW(1, 'a'), NULL]", "record[]", """ ["(1,a)",null] """ },
-        // Nor the type of an anyarray's elements.
+        // Nor does it contain the type of an anyarray's elements.
         { "(SELECT most_common_vals FROM pg_stats WHERE tablename = 'common')", "anyarray", """ ["7","8"] """ },
-        // A cast to json is somebody's function.
+        // A cast to json is a user's function.
         { "'cheap'::cast_to_json.priced", "cast_to_json.priced", """ "cheap" """ },
         { "ARRAY['cheap', NULL]::cast_to_json.priced[]", "cast_to_json.priced[]", """ ["cheap",null] """ },
         { "ROW('cheap', 1)::cast_to_json.tagged", "cast_to_json.tagged", """ {"price":"cheap","n":1} """ },
     };
 
-    /// <summary>Nothing makes a value of these but an index's own code; a NULL of them and an empty array there is.</summary>
+    /// <summary>Only an index's own code makes values of these types; a NULL and an empty array exist.</summary>
     internal static readonly HashSet<string> WithoutValues =
     [
         "pg_catalog.gtsvector", "pg_catalog.pg_brin_bloom_summary", "pg_catalog.pg_brin_minmax_multi_summary",
@@ -68,7 +68,7 @@ public sealed class TypeOutTests(GatewayFixture server, TypeDatabase database, I
     public void OfHstoreCitextAndLtree_TheServerHasOne() =>
         Assert.Contains(database.Extensions, extension => extension is "hstore" or "citext" or "ltree");
 
-    /// <summary>In one statement, since what happens meanwhile changes the catalog.</summary>
+    /// <summary>In one statement, because concurrent changes modify the catalog.</summary>
     [Fact]
     public async Task RowsOfTheCatalogsTables_LookAsToJsonPrintsThem()
     {
@@ -131,7 +131,7 @@ public sealed class TypeOutTests(GatewayFixture server, TypeDatabase database, I
         Assert.NotEqual(JsonForm.Of(printed[0][0]!), JsonForm.Of(json));
     }
 
-    /// <summary>These have no type that a cast or a column could name.</summary>
+    /// <summary>The types of these can't be named in a cast or a column.</summary>
     [Theory]
     [InlineData("pg_sleep(0)", "void", "\"\"")]
     [InlineData("nothing()", "void", "null")]
@@ -148,7 +148,10 @@ public sealed class TypeOutTests(GatewayFixture server, TypeDatabase database, I
         Assert.Equal(type, answer.GetProperty("columns")[0].GetProperty("type").GetString());
     }
 
-    /// <summary>What the database says about the looks of a value holds for both, save for dates: <c>to_json</c> has its own.</summary>
+    /// <summary>
+    /// The settings of the database change both outputs in the same way, except for dates: <c>to_json</c> has its own
+    /// format for them.
+    /// </summary>
     [Fact]
     public async Task SettingOfTheDatabase_ChangesTheCellAsItChangesToJson()
     {
@@ -267,7 +270,7 @@ public sealed class TypeOutTests(GatewayFixture server, TypeDatabase database, I
     internal static string SelectOf(IEnumerable<TypeValue> values) =>
         $"SELECT {string.Join(", ", values.Select((value, index) => $"{value.Sql} AS c{index}"))}";
 
-    /// <summary>Whether the server can make it.</summary>
+    /// <summary>Returns whether the server can make the value.</summary>
     private static async Task<bool> IsMadeAsync(NpgsqlConnection connection, TypeValue value)
     {
         try

@@ -1,15 +1,15 @@
 namespace Gateway.Api.PostgresTests.Types;
 
-/// <summary>Types that are not PostgreSQL's own.</summary>
+/// <summary>The types of the test database that are not built in.</summary>
 internal static class TypeSchema
 {
-    /// <summary>Of contrib, those that bring types; a server need not have them all.</summary>
+    /// <summary>The extensions of contrib that contain types; a server need not have all of them.</summary>
     public static readonly string[] Extensions =
     [
         "btree_gist", "citext", "cube", "dblink", "earthdistance", "hstore", "intarray", "isn", "lo", "ltree", "pg_trgm", "seg", "tablefunc",
     ];
 
-    /// <summary>Each finds what it needs before it.</summary>
+    /// <summary>The definitions, each after those that it needs.</summary>
     public const string Sql = """"
         CREATE TYPE mood AS ENUM ('sad', 'it''s "fine", really', 'back\slash', '', 'NULL', '{1}', '(2)', '😀');
         CREATE DOMAIN positive AS int CHECK (VALUE > 0);

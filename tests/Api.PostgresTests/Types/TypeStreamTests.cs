@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Gateway.Api.PostgresTests.Types;
 
-/// <summary>A value that is streamed looks as one that is held.</summary>
+/// <summary>Tests that a value looks the same in a stream and in a complete answer.</summary>
 public sealed class TypeStreamTests(TypeDatabase database) : IClassFixture<TypeDatabase>
 {
     public static TheoryData<string> Kinds => TypeOutTests.Kinds;
@@ -28,7 +28,7 @@ public sealed class TypeStreamTests(TypeDatabase database) : IClassFixture<TypeD
         Assert.Equal("""{"end":{"rowCount":1,"truncated":false}}""", lines[2]);
     }
 
-    /// <summary>Line breaks are never within a string of JSON, only between its tokens.</summary>
+    /// <summary>In JSON, line breaks can only be between tokens, and never inside a string.</summary>
     [Fact]
     public async Task InNdjson_JsonIsThereByteForByteSaveForItsLineBreaks()
     {
@@ -57,7 +57,10 @@ public sealed class TypeStreamTests(TypeDatabase database) : IClassFixture<TypeD
             .Select(value => Found.Another(value.First.First.Sql, value.First.Second.Json, value.Second.ToString()))]);
     }
 
-    /// <summary>A string is bare, also one that is empty, which then stands in quotes; json's own stays JSON.</summary>
+    /// <summary>
+    /// Returns whether a field matches a value. A string has no quotes, except an empty one; values of type json stay
+    /// JSON.
+    /// </summary>
     private static bool Matches(Printed printed, CsvField field) => printed switch
     {
         { Json: null } => field == new CsvField("", false),
@@ -77,7 +80,7 @@ public sealed class TypeStreamTests(TypeDatabase database) : IClassFixture<TypeD
 
     private sealed record CsvField(string Text, bool Quoted);
 
-    /// <summary>RFC 4180 to the letter: what is not allowed by it is an error.</summary>
+    /// <summary>Reads CSV strictly by RFC 4180: any violation is an error.</summary>
     private static class Csv
     {
         public static List<List<CsvField>> Read(string text)

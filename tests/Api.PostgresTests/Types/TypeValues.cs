@@ -1,27 +1,29 @@
 namespace Gateway.Api.PostgresTests.Types;
 
-/// <summary>How a value goes in again, in the form in which it came out.</summary>
+/// <summary>The result of sending a value back in the form in which it was received.</summary>
 internal enum Entry
 {
-    /// <summary>It comes back equal.</summary>
+    /// <summary>The value is equal.</summary>
     Same,
 
-    /// <summary>What its JSON has no place for is lost: the bounds of an array, the declaration of XML.</summary>
+    /// <summary>The parts that JSON can't express are lost: the bounds of an array, the declaration of XML.</summary>
     AsPrinted,
 
-    /// <summary>Its type's input refuses every text, or its JSON stands for another value, as null does.</summary>
+    /// <summary>
+    /// It can't be sent: its type's input refuses every text, or its JSON stands for another value, as null does.
+    /// </summary>
     None,
 }
 
-/// <param name="Type">Its type, as a cast and the definition of a column name it.</param>
-/// <param name="Expression">SQL that is cast to the type.</param>
-/// <param name="Entry">How it goes in.</param>
+/// <param name="Type">Its type, as in a cast or a column definition.</param>
+/// <param name="Expression">The SQL that is cast to the type.</param>
+/// <param name="Entry">The result of sending it back.</param>
 internal sealed record TypeValue(string Type, string Expression, Entry Entry = Entry.Same)
 {
     public string Sql => $"({Expression})::{Type}";
 }
 
-/// <summary>Values of types, the odd ones above all.</summary>
+/// <summary>Values of types, especially unusual ones.</summary>
 internal static class TypeValues
 {
     private const string Part = """
@@ -41,7 +43,7 @@ internal static class TypeValues
             '[2026-01-01,)', '"', ARRAY['infinity', '1900-01-01', NULL]::stamp[])
         """;
 
-    /// <summary>By kind; each type has NULL too.</summary>
+    /// <summary>The values by kind; each type also has NULL.</summary>
     public static readonly IReadOnlyDictionary<string, TypeValue[]> Kinds = new Dictionary<string, TypeValue[]>
     {
         ["numbers"] =
@@ -104,7 +106,7 @@ internal static class TypeValues
         [
             .. Of("json", """ '{"a":  [1, 2.50, 1e400, -0] , "a": {"b" :null}, "": "\u00e9\\\"\/😀"}' """, "'[]'", "'{}'",
                 """ '"a string"' """, """ '"\ud83d"' """, "'1.50'", "'true'", "'12345678901234567890.10'"),
-            // Where it is an element, its outer white space is the array's.
+            // As an element its outer white space belongs to the array.
             new("json", """ E'\n [ 1\t, 2 ]\r\n' """, Entry.AsPrinted),
             .. Of("jsonb", """ '{"a":  [1, 2.50, 1e40, -0.0] , "b": {"b" :null}, "": "\u00e9\\\"\/😀"}' """, "'[]'", "'{}'", """ '"a string"' """,
                 """ '"NULL"' """, "'1.50'", "'false'", "'12345678901234567890.10'"),
@@ -113,7 +115,7 @@ internal static class TypeValues
             new("json", "'null'", Entry.None), new("jsonb", "'null'", Entry.None), new("jsonb[]", "ARRAY['null', '1']", Entry.None),
             .. Of("jsonb[]", "'{}'", """ARRAY['{"a": "b\\\" "}', NULL, '"NULL"', '1.50', '[[1, 2], [3]]']"""),
             .. Of("json[]", """ARRAY['{"a":  "b\\\" "}', NULL, '"NULL"', '1.50', '[[1,  2], [3]]']"""),
-            // Its elements come back as JSON arrays: nothing tells them from those.
+            // Its elements are returned as JSON arrays, and can't be distinguished from those.
             new("jsonb[]", "ARRAY[['1', '2'], ['3', '\"x\"']]", Entry.None), new("jsonb[]", "'[0:1]={1,2}'", Entry.AsPrinted),
             .. Of("documents", """ARRAY['{"a": 1}', NULL, '[1, 2]']"""),
         ],
@@ -179,7 +181,7 @@ internal static class TypeValues
             .. Of("text[]", $"ARRAY[{string.Join(", ", Strings())}, NULL]", """ '{"NULL",NULL,"",null,"null"}' """, "'{{\"\"},{\"{}\"}}'"),
             .. Of("numbers", "'{}'", "'{1,NULL}'", "'{{1,2},{3,4}}'"), .. Of("few_numbers", "'{1,2}'"),
             .. Of("numbers[]", "'{}'", """ '{"{1,2}","{}",NULL,"{{3},{NULL}}"}' """),
-            // Nothing tells its dimensions from those of its elements.
+            // Its dimensions can't be distinguished from those of its elements.
             new("numbers[]", """ '{{"{1}","{2,3}"},{NULL,"{}"}}' """, Entry.None), .. Of("few_numbers[]", """ '{"{1,2}",NULL}' """),
             .. Of("documents[]", """ '{"{1,\"{\\\"a\\\": 2}\",NULL}",NULL,"{}"}' """),
             new("numbers[]", """ '{"[0:0]={1}"}' """, Entry.AsPrinted),
@@ -189,7 +191,7 @@ internal static class TypeValues
         ],
     };
 
-    /// <summary>Those of the extensions that are there.</summary>
+    /// <summary>The values of the available extensions.</summary>
     public static readonly IReadOnlyDictionary<string, TypeValue[]> ExtensionKinds = new Dictionary<string, TypeValue[]>
     {
         ["hstore"] = Of("hstore", "''", """ '"a"=>"1", "b"=>NULL, "NULL"=>"NULL", ""=>"", "q\"k"=>"b\\s", "😀"=>"=>,"' """, "'n=>1.50, t=>t'"),
@@ -210,7 +212,7 @@ internal static class TypeValues
         ],
     };
 
-    /// <summary>A NULL of each type, and arrays of its values: flat, empty, and of two dimensions.</summary>
+    /// <summary>Adds a NULL of each type, and arrays of its values: flat, empty, and two-dimensional.</summary>
     public static IEnumerable<TypeValue> WithNullsAndArrays(IEnumerable<TypeValue> values)
     {
         foreach (var type in values.GroupBy(value => value.Type))
@@ -222,7 +224,7 @@ internal static class TypeValues
             if (elements.Length == 0 || IsArray(type.Key))
                 continue;
             var array = $"{type.Key}[]";
-            // A nested ARRAY is a dimension even where the elements are JSON, whose own arrays look the same.
+            // A nested ARRAY is a dimension even if the elements are JSON, whose own arrays look the same.
             var nested = type.Key is "json" or "jsonb" or "settings" ? Entry.None : Entry.Same;
             yield return new TypeValue(array, $"ARRAY[{string.Join(", ", elements)}, NULL]");
             yield return new TypeValue(array, "'{}'");
@@ -230,13 +232,13 @@ internal static class TypeValues
         }
     }
 
-    /// <summary>ARRAY[…] of them is a further dimension, not an array of arrays.</summary>
+    /// <summary>Returns whether ARRAY[…] of the type adds a dimension, and is not an array of arrays.</summary>
     private static bool IsArray(string type) =>
         type.EndsWith("[]", StringComparison.Ordinal) || type is "numbers" or "few_numbers" or "documents" or "int2vector" or "oidvector";
 
     private static TypeValue[] Of(string type, params string[] expressions) => [.. expressions.Select(expression => new TypeValue(type, expression))];
 
-    /// <summary>Near what the server's stack allows.</summary>
+    /// <summary>Returns values with nearly the maximum nesting that the server's stack allows.</summary>
     private static TypeValue[] Deep(string type, string opening, string closing) =>
         Of(type, $"repeat('{opening}', 6000) || '1' || repeat('{closing}', 6000)");
 

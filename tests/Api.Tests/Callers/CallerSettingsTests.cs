@@ -6,7 +6,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.Tests.Callers;
 
-/// <summary>The callers' settings, as the configuration has them; no fault shows what a setting holds.</summary>
+/// <summary>Tests the callers' settings in the configuration. No message shows the value of a setting.</summary>
 public sealed class CallerSettingsTests
 {
     private static readonly string Key = ApiKey.New();

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.Tests.Callers;
 
-/// <summary>Whose a credential is, and what its caller may do.</summary>
+/// <summary>Tests which caller a credential belongs to, and the caller's rights.</summary>
 public sealed class CallersTests
 {
     private static readonly string Key = ApiKey.New();
@@ -23,7 +23,7 @@ public sealed class CallersTests
         var keys = Enumerable.Range(0, 100).Select(_ => ApiKey.New()).ToArray();
 
         Assert.All(keys, key => Assert.Matches("^gw_[A-Za-z0-9_-]{43}$", key));
-        // In a URI's password as it is.
+        // A URI's password needs no escapes for a key.
         Assert.All(keys, key => Assert.Equal(key, Uri.EscapeDataString(key)));
         Assert.Equal(keys.Length, keys.Distinct().Count());
     }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.Tests.Callers;
 
-/// <summary>The settings of issuers, of their subjects and of callers' limits, with every fault of theirs.</summary>
+/// <summary>Tests the settings of issuers, of their subjects and of callers' limits, with all their faults.</summary>
 public sealed class IssuerSettingsTests
 {
     private static readonly (string Name, string? Value)[] Good =

@@ -44,7 +44,7 @@ public sealed class MemoryBudgetTests
             {
                 Assert.Equal(ProblemCode.Saturated, failure.Code);
             }
-            // Each newcomer has three quarters of what the others have left.
+            // Each new caller gets three quarters of the memory that the others have left.
             Assert.InRange(count, 1, Budget / Step);
         }
 
@@ -92,7 +92,7 @@ public sealed class MemoryBudgetTests
         working.SetResult();
 
         Assert.True(SpinWait.SpinUntil(() => _budget.Held == 0, TimeSpan.FromSeconds(10)));
-        // Late, it is nobody's any more.
+        // After the end of the request this has no effect.
         request.GiveBack(Step);
         request.Take(Step);
         Assert.Equal(0, _budget.Held);

@@ -30,7 +30,10 @@ public sealed class SecretsFolderTests : IDisposable
         Assert.Equal("60000", ReadFolder(_folder, ("Gateway:MaxTimeoutMs", "5000"))["Gateway:MaxTimeoutMs"]);
     }
 
-    /// <summary>A volume's files are links to a folder with a date for its name, by a link that is put in its place in one step.</summary>
+    /// <summary>
+    /// In a mounted volume each file is a link into a folder with a date in its name, through another link that is
+    /// replaced atomically.
+    /// </summary>
     [Fact]
     public void VolumeOfKubernetes_HasItsFilesOnceAndNothingElse()
     {

@@ -60,7 +60,7 @@ public sealed class DsnFaultTests
     [InlineData("servicefile=/x", "servicefile: can't be honoured: ")]
     [InlineData("scram_client_key=x", "scram_client_key: can't be honoured: ")]
     [InlineData("oauth_issuer=x", "oauth_issuer: can't be honoured: ")]
-    // unknown, with what was probably meant
+    // unknown keys, with the key that was probably meant
     [InlineData("dbnme=x", "dbnme: unknown; did you mean \"dbname\"?")]
     [InlineData("pasword=x", "pasword: unknown; did you mean \"password\"?")]
     [InlineData("hots=x", "hots: unknown; did you mean \"host\"?")]
@@ -155,7 +155,8 @@ public sealed class DsnFaultTests
         Assert.DoesNotContain(Secret, refused.ToString(), StringComparison.Ordinal);
     }
 
-    // The worst mistakes: where a separator was forgotten, or stands raw in a password, other keys swallow the password.
+    // The worst mistakes: after a forgotten separator, or an unescaped one in a password, other keys contain parts of
+    // the password.
     [Theory]
     [InlineData("postgresql://u:s3cr3t/x@h/d")]
     [InlineData("postgresql://u:p/s3cr3t?x=1@h/d")]

@@ -10,7 +10,7 @@ public sealed class DsnPropertyTests
 {
     public sealed record Login(string User, string Password, string Database, int Order);
 
-    // Single characters of every kind, and what the grammars could mistake for settings of theirs.
+    // Single characters of every kind, and texts that the grammars could mistake for settings.
     private static readonly Gen<string> Piece = Gen.Frequency(
         (6, Gen.Choose(' ', '~').Select(c => ((char)c).ToString())),
         (6, Gen.Elements("'", "\"", "\\", ";", "=", "@", ":", "/", "?", "#", "%", "&", "+", "[", "]", ",", " ", "\t", "\n")),
@@ -73,7 +73,7 @@ public sealed class DsnPropertyTests
         $"password={Doubled(login.Password, quote)}",
         $"database={Doubled(login.Database, quote)}"));
 
-    // A failure names its seed, as FsCheck's "Replay"; put it here to run that case again.
+    // A failure prints its seed, as FsCheck's "Replay"; set it here to repeat that run.
     private static void Check(Func<Login, string> render) => FsCheck.Check.One(
         Config.QuickThrowOnFailure.WithMaxTest(1000).WithReplay(20240917, 41),
         Prop.ForAll(Logins, login =>

@@ -10,7 +10,8 @@ public sealed class DsnTests
     private static NpgsqlConnectionStringBuilder Parse(string dsn, params (string Name, string Value)[] environment) =>
         Dsn.Parse(dsn, name => environment.FirstOrDefault(pair => pair.Name == name).Value);
 
-    // All that is set, so that nothing is set in silence; without the two that each DSN gets (they have their own test).
+    // Returns all settings, so that none is set unnoticed; except the two that every DSN gets, which have their own
+    // test.
     private static string[] Settings(NpgsqlConnectionStringBuilder builder) =>
         [.. builder.Keys
             .Select(key => $"{key}={builder[key]}")
@@ -21,7 +22,7 @@ public sealed class DsnTests
         Assert.Equal(Settings(new NpgsqlConnectionStringBuilder(expected)), Settings(Parse(dsn, environment)));
 
     [Theory]
-    // who and where
+    // user, host and database
     [InlineData("postgresql://u:p@h:5433/d", "Host=h;Port=5433;Username=u;Password=p;Database=d")]
     [InlineData("postgres://u:p@h/d", "Host=h;Port=5432;Username=u;Password=p;Database=d")]
     [InlineData("POSTGRES://u@h/d", "Host=h;Port=5432;Username=u;Database=d")]
@@ -35,7 +36,7 @@ public sealed class DsnTests
     [InlineData("postgresql://h/d?user=u&password=p", "Host=h;Port=5432;Username=u;Password=p;Database=d")]
     [InlineData("postgresql://u@h/d\r\n", "Host=h;Port=5432;Username=u;Database=d")]
     [InlineData("  postgresql://u@h/d", "Host=h;Port=5432;Username=u;Database=d")]
-    // percent-encoding, and what needs none
+    // percent-encoding, and characters that need none
     [InlineData("postgresql://u%40x:p%3Aq%2F%25@h/d%20e", "Host=h;Port=5432;Username=u@x;Password=p:q/%;Database=d e")]
     [InlineData("postgresql://u:p+q%2B@h/d", "Host=h;Port=5432;Username=u;Password=p+q+;Database=d")]
     [InlineData("postgresql://u:p:q?r=s#t@h/d", "Host=h;Port=5432;Username=u;Password=p:q?r=s#t;Database=d")]
@@ -67,7 +68,7 @@ public sealed class DsnTests
     public void Uri_ReadsAsLibpqReadsIt(string dsn, string expected) => AssertReads(expected, dsn);
 
     [Theory]
-    // all that psycopg2.connect takes, and `database` as it is called there
+    // all keywords of psycopg2.connect, and `database`, its own name for dbname
     [InlineData(
         "host=h port=5433 dbname=d user=u password=p sslmode=require connect_timeout=3",
         "Host=h;Port=5433;Database=d;Username=u;Password=p;SSL Mode=Require;Timeout=3")]
@@ -97,7 +98,7 @@ public sealed class DsnTests
     [InlineData(
         "host=/tmp user=u sslmode=verify-full keepalives_idle=5",
         "Host=/tmp;Port=5432;Username=u;Database=u;SSL Mode=Disable;SSL Negotiation=Postgres;GSS Encryption Mode=Disable")]
-    // semicolons in values don't make it Npgsql's form
+    // semicolons in values do not make it Npgsql's form
     [InlineData("host=x user=u password='a;b'", "Host=x;Port=5432;Username=u;Database=u;Password='a;b'")]
     [InlineData("host=x user=u password='a;port=1'", "Host=x;Port=5432;Username=u;Database=u;Password='a;port=1'")]
     [InlineData("password='a;port=1;user id=2' host=x user=u", "Host=x;Port=5432;Username=u;Database=u;Password='a;port=1;user id=2'")]
@@ -228,7 +229,7 @@ public sealed class DsnTests
             Assert.StartsWith(key + ": ", Assert.Single(faults), StringComparison.Ordinal);
         }
 
-        // keepalives changes what Settings leaves out.
+        // keepalives changes the settings that Settings leaves out.
         static string[] SettingsWith(string key) => key switch
         {
             "host" or "hostaddr" => Settings(Parse($"user=u dbname=d {key}=x")),
@@ -243,7 +244,7 @@ public sealed class DsnTests
         };
     }
 
-    // What PQconndefaults lists in libpq 15, and what 16 to 18 added.
+    // The keywords that PQconndefaults lists in libpq 15, and those added in 16 to 18.
     [Fact]
     public void EveryKeywordOfLibpq_IsKnown() => Assert.All(
         """

@@ -9,7 +9,7 @@ public sealed class ActivityIdTests
     [InlineData("\"run/step\"", "run/step")]
     [InlineData("\"\"", "")]
     [InlineData("", "")]
-    // A quotation mark that does not come first quotes nothing.
+    // A quotation mark after the first character has no special meaning.
     [InlineData("a\"b\\", "a\"b\\")]
     [InlineData("\"a\\\"b\\\\\"", "a\"b\\")]
     public void Header_IsBareOrQuoted(string header, string id) =>

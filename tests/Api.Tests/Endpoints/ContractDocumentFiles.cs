@@ -6,10 +6,10 @@ using YamlDotNet.RepresentationModel;
 
 namespace Gateway.Api.Tests.Endpoints;
 
-/// <summary>The files that hold the contract besides the code.</summary>
+/// <summary>Reads the files that contain the contract in addition to the code.</summary>
 internal static partial class ContractFiles
 {
-    /// <summary>YAML by the rules of version 1.1, the more dangerous ones: a bare <c>no</c> is false.</summary>
+    /// <summary>Reads YAML by the rules of version 1.1, the more dangerous ones: a plain <c>no</c> is false.</summary>
     public static JsonNode ReadYaml(byte[] yaml)
     {
         var stream = new YamlStream();
@@ -32,7 +32,7 @@ internal static partial class ContractFiles
         "" or "~" => null,
         _ when Word().IsMatch(text) => JsonValue.Create(text.ToLowerInvariant() is "y" or "yes" or "on" or "true"),
         _ when Number().IsMatch(text) => JsonNode.Parse(text),
-        // What else version 1.1 takes for something other than a string must not turn up bare.
+        // Other texts that version 1.1 does not read as strings must be quoted.
         _ when Other().IsMatch(text) => throw new InvalidDataException($"{text} is bare."),
         _ => JsonValue.Create(text),
     };

@@ -7,14 +7,16 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Tests.Endpoints;
 
-/// <summary>What the document says of a request, against the code that reads one.</summary>
+/// <summary>Tests the document's description of requests against the code that reads them.</summary>
 public sealed class ContractDocumentRequestTests
 {
     private const string NoField = "No field of ";
 
     public static TheoryData<string> Operations => [.. Enum.GetNames<Operation>()];
 
-    /// <summary>Bodies on both sides of each constraint; each has an activityId unless it is about that.</summary>
+    /// <summary>
+    /// Gets bodies on both sides of each constraint. Each has an activityId, unless it tests that field.
+    /// </summary>
     public static TheoryData<string> ExecuteBodies =>
     [
         Body(""), .. OfAnyRequest(Body),
@@ -33,7 +35,7 @@ public sealed class ContractDocumentRequestTests
         Tagged(new string('x', 256)),
     ];
 
-    /// <summary>As <see cref="ExecuteBodies"/>, of what only a query takes or takes not.</summary>
+    /// <summary>Same as <see cref="ExecuteBodies"/>, for fields that only a query has or lacks.</summary>
     public static TheoryData<string> QueryBodies =>
     [
         Body("\"maxRows\": 1"), Body("\"maxRows\": 2147483647"), Body("\"maxRows\": 0"), Body("\"maxRows\": -1"), Body("\"maxRows\": 1.5"),
@@ -41,7 +43,7 @@ public sealed class ContractDocumentRequestTests
         Body("\"expect\": {\"rowCount\": 1}"), Body("\"delivery\": \"exactly-once\""), Body("\"numbers\": \"string\""),
     ];
 
-    /// <summary>As <see cref="ExecuteBodies"/>.</summary>
+    /// <summary>Same as <see cref="ExecuteBodies"/>.</summary>
     public static TheoryData<string> TransactionBodies =>
     [
         Transaction(""), .. OfAnyRequest(Transaction),
@@ -51,7 +53,7 @@ public sealed class ContractDocumentRequestTests
         Transaction("\"readOnly\": true"), Transaction("\"readOnly\": false"), Transaction("\"readOnly\": \"true\""),
         Transaction("\"readOnly\": 1"), Transaction("\"readOnly\": null"),
         Transaction("\"deferrable\": true"), Transaction("\"deferrable\": \"no\""), Transaction("\"deferrable\": null"),
-        // A statement's own, which are not the request's.
+        // Fields of a statement, which the request does not have.
         Transaction("\"sql\": \"SELECT 1\""), Transaction("\"parameters\": []"), Transaction("\"rowFormat\": \"array\""),
         Transaction("\"expect\": {\"rowCount\": 1}"),
         "{\"activityId\": \"a\"}",
@@ -74,7 +76,7 @@ public sealed class ContractDocumentRequestTests
         foreach (var field in SchemaOf(operation).Properties)
         {
             var body = JsonNode.Parse(Smallest(operation))!;
-            // No field takes such a number.
+            // No field accepts this number.
             body[field] = 1.5;
 
             var fault = Assert.Single(Faults(body.ToJsonString(), operation));

@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.Api.Tests.Endpoints;
 
-/// <summary>A schema of the document, read by as much of JSON Schema as the document uses.</summary>
+/// <summary>Represents a schema of the document, with the part of JSON Schema that the document uses.</summary>
 internal sealed class ContractSchema(JsonNode schema)
 {
     private static readonly HashSet<string> Known =
@@ -19,12 +19,12 @@ internal sealed class ContractSchema(JsonNode schema)
 
     public JsonNode Property(string name) => schema["properties"]![name]!;
 
-    /// <summary>What a member is that is left out, which its description ends with.</summary>
+    /// <summary>Returns the default of a member, which is at the end of its description.</summary>
     public string DefaultOf(string name) => Regex.Match((string)Property(name)["description"]!, " By default `([^`]+)`\\.$").Groups[1].Value;
 
     public IEnumerable<string> Properties => schema["properties"]!.AsObject().Select(property => property.Key);
 
-    /// <summary>The JSON Pointers of what does not agree with the schema.</summary>
+    /// <summary>Returns the JSON Pointers of the values that violate the schema.</summary>
     public IReadOnlyList<string> Faults(JsonNode? value) => [.. Faults(schema, value, "")];
 
     private static IEnumerable<string> Faults(JsonNode schema, JsonNode? value, string at)
@@ -105,7 +105,7 @@ internal sealed class ContractSchema(JsonNode schema)
                 && ((string?)schema["format"] != "date-time" || DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out _));
         }
         return value.GetValueKind() != JsonValueKind.Number
-            // A row's number may be larger than any decimal.
+            // A number in a row may be larger than any decimal.
             || (schema["minimum"] is null && schema["maximum"] is null)
             || (decimal.Parse(value.ToJsonString(), CultureInfo.InvariantCulture) is var number
                 && number >= ((decimal?)schema["minimum"] ?? decimal.MinValue)

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Builder;
 
 namespace Gateway.Api.Tests.Endpoints;
 
-/// <summary>The document and Swagger UI over HTTP.</summary>
+/// <summary>Tests the document and Swagger UI over HTTP.</summary>
 public sealed class ContractDocumentServingTests : IAsyncLifetime
 {
     private readonly WebApplication _gateway = ContractDocument.Compose();

@@ -13,7 +13,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Gateway.Api.Tests.Endpoints;
 
-/// <summary>The document against the code that it describes, and the committed copy of it.</summary>
+/// <summary>Tests the document against the code that it describes, and against its committed copy.</summary>
 public sealed class ContractDocumentTests
 {
     private const string Command = "dotnet run --no-launch-profile --project src/Api -- openapi > openapi.yaml";
@@ -206,7 +206,7 @@ public sealed class ContractDocumentTests
 
         var endpoints = ((IEndpointRouteBuilder)gateway).DataSources.SelectMany(source => source.Endpoints).ToArray();
 
-        // With it, routing would answer 415 by itself, and with no problem.
+        // With that metadata, routing would answer 415 itself, without a problem.
         Assert.NotEmpty(endpoints);
         Assert.All(endpoints, endpoint => Assert.Null(endpoint.Metadata.GetMetadata<IAcceptsMetadata>()));
     }

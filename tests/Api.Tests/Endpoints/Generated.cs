@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Gateway.Api.Tests.Endpoints;
 
-/// <summary>The document, made once for all tests.</summary>
+/// <summary>Makes the document, once for all tests.</summary>
 internal static class Generated
 {
     public static ContractText Text { get; } = Make();

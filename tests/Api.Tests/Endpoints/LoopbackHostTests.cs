@@ -2,7 +2,7 @@ using Gateway.Api.Endpoints;
 
 namespace Gateway.Api.Tests.Endpoints;
 
-/// <summary>Which Host headers name this machine and no other, wherever a name server says that they lead.</summary>
+/// <summary>Tests which Host headers name this machine only, independent of any name server.</summary>
 public sealed class LoopbackHostTests
 {
     [Theory]

@@ -7,12 +7,15 @@ using Gateway.Api.Neon;
 namespace Gateway.Api.Tests.Endpoints;
 
 /// <summary>
-/// Requests with as many faults as there is room for. What they cost is measured by what is allocated, which no other process can change:
-/// eight times the size must cost about eight times as much, where it was 64 times.
+/// Tests requests with as many faults as fit. The cost is measured in allocated bytes, which no other process can
+/// change: eight times the size must cost about eight times as much. It was once 64 times.
 /// </summary>
 public sealed class ManyFaultsTests
 {
-    /// <summary>What shared pools may take for the first large body, in bytes; a quadratic cost is thousands of times that.</summary>
+    /// <summary>
+    /// The bytes that shared pools may allocate for the first large body; a quadratic cost would be thousands of times
+    /// that.
+    /// </summary>
     private const long PoolGrowth = 1 << 20;
 
     private const int Few = 1_000;
@@ -69,7 +72,7 @@ public sealed class ManyFaultsTests
         Assert.Equal(count > 10, message.EndsWith($" And {count - 10} more.", StringComparison.Ordinal));
     }
 
-    /// <summary>The bytes that it allocates to read the body and to answer it.</summary>
+    /// <summary>Returns the bytes that are allocated to read the body and to answer it.</summary>
     private static long Measure(string? operation, string body, string fault, int count)
     {
         var text = Body(body, fault, count);

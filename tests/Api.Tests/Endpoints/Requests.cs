@@ -10,7 +10,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Api.Tests.Endpoints;
 
-/// <summary>Bodies as the gateway reads them, with no server.</summary>
+/// <summary>Reads bodies as the gateway does, without a server.</summary>
 internal static class Requests
 {
     public static ActivityCall Read(string body, Operation operation)
@@ -21,7 +21,7 @@ internal static class Requests
             new RequestRecord(TimeProvider.System) { Caller = Caller.Loopback });
     }
 
-    /// <summary>What is wrong with the body; nothing where it is valid.</summary>
+    /// <summary>Returns the faults of a body; none if it is valid.</summary>
     public static IReadOnlyList<RequestFault> Faults(string body, Operation operation)
     {
         try

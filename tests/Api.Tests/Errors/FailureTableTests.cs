@@ -18,7 +18,7 @@ public sealed partial class FailureTableTests
         Assert.Equal(answer.Status is 408 or 409 or 429 or >= 500, answer.Retryable);
     }
 
-    /// <summary>The table in docs/errors.md is this one, word for word.</summary>
+    /// <summary>The table in docs/errors.md equals this one, word for word.</summary>
     [Fact]
     public void Documentation_HasTheSameTable()
     {
@@ -54,7 +54,7 @@ public sealed partial class FailureTableTests
         Assert.Equal(code, PostgresFailure.Classify(new PostgresException("", "ERROR", "ERROR", sqlState)));
 
     /// <summary>
-    /// The server's own faults may be over the next time, whatever they are, and an engine sends the activity again.
+    /// A fault of the server itself may be gone at the next attempt, so the engine sends the activity again.
     /// </summary>
     [Theory]
     [InlineData("23505", ProblemCode.SqlError)]
@@ -77,7 +77,7 @@ public sealed partial class FailureTableTests
             Assert.Equal(code, PostgresFailure.Classify(new PostgresException("", "in the server's language", severity, sqlState)));
     }
 
-    /// <summary>The table of SQLSTATEs in docs/errors.md says the same as the one in the code, row by row.</summary>
+    /// <summary>The table of SQLSTATEs in docs/errors.md equals the one in the code, row by row.</summary>
     [Fact]
     public void Documentation_HasTheSameSqlStates()
     {

@@ -3,7 +3,9 @@ using Gateway.Api.Hosting;
 
 namespace Gateway.Api.Tests.Hosting;
 
-/// <summary>A command line that is not valid ends the start, and starts no gateway with other settings than were meant.</summary>
+/// <summary>
+/// Tests that an invalid command line ends the start, and that no gateway starts with other settings than intended.
+/// </summary>
 public sealed class CommandLineTests
 {
     [Theory]

@@ -159,7 +159,9 @@ public sealed class GatewayConfigurationTests
         Assert.Contains(expected, error.Message);
     }
 
-    /// <summary>A value of the wrong type is reported by itself: neither is its connection gone, nor is anything else missing.</summary>
+    /// <summary>
+    /// Only the value of the wrong type is reported: its connection is still there, and no other setting is missing.
+    /// </summary>
     [Theory]
     [InlineData("Connections:reports:PoolSize", "abc", "it must be a whole number")]
     [InlineData("Connections:reports:PoolSize", "", "it must be a whole number")]

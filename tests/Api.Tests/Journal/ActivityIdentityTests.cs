@@ -29,7 +29,7 @@ public sealed class ActivityIdentityTests
             Assert.Matches("^[0-9a-f]{12}$", parts[2]);
             Assert.StartsWith(parts[0], applicationName.Replace('网', '?'));
             Assert.StartsWith(parts[1], activity.ActivityId);
-            // Most names and IDs can be read whole.
+            // Most names and IDs fit completely.
             Assert.True(parts[0].Length >= Math.Min(applicationName.Length, 24), tag);
             Assert.True(parts[1].Length >= Math.Min(length, 25), tag);
         }
@@ -39,7 +39,7 @@ public sealed class ActivityIdentityTests
     [InlineData("other", "connection", "run/step")]
     [InlineData("caller", "other", "run/step")]
     [InlineData("caller", "connection", "run/other")]
-    // The same letters, divided otherwise.
+    // The same characters, split differently.
     [InlineData("callerc", "onnection", "run/step")]
     [InlineData("caller", "connectionr", "un/step")]
     public void AnotherIdentity_HasAnotherTagAndAnotherCancelName(string caller, string connection, string id)
@@ -68,7 +68,7 @@ public sealed class ActivityIdentityTests
         Assert.False(Activity.IsTaggedBy(tag, [], Session));
     }
 
-    /// <summary>Without a key anybody can make a tag; where there is one, none of these passes.</summary>
+    /// <summary>Without a key anyone can make a tag; if there is a key, no such tag is accepted.</summary>
     [Fact]
     public void TagWithoutAKey_PassesOnlyWhereThereIsNone()
     {
@@ -92,7 +92,7 @@ public sealed class ActivityIdentityTests
         var again = Activity with { };
 
         Assert.Equal(Activity.CancelName, again.CancelName);
-        // Replicas of two versions may run side by side, so that these can't change.
+        // These must not change, because replicas of two versions may run at the same time.
         Assert.Equal("gateway cancels be1c9a539f04", Activity.CancelName[.."gateway cancels be1c9a539f04".Length]);
         Assert.InRange(Activity.CancelName.Length, 1, 63);
         Assert.Equal("gateway:run/step:be1c9a539f04", Activity.TagFor("gateway", key: null, Session));

@@ -4,8 +4,8 @@ using Gateway.Api.Postgres;
 namespace Gateway.Api.Tests.Journal;
 
 /// <summary>
-/// The codes as the journal of version 4 checks them, computed by another program: a code that changes fits no journal that is
-/// installed.
+/// Tests the codes against values that another program has computed, as the journal of version 4 checks them. No
+/// installed journal accepts a code that has changed.
 /// </summary>
 public sealed class CodeKeyTests
 {

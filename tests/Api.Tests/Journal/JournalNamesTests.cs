@@ -4,12 +4,12 @@ using Gateway.Api.Journal;
 namespace Gateway.Api.Tests.Journal;
 
 /// <summary>
-/// A function that runs as the journal's owner finds names either by a search_path of its own, or by none at all: in callers' sessions the
-/// search_path is the callers'.
+/// Tests that each function that runs as the journal's owner has its own search_path, or uses qualified names only: in
+/// callers' sessions the caller controls the search_path.
 /// </summary>
 public sealed partial class JournalNamesTests
 {
-    /// <summary>What belongs to the grammar, and can't be taken by a function or a type of that name.</summary>
+    /// <summary>Keywords of the grammar, which no function or type can replace.</summary>
     private static readonly string[] Grammar = ["coalesce", "exists", "smallint"];
 
     [Fact]
@@ -18,7 +18,7 @@ public sealed partial class JournalNamesTests
         var script = await JournalScript.ReadAsync("app", JournalGuard.By("control"));
         var functions = Function().Matches(script)
             .Where(function => !function.Value.Contains("SET search_path") && !function.Groups["name"].Value.EndsWith(".clean"))
-            // What is left of an earlier version fails, or returns a constant.
+            // Functions of an earlier version fail, or return a constant.
             .Where(function => !function.Value.Contains("session_proof"))
             .ToDictionary(function => function.Groups["name"].Value, function => Unquoted(function.Groups["body"].Value));
 
@@ -54,8 +54,8 @@ public sealed partial class JournalNamesTests
     private static partial Regex CommentOrString();
 
     /// <summary>
-    /// What is qualified is passed over, and what is no operator: assignments, options of RAISE, a number's sign. Else the name of a
-    /// function, a type or an operator.
+    /// Matches the unqualified name of a function, a type or an operator. It skips qualified names, and symbols that
+    /// are not operators: assignments, options of RAISE, the sign of a number.
     /// </summary>
     [GeneratedRegex(@"OPERATOR\(pg_catalog\.[^)]+\)|:=|=>|ERRCODE =|(?:SET|,) \w+ =|-\d|\w+\.\w+|::\s*(?<name>\w+)(?!\.)\b|\b(?<name>[a-z_]\w*)\(|(?<name>[-+*/<>=~!@#%^&|`?]+)")]
     private static partial Regex Name();

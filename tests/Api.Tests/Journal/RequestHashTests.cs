@@ -26,11 +26,11 @@ public sealed class RequestHashTests
     private static readonly Config Runs = Config.QuickThrowOnFailure.WithMaxTest(500);
 
     [Theory]
-    // In another order, also within a parameter.
+    // In another order, also inside a parameter.
     [InlineData(Order, """{"expect": {"rowCount": 1}, "parameters": [1.10, {"a": "é/", "b": [1, 2]}], "sql": "INSERT INTO t VALUES ($1, $2)"}""")]
     [InlineData(Order, """{"activityId":"a","sql":"INSERT INTO t VALUES ($1, $2)","parameters":[1.10,{"b":[1,2],"a":"é/"}],"expect":{"rowCount":1}}""")]
     [InlineData(Order, """{"s\u0071l": "\u0049NSERT INTO t VALUES ($1, $2)", "parameters": [1.10, {"\u0062": [1, 2], "a": "\u00e9\/"}], "expect": {"rowCount": 1}}""")]
-    // Who asks, how patiently and how often.
+    // The caller, the timeout and the attempt.
     [InlineData(Order, """{"activityId": "b", "attempt": 2, "connection": "default", "timeoutMs": 1, "delivery": "exactly-once", "sql": "INSERT INTO t VALUES ($1, $2)", "parameters": [1.10, {"b": [1, 2], "a": "é/"}], "expect": {"rowCount": 1}}""")]
     [InlineData("""{"sql": "SELECT 1"}""", """{"sql": "SELECT 1", "parameters": [], "rowFormat": "object"}""")]
     [InlineData("""{"sql": "SELECT 1"}""", """{"sql": "SELECT 1", "parameters": null}""")]
@@ -77,7 +77,9 @@ public sealed class RequestHashTests
             Hash("""{"statements": [{"sql": "SELECT 1"}, {"sql": "SELECT 2"}]}"""),
             Hash("""{"statements": [{"sql": "SELECT 2"}, {"sql": "SELECT 1"}]}"""));
 
-    /// <summary>A default is one where it is a field, and a value like others within a parameter.</summary>
+    /// <summary>
+    /// A default only counts as one in a field of the request; inside a parameter it is a value like any other.
+    /// </summary>
     [Theory]
     [InlineData("""{"rowFormat": "object"}""")]
     [InlineData("""{"timeoutMs": 1}""")]
@@ -92,8 +94,8 @@ public sealed class RequestHashTests
         Assert.NotEqual(Hash(Order, Operation.Execute), Hash(Order, Operation.Transaction));
 
     /// <summary>
-    /// Hashes are stored for as long as their records, so the format must not change. The values were computed by a program of its own
-    /// from the format in docs/compatibility.md.
+    /// Hashes are stored as long as their records, so the format must not change. A separate program has computed the
+    /// values from the format in docs/compatibility.md.
     /// </summary>
     [Theory]
     [InlineData("""{"sql": "SELECT 1"}""", "02D191FC4BEDC12F5B0739FE3E761DB7C30FD9989436078F617D4B5E431DB2353D")]
@@ -152,7 +154,7 @@ public sealed class RequestHashTests
         string body, bool rawText, bool arrayMode, IsolationLevel? isolation, bool deferrable, string stored) =>
         Assert.True(HashOfSql(body, rawText, arrayMode, isolation, deferrable).Matches(Convert.FromHexString(stored)));
 
-    /// <summary>FsCheck names the numbers that failed; they make the same bodies again.</summary>
+    /// <summary>FsCheck prints the numbers that failed; they make the same bodies again.</summary>
     [Fact]
     public void AnyBody_HasOneHashHoweverItIsPrinted() => Check.One(Runs, Prop.ForAll(
         Gen.Choose(0, int.MaxValue).Two().ToArbitrary(),
@@ -182,7 +184,10 @@ public sealed class RequestHashTests
         return SqlRequestHash.Of(new SqlHeaders(rawText, arrayMode, batch), batch, document.RootElement);
     }
 
-    /// <summary>A body of one shape: plainly, or with its members, spaces and escapes as <paramref name="taste"/> has them.</summary>
+    /// <summary>
+    /// Returns a body of the given shape: in plain form, or with members, spaces and escapes that
+    /// <paramref name="taste"/> draws.
+    /// </summary>
     private static string Print(int shape, Random? taste)
     {
         var random = new Random(shape);
@@ -204,7 +209,7 @@ public sealed class RequestHashTests
 
     private static string Elements(Random shape, Random? taste, int depth)
     {
-        // Never empty: that is a default, where it is the parameters.
+        // Never empty, because an empty value is the default of the parameters.
         var elements = Enumerable.Range(0, shape.Next(1, 4)).Select(_ => Value(shape, taste, depth)).ToArray();
         return $"[{string.Join(',', elements.Select(element => Space(taste) + element + Space(taste)))}]";
     }

@@ -4,7 +4,7 @@ namespace Gateway.Api.Tests.Json;
 
 public sealed class DistinctNamesTests
 {
-    /// <summary>Around the number from which they are hashed.</summary>
+    /// <summary>Numbers of names around the switch to hashing.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(7)]

@@ -8,7 +8,7 @@ public sealed class SqlConnectionStringTests
     [InlineData("postgresql://user:key@host/reports", "reports", "key")]
     [InlineData("postgres://user:key@ep-cool-name-1234.eu-central-1.aws.neon.tech/reports?sslmode=require&channel_binding=require", "reports", "key")]
     [InlineData("postgresql://user:a%2Fb%40c%3A@host:5432/with%20space", "with space", "a/b@c:")]
-    // Its password has a colon of its own.
+    // The password contains a colon.
     [InlineData("postgresql://user:a:b@host/x", "x", "a:b")]
     [InlineData("postgresql://:key@[::1]:6432/x", "x", "key")]
     [InlineData("postgresql://user:@host/x", "x", "")]

@@ -13,7 +13,7 @@ public sealed class SqlErrorTests
         "dataType", "constraint", "file", "line", "routine",
     ];
 
-    /// <summary>A driver makes an error, and not text, of a 400 alone.</summary>
+    /// <summary>Drivers parse an error only if the status is 400.</summary>
     [Theory]
     [InlineData(ProblemCode.InvalidRequest, 400)]
     [InlineData(ProblemCode.SqlRejected, 400)]
@@ -41,7 +41,7 @@ public sealed class SqlErrorTests
 
     [Theory]
     [InlineData(ProblemCode.SqlError, "23505")]
-    // What may succeed the next time too: drivers look at the code.
+    // Even retryable errors: drivers read the code.
     [InlineData(ProblemCode.Conflict, "40001")]
     [InlineData(ProblemCode.DatabaseUnavailable, "53100")]
     public void ErrorOfPostgreSQL_Is400WhateverItsKind(ProblemCode code, string sqlState)
@@ -55,7 +55,7 @@ public sealed class SqlErrorTests
         Assert.Equal(sqlState, Body(failure).GetProperty("code").GetString());
     }
 
-    /// <summary>The login was refused, say: no statement of the caller's has come so far.</summary>
+    /// <summary>For example a refused login: no statement of the caller was sent.</summary>
     [Fact]
     public void ServerOutOfReach_IsNoErrorOfTheStatement() => Assert.Equal(
         503,

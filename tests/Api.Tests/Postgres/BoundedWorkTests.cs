@@ -9,7 +9,9 @@ using Npgsql;
 
 namespace Gateway.Api.Tests.Postgres;
 
-/// <summary>What a request can make the gateway do is linear in its size: measured by what is allocated, or counted.</summary>
+/// <summary>
+/// Tests that the gateway's work for a request is linear in its size: measured in allocated bytes, or counted.
+/// </summary>
 public sealed class BoundedWorkTests
 {
     private static readonly DataType Text = new(25, "text", JsonForm.Text);

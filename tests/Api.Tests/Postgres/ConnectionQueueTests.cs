@@ -152,7 +152,7 @@ public sealed class ConnectionQueueTests : IDisposable
         Assert.Equal(0, queue.Waiting);
     }
 
-    /// <summary>Requests that come, wait, leave and end at random: no place is ever lost or given twice.</summary>
+    /// <summary>Requests arrive, wait, leave and end at random: no place is ever lost or given twice.</summary>
     [Fact]
     public async Task RandomUse_KeepsEveryPlace()
     {

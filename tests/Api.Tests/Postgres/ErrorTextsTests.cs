@@ -8,7 +8,7 @@ namespace Gateway.Api.Tests.Postgres;
 public sealed class ErrorTextsTests
 {
     [Theory]
-    // What is in quotes stays where it stands in the SQL, as PostgreSQL's names fold.
+    // Quoted text is kept if it is in the SQL, with the folding of PostgreSQL's names.
     [InlineData("relation \"nowhere\" does not exist", "SELECT * FROM Nowhere", "relation \"nowhere\" does not exist")]
     [InlineData("relation \"s.nowhere\" does not exist", "SELECT * FROM s.nowhere", "relation \"s.nowhere\" does not exist")]
     [InlineData("relation \"s.nowhere\" does not exist", "SELECT nowhere FROM s", "relation … does not exist")]
@@ -20,7 +20,7 @@ public sealed class ErrorTextsTests
     [InlineData("syntax error at or near \")\"", "SELECT )", "syntax error at or near \")\"")]
     [InlineData("syntax error at or near \"'x'\"", "SELECT 1 'x'", "syntax error at or near \"'x'\"")]
     [InlineData("column \"nowhere\" does not exist", "DO $a$ BEGIN EXECUTE 'SELECT nowhere'; END $a$", "column \"nowhere\" does not exist")]
-    // A value may have quotes.
+    // A value may contain quotes.
     [InlineData("invalid input syntax for type integer: \"a\" canary \"b\"", "SELECT 1", "invalid input syntax for type integer: …")]
     [InlineData("invalid input syntax for type integer: \"a\" user \"b\"", "SELECT a, b", "invalid input syntax for type integer: \"a\" … \"b\"")]
     [InlineData("value \"1\"canary\" is out of range for type integer", "SELECT 2", "value … is out of range for type integer")]
@@ -31,7 +31,7 @@ public sealed class ErrorTextsTests
     [InlineData("role \"{\"the private key\"{\" does not exist", "SELECT '{'", "role … does not exist")]
     [InlineData("the private key is unknown is not a valid encoding name", "SELECT 1", "… is not a valid encoding name")]
     [InlineData("improper relation name (too many dotted names): a.the key of type s3cr3t varying(4711)", "SELECT 1", "improper relation name (too many dotted names): …(…)", "42601")]
-    // What is not in quotes stays where it is a word of PostgreSQL's, or stands in the SQL.
+    // Text without quotes is kept if it is one of PostgreSQL's own words, or in the SQL.
     [InlineData("function nowhere(integer, mood) does not exist", "SELECT nowhere(1, NULL)", "function nowhere(integer, …) does not exist")]
     [InlineData("column u.nowhere does not exist", "SELECT u.nowhere FROM users u", "column u.nowhere does not exist")]
     [InlineData("column u.canary does not exist", "SELECT u FROM users u", "column … does not exist")]
@@ -47,14 +47,14 @@ public sealed class ErrorTextsTests
     [InlineData("invalid byte sequence for encoding \"UTF8\": 0xc3 0x28", "SELECT 1", "invalid byte sequence for encoding …")]
     [InlineData("could not parse the value of kanari: user name", "SELECT 1", "could not parse the value of …", "XX000")]
     [InlineData("invalid regular expression: quantifier operand invalid", "SELECT 1", "invalid regular expression: quantifier operand invalid", "2201B")]
-    // Of other words little would be left.
+    // Of other words little is left.
     [InlineData("canary42 quux", "SELECT 1", "PostgreSQL reports: invalid text representation.")]
     [InlineData("división por cero", "SELECT 1", "PostgreSQL reports: division by zero.", "22012")]
     [InlineData("canary42 quux", "SELECT 1", "PostgreSQL reports SQLSTATE GX123.", "GX123")]
     public void Message_KeepsWhatCanHoldNoValue(string message, string sql, string expected, string sqlState = "22P02") =>
         Assert.Equal(expected, Show(Error(message, sqlState), sql).Message);
 
-    /// <summary>Without a position the operator's name was a value.</summary>
+    /// <summary>Without a position the operator's name was once taken for a value.</summary>
     [Theory]
     [InlineData("42883", 8, "operator does not exist: integer ->> text")]
     [InlineData("42883", 0, "operator does not exist: …")]

@@ -41,7 +41,7 @@ public sealed class MessageLimitTests(ITestOutputHelper output)
     [InlineData(1, "R")]
     public async Task LargeErrorCutShort_EndsItsFields(int fieldsEnd, string end)
     {
-        // The first field ends with the last byte that is kept, or goes on.
+        // The first field ends with the last byte that is kept, or later.
         var body = Encoding.ASCII.GetBytes("CP0001\0M" + new string('x', 2 * MessageLimit.Largest) + "\0\0");
         if (fieldsEnd == 1)
             body[MessageLimit.Largest - 4] = 0;
@@ -90,7 +90,7 @@ public sealed class MessageLimitTests(ITestOutputHelper output)
         var buffer = new byte[9000];
         while (true)
         {
-            // As Npgsql has it: what room is left in its buffer, or in a value's.
+            // As Npgsql reads: into the free space of its buffer, or of a value's.
             var room = random.Next(4) == 0 ? random.Next(1, 8) : random.Next(1, buffer.Length);
             var count = isAsync
                 ? await stream.ReadAsync(buffer.AsMemory(0, room), TestContext.Current.CancellationToken)
@@ -101,7 +101,7 @@ public sealed class MessageLimitTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>Comes in pieces, as from a network.</summary>
+    /// <summary>Returns the bytes in pieces, as from a network.</summary>
     private sealed class Pieces(byte[] bytes, Random random) : MemoryStream(bytes)
     {
         public override int Read(Span<byte> buffer) => base.Read(buffer[..Some(buffer.Length)]);

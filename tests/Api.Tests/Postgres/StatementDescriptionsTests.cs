@@ -7,7 +7,9 @@ using Npgsql;
 
 namespace Gateway.Api.Tests.Postgres;
 
-/// <summary>What is remembered of statements is each caller's own, and bounded by the memory that it takes.</summary>
+/// <summary>
+/// Tests that the cache of statement descriptions is separate for each caller, and limited by its memory.
+/// </summary>
 public sealed class StatementDescriptionsTests : IDisposable
 {
     private readonly NpgsqlDataSource _nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");
@@ -57,7 +59,7 @@ public sealed class StatementDescriptionsTests : IDisposable
         Assert.Null(_descriptions.Find("caller", Statement("SELECT $1")));
     }
 
-    /// <summary>What is counted is what it takes, within a factor that any estimate may be off by.</summary>
+    /// <summary>The counted size is the real size, within a factor that any estimate may be wrong by.</summary>
     [Fact]
     public void Size_IsAboutWhatItTakes()
     {

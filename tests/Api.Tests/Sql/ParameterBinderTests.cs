@@ -10,11 +10,11 @@ public sealed class ParameterBinderTests
     [InlineData("SELECT %(a)s", "[1]", "The statement has 0 placeholders, and the request has 1 parameter. \"%(name)s\" is not a placeholder here; write $1 or :name.")]
     [InlineData("SELECT ?, ?", "[1, 2]", "The statement has 0 placeholders, and the request has 2 parameters. \"?\" is not a placeholder here; write $1 or :name.")]
     [InlineData("SELECT $1, ?", "[1, 2]", "The statement has 1 placeholder, and the request has 2 parameters. \"?\" is not a placeholder here; write $1 or :name.")]
-    // Not in a string, a comment or a name; nor another operator.
+    // Not in a string, a comment or a name, and not another operator.
     [InlineData("SELECT '%s ?' /* ? */ AS \"?\" -- %s", "[1]", "The statement has 0 placeholders, and the request has 1 parameter.")]
     [InlineData("SELECT 5 % size", "[1]", "The statement has 0 placeholders, and the request has 1 parameter.")]
     [InlineData("SELECT 5 % s", "[1]", "The statement has 0 placeholders, and the request has 1 parameter.")]
-    // Where parameters are missing, it is none of these.
+    // If parameters are missing, it is not reported.
     [InlineData("SELECT $1 ? 'a'", "[]", "The statement has 1 placeholder, and the request has 0 parameters.")]
     [InlineData("SELECT $1", "null", "The statement has 1 placeholder, and the request has 0 parameters.")]
     public void WrongNumberOfParameters_NamesThePlaceholderOfAnotherDriver(string sql, string parameters, string detail)

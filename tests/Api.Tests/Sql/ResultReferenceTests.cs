@@ -3,7 +3,7 @@ using Gateway.Api.Tests.Endpoints;
 
 namespace Gateway.Api.Tests.Sql;
 
-/// <summary>Parameters that refer to results of the statements before, as they are read; what they come to needs a server.</summary>
+/// <summary>Tests how parameters that refer to earlier results are read; resolving them needs a server.</summary>
 public sealed class ResultReferenceTests
 {
     private const string NoPointer = "$ref is a JSON Pointer into the results of the statements before";
@@ -71,7 +71,7 @@ public sealed class ResultReferenceTests
         Assert.Contains($"statement {statement}, which is not before this one, 2", fault.Detail);
     }
 
-    /// <summary>The first statement has none before it.</summary>
+    /// <summary>There is no statement before the first.</summary>
     [Fact]
     public void FirstStatement_CanReferToNothing()
     {
@@ -104,7 +104,7 @@ public sealed class ResultReferenceTests
         Assert.Empty(call.Statements[0].Statement.References);
     }
 
-    /// <summary>A transaction of three statements, of which the last has the parameters.</summary>
+    /// <summary>Returns a transaction of three statements; the last has the parameters.</summary>
     private static string Third(string parameters, string sql = "SELECT $1, $2") =>
         $$"""{"activityId": "a", "statements": [{"sql": "SELECT 1"}, {"sql": "SELECT 2"}, {"sql": "{{sql}}", "parameters": {{parameters}}}]}""";
 }

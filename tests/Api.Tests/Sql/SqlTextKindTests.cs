@@ -16,7 +16,7 @@ public sealed class SqlTextKindTests
     [InlineData("ABORT", "ABORT")]
     [InlineData("SAVEPOINT s", "SAVEPOINT")]
     [InlineData("RELEASE s", "RELEASE")]
-    // However it is hidden.
+    // In any disguise.
     [InlineData(" \t\n\r\f\vCOMMIT", "COMMIT")]
     [InlineData(";;COMMIT", "COMMIT")]
     [InlineData(" ; -- x\n ; /* a /* b */ c */ COMMIT", "COMMIT")]
@@ -68,7 +68,8 @@ public sealed class SqlTextKindTests
     [InlineData("commité")]
     [InlineData("\ufeffCOMMIT")]
     [InlineData("\u00a0COMMIT")]
-    // Case is ASCII's: these are no keywords to PostgreSQL, though Unicode folds them to ones.
+    // Keywords are case-insensitive in ASCII only: to PostgreSQL these are no keywords, although Unicode folds them to
+    // keywords.
     [InlineData("ſavepoint s")]
     [InlineData("rollbac\u212a")]
     [InlineData("SELECT 1; COMMIT")]

@@ -6,14 +6,17 @@ using Gateway.Api.Sql;
 
 namespace Gateway.Api.Tests.Sql;
 
-/// <summary>FsCheck names the seed of a run that fails; <c>WithReplay</c> on <see cref="Runs"/> repeats it.</summary>
+/// <summary>
+/// Tests with random statements. FsCheck prints the seed of a failed run; <c>WithReplay</c> on <see cref="Runs"/>
+/// repeats it.
+/// </summary>
 public sealed class SqlTextPropertyTests
 {
     private const string Nasty = "abeE_é😀019 \t\n\r'\"$$$:::;,.()[]?@#*/--\\\0";
 
     private static readonly Config Runs = Config.QuickThrowOnFailure.WithMaxTest(2000);
 
-    /// <summary>A piece of SQL, and what it says of placeholders: a name, a number, or neither.</summary>
+    /// <summary>Represents a piece of SQL, and its placeholder: a name, a number, or none.</summary>
     private sealed record Fragment(string Sql, string? Name = null, int Number = 0);
 
     [Fact]
@@ -71,7 +74,8 @@ public sealed class SqlTextPropertyTests
         }));
 
     /// <summary>
-    /// The caller's text by the positions alone: those of a $n are all its name's, any other character's is its own.
+    /// Restores the caller's text from the positions only: each position in a $n maps to its name, and any other to the
+    /// same character.
     /// </summary>
     private static string Restore(SqlText scan, string sql)
     {
@@ -107,7 +111,7 @@ public sealed class SqlTextPropertyTests
 
     private static string Join(Fragment[] fragments, Func<Fragment, string> sql) => string.Concat(fragments.Select(sql));
 
-    /// <summary>Fragments with separators between, so that each is read as it would be alone.</summary>
+    /// <summary>Generates fragments with separators between them, so that each is read as it would be alone.</summary>
     private static Arbitrary<Fragment[]> Statements(PlaceholderStyle style)
     {
         var piece =

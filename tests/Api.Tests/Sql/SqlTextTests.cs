@@ -25,7 +25,7 @@ public sealed class SqlTextTests
     [InlineData(@"U&'\0061\' || $1", 1)]
     [InlineData(@"N'$1' b'\' X'\' || $1", 1)]
     [InlineData("E''$1", 1)]
-    // Their continuation: only E'…' reads differently for it.
+    // Continued strings: only E'…' is read differently.
     [InlineData("E'a'\n'b\\'$1'", 0)]
     [InlineData("E'a' \t\r 'b\\'$1'", 0)]
     [InlineData("E'a' -- it's\n\n -- $2\n'b\\'$1'", 0)]
@@ -40,7 +40,7 @@ public sealed class SqlTextTests
     [InlineData("\"$1\"", 0)]
     [InlineData("\"a\"\"$1\" $2", 2)]
     [InlineData("U&\"$1\" \"'\" $1", 1)]
-    // Dollar quotes, and dollars that begin none.
+    // Dollar quotes, and dollar signs that begin none.
     [InlineData("$$ $1 $$", 0)]
     [InlineData("$$'$$ || $1", 1)]
     [InlineData("$a$ $1 $$ $b$ $A$ $a$ || $1", 1)]
@@ -89,7 +89,7 @@ public sealed class SqlTextTests
     [InlineData("a[$1:$2]", 2)]
     [InlineData("f(a => $1, b := $2)", 2)]
     [InlineData("[$1](2)", 1)]
-    // Junk that PostgreSQL refuses, but after this.
+    // Invalid text, which only PostgreSQL refuses.
     [InlineData("$1abc", 1)]
     [InlineData("$1_000", 1)]
     [InlineData("$0", 0)]
@@ -97,7 +97,7 @@ public sealed class SqlTextTests
     [InlineData("$2147483648", int.MaxValue)]
     [InlineData("$99999999999999999999999999", int.MaxValue)]
     [InlineData("$", 0)]
-    // Unterminated: the rest is inside.
+    // Unterminated: the rest belongs to the token.
     [InlineData("'$1", 0)]
     [InlineData("'$1''", 0)]
     [InlineData("E'$1\\", 0)]
@@ -118,7 +118,7 @@ public sealed class SqlTextTests
         Assert.False(scan.MixesStyles);
     }
 
-    /// <summary>They are the function's, or the prepared statement's own.</summary>
+    /// <summary>The parameters belong to the function, or to the prepared statement.</summary>
     [Theory]
     [InlineData("CREATE FUNCTION f(int) RETURNS int RETURN $1 + 1", 0)]
     [InlineData(";/* */ create or replace function f(int) returns int return $1 + 1", 0)]
@@ -193,7 +193,7 @@ public sealed class SqlTextTests
     [InlineData("12:30", "12:30", "")]
     [InlineData(":", ":", "")]
     [InlineData("a :", "a :", "")]
-    // Slices: a colon that touches an operand before it is PostgreSQL's own.
+    // Slices: a colon directly after an operand is PostgreSQL's own.
     [InlineData("a[1:2]", "a[1:2]", "")]
     [InlineData("a[1:n]", "a[1:n]", "")]
     [InlineData("a[lo:hi]", "a[lo:hi]", "")]
@@ -223,7 +223,7 @@ public sealed class SqlTextTests
     [InlineData("a ? :a AND b ?| :b AND c @> :c", "a ? $1 AND b ?| $2 AND c @> $3", "a,b,c")]
     [InlineData("a->:a->>:b #> :c @@ :d", "a->$1->>$2 #> $3 @@ $4", "a,b,c,d")]
     [InlineData("-:a*:b", "-$1*$2", "a,b")]
-    // What PostgreSQL doesn't read as text of the statement.
+    // Text that PostgreSQL does not read as part of the statement's code.
     [InlineData("':a' :b", "':a' $1", "b")]
     [InlineData("'it'':a' :b", "'it'':a' $1", "b")]
     [InlineData(@"E'\':a' :b", @"E'\':a' $1", "b")]
@@ -235,7 +235,7 @@ public sealed class SqlTextTests
     [InlineData("/* :a /* :a */ :a */ :b", "/* :a /* :a */ :a */ $1", "b")]
     [InlineData("':a", "':a", "")]
     [InlineData("/* :a", "/* :a", "")]
-    // A $n must not grow onto what stands before it.
+    // A $n must not join the token before it.
     [InlineData("$:a", "$:a", "")]
     [InlineData("x:a", "x:a", "")]
     [InlineData("1:a", "1:a", "")]

@@ -1,6 +1,6 @@
 namespace Gateway.Api.Tests.Telemetry;
 
-/// <summary>A clock that goes as far as it is moved by hand.</summary>
+/// <summary>A clock that a test advances.</summary>
 internal sealed class HandClock : TimeProvider
 {
     public TimeSpan Now { get; set; }

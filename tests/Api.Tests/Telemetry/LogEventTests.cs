@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Api.Tests.Telemetry;
 
-/// <summary>What is alerted on by its number must not be another's.</summary>
+/// <summary>Tests that the event numbers are unique, because alerts use them.</summary>
 public sealed class LogEventTests
 {
     private static readonly LoggerMessageAttribute[] Events =

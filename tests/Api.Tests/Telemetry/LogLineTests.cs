@@ -9,7 +9,7 @@ using Serilog.Formatting.Compact;
 
 namespace Gateway.Api.Tests.Telemetry;
 
-/// <summary>An event as a line of JSON, and the line as a write.</summary>
+/// <summary>Tests that an event is one line of JSON, and the line one write.</summary>
 public sealed class LogLineTests
 {
     [Fact]
@@ -75,7 +75,7 @@ public sealed class LogLineTests
     private static Serilog.Core.Logger Logger(ITextFormatter formatter, Stream output) =>
         new LoggerConfiguration().WriteTo.Sink(new LineOutput(formatter, output)).CreateLogger();
 
-    /// <summary>What each write was given.</summary>
+    /// <summary>Records the bytes of each write.</summary>
     private sealed class Writes : MemoryStream
     {
         public List<string> Lines { get; } = [];
@@ -83,7 +83,7 @@ public sealed class LogLineTests
         public override void Write(ReadOnlySpan<byte> buffer) => Lines.Add(Encoding.UTF8.GetString(buffer));
     }
 
-    /// <summary>Fails in the midst of the first event.</summary>
+    /// <summary>Fails in the middle of the first event.</summary>
     private sealed class FailingOnce : ITextFormatter
     {
         private bool _hasFailed;

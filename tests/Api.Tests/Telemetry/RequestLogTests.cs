@@ -11,7 +11,7 @@ using Serilog.Events;
 
 namespace Gateway.Api.Tests.Telemetry;
 
-/// <summary>The line of a request.</summary>
+/// <summary>Tests the log line of a request.</summary>
 public sealed class RequestLogTests
 {
     private readonly HandClock _clock = new();
@@ -73,12 +73,12 @@ public sealed class RequestLogTests
 
         var stages = Assert.IsType<StructureValue>(line.Properties["Stages"]).Properties.ToDictionary(
             stage => stage.Name, stage => (decimal)((ScalarValue)stage.Value).Value!);
-        // The stage that is on when the request is over, too.
+        // The stage that is current when the request ends, too.
         Assert.Equal(new Dictionary<string, decimal> { ["execute"] = 5.001m, ["answer"] = 2m }, stages);
         Assert.Equal("7.001", line.Properties["Elapsed"].ToString());
     }
 
-    /// <summary>What an operator is woken by.</summary>
+    /// <summary>The log level of each failure. Warnings and errors alert an operator.</summary>
     [Theory]
     [InlineData("internal", LogEventLevel.Error)]
     [InlineData("database_unavailable", LogEventLevel.Warning)]
@@ -153,7 +153,7 @@ public sealed class RequestLogTests
         using var meter = new GatewayMeter();
         using var log = new LoggerConfiguration().MinimumLevel.Is(least).WriteTo.Sink(lines).CreateLogger();
         var http = new DefaultHttpContext();
-        // Not the path's: nothing of what a caller put there is to be in the line.
+        // Not in the path: the line must contain nothing that a caller put there.
         http.Request.Method = method;
         http.Request.Path = "/secret";
         http.SetEndpoint(new RouteEndpoint(_ => Task.CompletedTask, RoutePatternFactory.Parse(route), 0, null, null));

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api.Tests.Telemetry;
 
-/// <summary>What a gateway that is well does not show; the rest is measured in a running one.</summary>
+/// <summary>Tests metrics that a healthy gateway does not show; the others are tested in a running one.</summary>
 public sealed class RequestMetricsTests
 {
     [Theory]

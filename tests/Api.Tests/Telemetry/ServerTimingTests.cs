@@ -30,7 +30,7 @@ public sealed class ServerTimingTests
         Assert.EndsWith("total;dur=6048000000000.000", Header(record));
     }
 
-    /// <summary>Spends so many microseconds in the stage that is on, and goes on to the next.</summary>
+    /// <summary>Spends the given number of microseconds in the current stage, and enters the next one.</summary>
     private void Spend(RequestRecord record, Stage next, long microseconds)
     {
         _clock.Now += TimeSpan.FromMicroseconds(microseconds);

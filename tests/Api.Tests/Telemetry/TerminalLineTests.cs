@@ -11,7 +11,7 @@ using Serilog.Formatting.Compact;
 
 namespace Gateway.Api.Tests.Telemetry;
 
-/// <summary>An event on a terminal, and what is shown of an exception.</summary>
+/// <summary>Tests an event on a terminal, and how an exception is shown.</summary>
 public sealed class TerminalLineTests
 {
     private static readonly char[] Hostile =
@@ -25,7 +25,7 @@ public sealed class TerminalLineTests
         """ INF activity="a\u{000A}b\u{001B}[2J\u{009B}31m\u{202E}é😀{Caller}" """.TrimEnd() + Environment.NewLine,
         Write(new TerminalLine(), log => log.Information("activity={ActivityId}", "a\nb\u001b[2J\u009b31m\u202eé😀{Caller}")));
 
-    /// <summary>As a value, as a value's name and as a template, and in what threw.</summary>
+    /// <summary>As a value, as a value's name, as a template, and in the exception.</summary>
     [Fact]
     public void AnyText_StaysInItsLineAndIsVisible()
     {
@@ -36,7 +36,7 @@ public sealed class TerminalLineTests
             var written = Write(new TerminalLine(), log => log.ForContext(hostile, hostile)
                 .Error(new TimeoutException(hostile), hostile.Replace("{", "{{").Replace("}", "}}") + "{Value}{Values}", hostile, new[] { hostile }));
 
-            // The line, and the exception's own lines, which are as many as its text has.
+            // The line, and the lines of the exception, as many as its text has.
             Assert.EndsWith(Environment.NewLine, written);
             Assert.DoesNotContain(
                 written.Replace(Environment.NewLine, ""),

@@ -1,20 +1,20 @@
-// Visits Swagger UI in a real browser, does there what it is told, and prints what was seen, as JSON:
+// Visits Swagger UI in a real browser, runs steps there, and prints the result as JSON:
 //
 //   node swagger-ui.js SCREENSHOT PAGE STEPS
 //
-// PAGE is http://127.0.0.1:PORT/swagger, or …/PREFIX/swagger/index.html for the gateway as it is seen through a proxy that takes
-// PREFIX away.
-// STEPS is a JSON array, done in this order: {"authorize": KEY}, or {"operation": ID, "example": its summary, "accept": a media
-// type}, which tries the operation with that example of it, the first one unless told, and asks for that form of the answer.
-// Printed are the operations that the page lists, what each trial showed, and what should not have happened: errors of the
-// page, and requests to other places. Whatever becomes of it, the page is left as SCREENSHOT.
+// PAGE is http://127.0.0.1:PORT/swagger, or …/PREFIX/swagger/index.html for a gateway behind a proxy that removes
+// PREFIX.
+// STEPS is a JSON array, run in order: {"authorize": KEY}, or {"operation": ID, "example": SUMMARY, "accept": MEDIA
+// TYPE}, which tries the operation with that example (by default the first), and asks for that format.
+// The output contains the operations that the page lists, the result of each trial, and faults: errors of the page, and
+// requests to other hosts. In any case SCREENSHOT gets a picture of the page at the end.
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const PATIENCE = 20_000;
 
-/** playwright-core brings no browser: it takes the machine's, and nothing is downloaded. */
+/** playwright-core contains no browser: it uses the machine's, and nothing is downloaded. */
 function installedChromium() {
   const places = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'chromium'));
   for (const place of places) {
@@ -22,17 +22,17 @@ function installedChromium() {
       accessSync(place, constants.X_OK);
       return place;
     } catch {
-      // Not there; perhaps in the next folder.
+      // Not in this folder; perhaps in the next one.
     }
   }
   throw new Error('Chromium is not on PATH: .ci/install installs it, or `apt-get install chromium`.');
 }
 
-/** Keeps the page on the gateway, and notes what it does that it should not. */
+/** Keeps the page on the gateway, and records its faults. */
 async function watch(page, { origin, prefix }) {
   const seen = { errors: [], elsewhere: [] };
   const own = (url) => url.startsWith(`${origin}${prefix}/`) || url.startsWith('data:');
-  // A redirect's target is no route of its own, but a request.
+  // The target of a redirect is not routed, but it is a request.
   page.context().on('request', (request) => own(request.url()) || seen.elsewhere.push(request.url()));
   await page.context().route('**', async (route) => {
     const url = route.request().url();
@@ -42,7 +42,7 @@ async function watch(page, { origin, prefix }) {
   });
   page.on('pageerror', (error) => seen.errors.push(String(error)));
   page.on('console', (message) => {
-    // That an operation is answered with a problem is an error to the browser alone; its trial shows it.
+    // The browser reports a problem answer as an error; the trial shows it.
     const ofTrial = message.location().url.startsWith(`${origin}${prefix}/v1/`);
     if (['error', 'warning'].includes(message.type()) && !ofTrial) seen.errors.push(message.text());
   });
@@ -76,7 +76,7 @@ async function tryOut(page, { operation, example, accept }) {
   if (example) await block.locator('.opblock-section-request-body .examples-select-element').selectOption({ label: example });
   if (accept) await block.locator('tr[data-code="200"] .response-control-media-type select').selectOption(accept);
 
-  // What an earlier trial showed may be just the same.
+  // An earlier trial may have shown the same.
   const clear = block.locator('button.btn-clear');
   if (await clear.isVisible()) await clear.click();
   const shown = block.locator('.live-responses-table');
@@ -96,9 +96,9 @@ const [screenshot, address, steps] = process.argv.slice(2);
 const { origin, pathname } = new URL(address);
 const browser = await chromium.launch({
   executablePath: installedChromium(),
-  // Chromium's sandbox refuses root. The pages are the gateway's own.
+  // Chromium's sandbox refuses root. Without it only the gateway's own pages are opened.
   chromiumSandbox: process.getuid() !== 0,
-  // What the browser itself would ask for, past the page, finds no host.
+  // The browser's own requests, outside of the page, find no host.
   args: ['--no-proxy-server', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
 });
 try {

@@ -1,4 +1,4 @@
-// A client by @hey-api/openapi-ts. Its types are tried by tsc, and what it does by running it: program URL.
+// A client from @hey-api/openapi-ts. tsc checks its types, and running it checks its behaviour: program URL.
 
 import { createClient } from './hey-api/client/index.js';
 import { execute, findActivity, query } from './hey-api/index.js';
@@ -32,8 +32,7 @@ expect(problem.committed === 'no' && !problem.retryable, 'what an engine goes by
 const activity = await findActivity({ client, path: { activityId: 'generated/execute/hey-api' } });
 expect(activity.data?.status === 'completed', 'a completed activity');
 
-// tsc takes it for a fault where these are none, as with types that let anything pass.
-// @ts-expect-error
+// tsc reports an error if these lines have none, for example with types that accept anything.
 export const misspelt = () => query({ client, body: { activityId: 'a', sqll: 'SELECT 1' } });
 // @ts-expect-error
 export const isUnheardOf = problem.code === 'unheard_of';

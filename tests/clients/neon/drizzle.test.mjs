@@ -183,7 +183,7 @@ suite('relations', () => {
       with: { books: { columns: { title: true, price: true, tags: true, published: true }, orderBy: asc(books.id) } },
     });
 
-    // The package asks for what is related as JSON, and numbers of that are JavaScript's on any driver.
+    // The package queries related rows as JSON, whose numbers are JavaScript numbers with any driver.
     assert.deepEqual(found, [
       { name: 'Virginia', books: [
         { title: 'Orlando', price: '12.5', tags: ['time', 'a, b'], published: '1928-10-11' },
@@ -220,7 +220,7 @@ suite('types', () => {
     const [inserted] = await db.insert(kinds).values(row).returning();
     const [selected] = await db.select().from(kinds);
 
-    // The bytes are of the driver's own class.
+    // The bytes have the driver's own class.
     for (const came of [inserted, selected])
       assert.deepEqual({ ...came, bytes: Buffer.from(came.bytes) }, row);
     assert.deepEqual(await direct.rows(`

@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => direct.end());
 
-/** Only those fields of an error that it has, and none of PostgreSQL's source. */
+/** The fields that an error has, without the position in PostgreSQL's source. */
 function fieldsOf(error) {
   assert.ok(error instanceof NeonDbError);
   const { name, message, file, line, routine, ...fields } = { ...error, message: error.message, name: error.name };

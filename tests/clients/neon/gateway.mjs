@@ -1,8 +1,8 @@
 import { neon, neonConfig } from '@neondatabase/serverless';
 import pg from 'pg';
 
-// All that a program of Neon's driver changes to use the gateway: where it sends, and the string, which has the caller's key and
-// names the connection.
+// The only changes of a program with Neon's driver that uses the gateway: the endpoint, and the connection string with
+// the caller's key and the connection's name.
 neonConfig.fetchEndpoint = () => new URL('/sql', process.env.GATEWAY_URL).href;
 export const key = process.env.GATEWAY_KEY;
 export const connectionString = stringOf(key);
@@ -13,8 +13,8 @@ export function stringOf(password, connection = 'default') {
 }
 
 /**
- * A session past the gateway, of node-postgres, whose results the driver's are to equal. Where it connects is said by libpq's
- * variables. It sends by the extended protocol, as the driver's requests are run.
+ * A session of node-postgres directly on the server; the driver's results must equal its results. libpq's variables set
+ * the server. It uses the extended protocol, as the gateway does for the driver's requests.
  */
 export class Direct {
   #client = new pg.Client();

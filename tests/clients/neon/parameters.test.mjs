@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { rejection, sql } from './gateway.mjs';
 
-/** Sends a value as a parameter of that type, and reads back the text that PostgreSQL has of it. */
+/** Sends a value as a parameter of the given type, and returns PostgreSQL's text of it. */
 async function textOf(type, value) {
   const [{ text }] = await sql.query(`SELECT $1::${type}::text AS text`, [value]);
   return text;
 }
 
-// [type, what JavaScript has, the text that PostgreSQL has]
+// [type, JavaScript value, PostgreSQL's text]
 const values = [
   ['text', null, null],
   ['text', undefined, null],

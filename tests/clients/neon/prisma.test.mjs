@@ -11,7 +11,7 @@ let db;
 let Prisma;
 
 before(async () => {
-  // The client is made of the schema, among the packages, and never committed.
+  // The client is generated from the schema, into the packages, and never committed.
   await promisify(execFile)('node_modules/.bin/prisma', ['generate', '--schema=schema.prisma'], { timeout: 60_000 });
   const client = createRequire(import.meta.url)('@prisma/client');
   ({ Prisma } = client);
@@ -157,7 +157,7 @@ suite('transactions and SQL', () => {
 
     assert.match((await rejection(db.$transaction([db.author.count(), db.book.count()]))).message, refused);
     assert.match((await rejection(db.$transaction(async (own) => own.author.count()))).message, refused);
-    // A write of several statements is one.
+    // A write of several statements is atomic.
     assert.match((await rejection(db.author.create({ data: { email: 'x@example.org', name: 'X', books: { create: { title: 'Y' } } } }))).message, refused);
     assert.deepEqual(await direct.rows('SELECT count(*)::int AS n FROM "Author"'), [{ n: 2 }]);
   });
@@ -179,7 +179,8 @@ suite('transactions and SQL', () => {
   });
 });
 
-// The package makes its own codes of PostgreSQL's (P2002 and so on) in its WebSocket adapter only: by HTTP they come as they are.
+// The package maps PostgreSQL's codes to its own (P2002 and so on) in its WebSocket adapter only: over HTTP they are
+// unchanged.
 suite('errors', () => {
   test('a unique violation', async () => {
     const one = await rejection(db.author.create({ data: { email: 'oscar@example.org', name: 'Again' } }));
@@ -195,7 +196,7 @@ suite('errors', () => {
     const used = await rejection(db.author.delete({ where: { id: 1n } }));
 
     assert.equal(missing.code, '23503');
-    // From PostgreSQL 18 on a RESTRICT has a code of its own.
+    // From PostgreSQL 18 on RESTRICT has its own code.
     assert.ok(['23503', '23001'].includes(used.code));
     assert.match(used.message, /"Book_authorId_fkey"/);
   });

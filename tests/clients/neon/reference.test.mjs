@@ -3,8 +3,8 @@ import { after, before, suite, test } from 'node:test';
 import pg from 'pg';
 import { Direct, sql } from './gateway.mjs';
 
-// Whatever node-postgres gets of PostgreSQL by itself, the driver gets of it through the gateway: the same fields, the same text of
-// each value, the same values of it, and the same errors.
+// Whatever node-postgres gets directly from PostgreSQL, the driver gets through the gateway: the same fields, the same
+// text and the same parsed value of each cell, and the same errors.
 
 let direct;
 
@@ -149,7 +149,7 @@ const writes = [
   ['PREPARE taking (int) AS SELECT $1 + 1'],
 ];
 
-// Batches: statements of one transaction.
+// Batches: the statements of one transaction.
 const batches = [
   ['DECLARE c CURSOR FOR SELECT * FROM people ORDER BY id', 'FETCH 2 FROM c', 'MOVE 1 FROM c', 'FETCH ALL FROM c', 'CLOSE c'],
   ["PREPARE p AS SELECT n FROM counters WHERE key = 'a'", 'EXECUTE p', 'DEALLOCATE p'],
@@ -160,7 +160,7 @@ const batches = [
   ['UPDATE counters SET n = 50', 'DELETE FROM counters WHERE n = 50 RETURNING *', 'SELECT count(*) FROM counters'],
 ];
 
-// The third is what the gateway says otherwise: it shows no values, nor what may be one.
+// The third element is the gateway's different message: it shows no values, and no text that may be one.
 const errors = [
   ['SELECT FROM WHERE'],
   ["SELECT 'é😀', nowhere FROM people"],
@@ -216,7 +216,7 @@ suite('what fails', () => {
 const forms = [
   // The text of each value, in order.
   { neon: { arrayMode: true, types: asText }, pg: { rowMode: 'array', types: asText } },
-  // What each driver's own parsers, which are those of one package, make of it, by its column's name.
+  // The values from each driver's own parsers, which come from the same package, by column name.
   { neon: { arrayMode: false }, pg: { types: pg.types } },
 ];
 
@@ -261,7 +261,7 @@ async function assertSameBatch(texts) {
   }
 }
 
-/** All that the tables hold. */
+/** The content of all tables. */
 function state() {
   return direct.rows(`
     SELECT (SELECT json_agg(p ORDER BY p.id) FROM people p) AS people, (SELECT json_agg(o ORDER BY o.id) FROM purchases o) AS purchases,
@@ -282,7 +282,7 @@ async function outcome(running) {
   }
 }
 
-/** A value without the class that it is of: each driver has its own of bytes and of intervals. */
+/** A value without its class: each driver has its own classes for bytes and intervals. */
 function plain(value) {
   if (value instanceof Uint8Array)
     return { bytes: Buffer.from(value).toString('hex') };

@@ -202,7 +202,7 @@ test('transactions at the same time add up', async () => {
     sql`INSERT INTO transfers VALUES (1, 1)`,
   ], { isolationLevel: 'Serializable' })));
 
-  // Those that lost, and lost again each time that the gateway ran them once more, say so.
+  // Transactions that lost the conflict, also in each rerun by the gateway, report it.
   const lost = outcomes.filter((outcome) => outcome.status === 'rejected').map((outcome) => outcome.reason.code);
   assert.ok(lost.every((code) => code === '40001'), String(lost));
   const done = 30 - lost.length;

@@ -15,13 +15,13 @@ before(async () => {
 
 after(() => direct.end());
 
-/** What the driver makes of an expression's value; of objects that it makes itself only what they hold. */
+/** The driver's value of an expression; of the driver's own objects only their content. */
 async function value(expression) {
   const [[value]] = await sql.query(`SELECT ${expression}`, [], { arrayMode: true });
   return value;
 }
 
-// [expression, what the driver's parsers make of its text]
+// [expression, the driver's parsed value]
 const scalars = [
   ['true', true],
   ['false', false],
@@ -110,7 +110,7 @@ suite('a value has the type that the driver gives it', () => {
   });
 });
 
-// [expression, what the driver's parsers make of its text]
+// [expression, the driver's parsed value]
 const arrays = [
   ["'{}'::int[]", []],
   ['ARRAY[1, NULL, 3]', [1, null, 3]],
