@@ -7,19 +7,20 @@ using Npgsql;
 namespace Gateway.Bench;
 
 /// <summary>
-/// What there is to gain by promising nothing: ASP.NET Core and Npgsql as they come. No transaction of its own, no
-/// budget, no identity of a request, one statement that is written down.
+/// Runs a server without guarantees, to show their cost: ASP.NET Core and Npgsql with their defaults. It has no
+/// transaction of its own, no budget, no identity of a request, and one fixed statement.
 /// </summary>
 internal static class BareServer
 {
     /// <summary>The argument that makes this program the bare server; --urls follows it.</summary>
     public const string Argument = "bare";
 
-    /// <summary>The environment's variable that has Npgsql's connection string.</summary>
+    /// <summary>The environment variable with Npgsql's connection string.</summary>
     public const string ConnectionVariable = "BARE_CONNECTION";
 
-    /// <param name="args">The server's.</param>
-    /// <param name="handlers">What answers to a POST of each path.</param>
+    /// <summary>Runs the server in this process.</summary>
+    /// <param name="args">The server's arguments.</param>
+    /// <param name="handlers">The handler of POST for each path.</param>
     public static async Task ServeAsync(
         string[] args, params IEnumerable<(string Path, Func<HttpContext, NpgsqlDataSource, Task> Answer)> handlers)
     {
@@ -32,8 +33,8 @@ internal static class BareServer
         await server.RunAsync();
     }
 
-    /// <summary>Starts this program as one.</summary>
-    /// <param name="postgres">Its database's.</param>
+    /// <summary>Starts this program as the bare server, in a process of its own.</summary>
+    /// <param name="postgres">The server's PostgreSQL.</param>
     /// <param name="ct">Ends the start.</param>
     public static Task<ServerProcess> StartAsync(LocalPostgresServer postgres, CancellationToken ct) =>
         ServerProcess.StartAsync(

@@ -4,10 +4,16 @@ using Gateway.LocalPostgres;
 
 namespace Gateway.Bench;
 
-/// <summary>A benchmark from its start to its exit code. Ctrl+C and SIGTERM end it in order: what it has started goes with it.</summary>
+/// <summary>
+/// Runs a benchmark from its start to its exit code. Ctrl+C and SIGTERM stop it in order, with all processes that it
+/// has started.
+/// </summary>
 internal static class BenchRun
 {
-    /// <returns>1 where it can't be run: its message goes to standard error; 130 where it was stopped.</returns>
+    /// <summary>Runs the benchmark.</summary>
+    /// <returns>
+    /// 0; 1 if it can't be run, and the message goes to standard error; 130 if it was stopped.
+    /// </returns>
     public static async Task<int> RunAsync(Func<CancellationToken, Task> run)
     {
         using var stopping = new CancellationTokenSource();

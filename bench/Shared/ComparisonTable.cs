@@ -2,12 +2,15 @@ using System.Globalization;
 
 namespace Gateway.Bench;
 
-/// <summary>Contestants side by side: medians, and in parentheses the medians of the rounds' ratios to the first one.</summary>
+/// <summary>
+/// Compares contestants: medians, and in parentheses the medians of the rounds' ratios to the first contestant.
+/// </summary>
 internal static class ComparisonTable
 {
-    /// <param name="figures">The columns; the first is the one that matters most.</param>
-    /// <param name="contestants">Their names; the first is what the others are compared with.</param>
-    /// <param name="samples">By contestant, one for each round, in order.</param>
+    /// <summary>Returns a table with a row for each contestant.</summary>
+    /// <param name="figures">The columns. The first is the most important, and has a range.</param>
+    /// <param name="contestants">The contestants' names. The others are compared with the first.</param>
+    /// <param name="samples">Returns a contestant's samples, one for each round, in order.</param>
     public static MarkdownTable Of<TSample>(
         IReadOnlyList<Figure<TSample>> figures,
         IReadOnlyList<string> contestants,
@@ -30,23 +33,25 @@ internal static class ComparisonTable
         return table;
     }
 
-    /// <summary>What each round's figure is to that of the others in the same round.</summary>
+    /// <summary>Returns the ratio of each round's figure to that of the others in the same round.</summary>
     public static double[] Ratios<TSample>(
         IReadOnlyList<TSample> own, IReadOnlyList<TSample> others, Func<TSample, double> figure) =>
         [.. own.Zip(others, (mine, theirs) => figure(mine) / figure(theirs))];
 
-    private static string Cell<TSample>(IReadOnlyList<TSample> own, IReadOnlyList<TSample> first, Figure<TSample> figure)
+    private static string Cell<TSample>(
+        IReadOnlyList<TSample> own, IReadOnlyList<TSample> first, Figure<TSample> figure)
     {
         var median = Statistics.Median(own.Select(figure.Of));
         if (double.IsNaN(median))
             return "unknown";
         var ratio = Statistics.Median(Ratios(own, first, figure.Of));
-        return string.Create(CultureInfo.InvariantCulture, $"{median.ToString(figure.Format, CultureInfo.InvariantCulture)} ({ratio:0.00})");
+        var text = median.ToString(figure.Format, CultureInfo.InvariantCulture);
+        return string.Create(CultureInfo.InvariantCulture, $"{text} ({ratio:0.00})");
     }
 }
 
-/// <summary>What is compared.</summary>
-/// <param name="Name">A column's heading.</param>
-/// <param name="Format">Of numbers.</param>
-/// <param name="Of">Its value in a sample; NaN where that is not known.</param>
+/// <summary>Represents a figure that is compared.</summary>
+/// <param name="Name">The column's heading.</param>
+/// <param name="Format">The format of the numbers.</param>
+/// <param name="Of">Returns the value in a sample; NaN if it is not known.</param>
 internal sealed record Figure<TSample>(string Name, string Format, Func<TSample, double> Of);

@@ -3,18 +3,19 @@ using Npgsql;
 
 namespace Gateway.Bench;
 
-/// <summary>A benchmark's own way to its PostgreSQL, beside those that it measures.</summary>
+/// <summary>Gives a benchmark its own access to its PostgreSQL, besides the access that it measures.</summary>
 internal static class Database
 {
-    /// <summary>For Npgsql.</summary>
-    public static string ConnectionString(LocalPostgresServer postgres, string? database = null) => new NpgsqlConnectionStringBuilder
-    {
-        Host = postgres.Host,
-        Port = postgres.Port,
-        Database = database ?? postgres.Database,
-        Username = postgres.Username,
-        Password = postgres.Password,
-    }.ConnectionString;
+    /// <summary>Returns Npgsql's connection string.</summary>
+    public static string ConnectionString(LocalPostgresServer postgres, string? database = null) =>
+        new NpgsqlConnectionStringBuilder
+        {
+            Host = postgres.Host,
+            Port = postgres.Port,
+            Database = database ?? postgres.Database,
+            Username = postgres.Username,
+            Password = postgres.Password,
+        }.ConnectionString;
 
     public static async Task RunAsync(NpgsqlConnection connection, params string[] statements)
     {

@@ -2,12 +2,12 @@ using System.Diagnostics;
 
 namespace Gateway.Bench;
 
-/// <summary>A process that ends with its input, which this one holds.</summary>
+/// <summary>Ends a process that stops when its input is closed. This process holds that input.</summary>
 internal static class KeptProcess
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    /// <summary>Ends it in order; where it does not end, it is killed, and all that descend from it.</summary>
+    /// <summary>Closes the input and waits. Kills the process and its descendants if it does not end.</summary>
     public static async Task EndAsync(Process process)
     {
         try

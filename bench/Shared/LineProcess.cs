@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace Gateway.Bench;
 
-/// <summary>A program that takes a line and answers with a line, again and again. It ends with its input, so with this process.</summary>
+/// <summary>
+/// Represents a program that reads lines and answers each with a line. It ends when its input ends, so it ends with
+/// this process.
+/// </summary>
 internal sealed class LineProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -11,7 +14,9 @@ internal sealed class LineProcess : IAsyncDisposable
     private readonly string _name;
 
     /// <param name="command">The program and its arguments.</param>
-    /// <param name="environment">Over this process's own. Here go passwords: arguments are seen by all.</param>
+    /// <param name="environment">
+    /// Variables that override this process's own. Passwords belong here: all users can see arguments.
+    /// </param>
     public LineProcess(IReadOnlyList<string> command, params IEnumerable<(string Name, string Value)> environment)
     {
         _name = command[0];
@@ -27,10 +32,11 @@ internal sealed class LineProcess : IAsyncDisposable
 
     public int Id => _process.Id;
 
-    /// <param name="line">What to say.</param>
-    /// <param name="duration">How long it takes about.</param>
-    /// <param name="ct">Ends the waiting.</param>
-    /// <exception cref="InvalidOperationException">It has ended, or does not answer.</exception>
+    /// <summary>Sends a line and returns the answer.</summary>
+    /// <param name="line">The line to send.</param>
+    /// <param name="duration">The approximate time that the answer takes.</param>
+    /// <param name="ct">Ends the wait.</param>
+    /// <exception cref="InvalidOperationException">The program has ended, or does not answer.</exception>
     public async Task<string> AskAsync(string line, TimeSpan duration, CancellationToken ct)
     {
         try

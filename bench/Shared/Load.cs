@@ -4,27 +4,30 @@ using System.Text.Json;
 
 namespace Gateway.Bench;
 
-/// <summary>What a stretch of load came to.</summary>
-/// <param name="Requests">Answered as they should be.</param>
-/// <param name="Errors">Answered otherwise, or not.</param>
-/// <param name="Seconds">How long it took.</param>
-/// <param name="P50">The median latency, in microseconds.</param>
-/// <param name="P99">The latency that one in a hundred exceeds, in microseconds.</param>
+/// <summary>Represents the result of a stretch of load.</summary>
+/// <param name="Requests">The number of right answers.</param>
+/// <param name="Errors">The number of requests with a wrong answer, or none.</param>
+/// <param name="Seconds">The duration in seconds.</param>
+/// <param name="P50">The median latency in microseconds.</param>
+/// <param name="P99">The latency in microseconds that one request in a hundred exceeds.</param>
 internal sealed record LoadResult(long Requests, long Errors, double Seconds, double P50, double P99);
 
 /// <summary>
-/// The load, in a process of its own, so that what it costs is not counted as the gateway's. It takes a command a line
-/// and answers with a line, and ends with its input.
+/// Produces the load, in a process of its own, so that its CPU time is not counted as the gateway's. It reads a command
+/// from each line, answers with a line, and ends when its input ends.
 /// </summary>
 internal static class Load
 {
-    /// <summary>As many as the gateway has sessions by default: nobody queues.</summary>
+    /// <summary>
+    /// The number of callers: the gateway's default number of sessions, so that no request waits for one.
+    /// </summary>
     public const int Connections = 16;
 
-    /// <param name="loads">By the names that commands have.</param>
+    /// <summary>Runs in the load's process: reads commands and writes results until the input ends.</summary>
+    /// <param name="loads">The requests, by the name of the load in commands.</param>
     public static void Serve(IReadOnlyDictionary<string, LoadRequests> loads)
     {
-        // Ctrl+C in a terminal reaches this process too; the other one decides when to end.
+        // Ctrl+C in a terminal reaches this process too, but the benchmark's process decides when to end.
         Console.CancelKeyPress += (_, key) => key.Cancel = true;
         while (Console.In.ReadLine() is { } line)
         {
@@ -37,7 +40,7 @@ internal static class Load
         }
     }
 
-    /// <summary>The command that <see cref="Serve"/> takes.</summary>
+    /// <summary>Returns a command for <see cref="Serve"/>.</summary>
     public static string Command(int port, string load, TimeSpan duration) =>
         string.Create(CultureInfo.InvariantCulture, $"{port} {load} {duration.TotalSeconds}");
 
@@ -46,7 +49,7 @@ internal static class Load
         var connections = Enumerable.Range(0, Connections).Select(_ => new LoadConnection(port)).ToArray();
         var begun = Stopwatch.GetTimestamp();
         var end = begun + (long)(duration.TotalSeconds * Stopwatch.Frequency);
-        // A thread that blocks costs less for each request than a loop of events does.
+        // A thread that blocks costs less for each request than an event loop.
         var threads = connections.Select((connection, index) =>
             new Thread(() => connection.Run(requests, index * requests.Count / Connections, end))).ToArray();
         foreach (var thread in threads)
@@ -57,7 +60,8 @@ internal static class Load
 
         foreach (var connection in connections)
             connection.Dispose();
-        if (connections.Select(connection => connection.FirstError).FirstOrDefault(error => error is not null) is { } fault)
+        var errors = connections.Select(connection => connection.FirstError);
+        if (errors.FirstOrDefault(error => error is not null) is { } fault)
             Console.Error.WriteLine($"load: {fault}");
 
         var latencies = connections.SelectMany(connection => connection.Latencies).Order().ToArray();

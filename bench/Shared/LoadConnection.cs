@@ -6,10 +6,10 @@ using System.Text;
 
 namespace Gateway.Bench;
 
-/// <summary>One caller: sends a request, waits for its answer, and so on, on one connection that it keeps.</summary>
+/// <summary>Represents one caller. It sends one request after another on a connection that stays open.</summary>
 internal sealed class LoadConnection : IDisposable
 {
-    /// <summary>A length that no answer has.</summary>
+    /// <summary>Stands for a length that is not known yet. No answer is as long.</summary>
     private const int Unknown = int.MaxValue;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
@@ -24,16 +24,17 @@ internal sealed class LoadConnection : IDisposable
 
     public LoadConnection(int port) => _socket.Connect(IPAddress.Loopback, port);
 
-    /// <summary>Of each request that was answered as it should be, in the stopwatch's ticks.</summary>
+    /// <summary>Gets the latency of each request with a right answer, in ticks of the stopwatch.</summary>
     public List<long> Latencies { get; } = [];
 
     public long Errors { get; private set; }
 
     public string? FirstError { get; private set; }
 
-    /// <param name="requests">What to send.</param>
-    /// <param name="first">Where among them to begin.</param>
-    /// <param name="end">When to begin no other, by the stopwatch.</param>
+    /// <summary>Sends requests until the end.</summary>
+    /// <param name="requests">The requests.</param>
+    /// <param name="first">The number of the first request.</param>
+    /// <param name="end">The stopwatch's timestamp after which no request begins.</param>
     public void Run(LoadRequests requests, int first, long end)
     {
         try
@@ -76,7 +77,10 @@ internal sealed class LoadConnection : IDisposable
         return _buffer.AsSpan(0, length);
     }
 
-    /// <summary>The length of an answer, its headers included, as soon as it can be told from what is there of it.</summary>
+    /// <summary>
+    /// Returns the length of an answer with its headers, from the part that has arrived; <see cref="Unknown"/> if that
+    /// part does not tell.
+    /// </summary>
     private static int WholeLength(ReadOnlySpan<byte> answer)
     {
         var body = answer.IndexOf("\r\n\r\n"u8) + 4;
@@ -84,7 +88,7 @@ internal sealed class LoadConnection : IDisposable
             return Unknown;
         if (answer[..body].IndexOf("Transfer-Encoding: chunked\r\n"u8) >= 0)
         {
-            // JSON has no such end of a line within.
+            // This is the end of the last chunk. JSON can't contain it.
             return answer.EndsWith("\r\n0\r\n\r\n"u8) ? answer.Length : Unknown;
         }
         var name = "Content-Length: "u8;

@@ -2,15 +2,17 @@ using System.Text;
 
 namespace Gateway.Bench;
 
-/// <summary>The requests of one kind of load, and what tells a right answer to them.</summary>
+/// <summary>Represents the requests of one kind of load, and the marks of a right answer.</summary>
 internal sealed class LoadRequests
 {
     private readonly byte[][] _requests;
     private readonly byte[][] _marks;
 
-    /// <param name="path">The endpoint's.</param>
-    /// <param name="bodies">JSON; what comes after the last is the first again.</param>
-    /// <param name="marks">What stands in a right answer, its headers included, besides the status 200.</param>
+    /// <param name="path">The endpoint's path.</param>
+    /// <param name="bodies">The bodies as JSON. After the last one comes the first again.</param>
+    /// <param name="marks">
+    /// Texts that a right answer contains in its headers or its body, besides the status 200.
+    /// </param>
     public LoadRequests(string path, IEnumerable<string> bodies, params string[] marks)
     {
         _requests = [.. bodies.Select(body => Render(path, body))];
@@ -19,7 +21,7 @@ internal sealed class LoadRequests
 
     public int Count => _requests.Length;
 
-    /// <summary>A whole HTTP request.</summary>
+    /// <summary>Returns a complete HTTP request.</summary>
     /// <param name="number">Any number from 0.</param>
     public ReadOnlySpan<byte> Get(int number) => _requests[number % _requests.Length];
 
@@ -36,5 +38,6 @@ internal sealed class LoadRequests
     }
 
     private static byte[] Render(string path, string body) => Encoding.UTF8.GetBytes(
-        $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
+        $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        + $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
 }

@@ -2,10 +2,15 @@ using System.Runtime.InteropServices;
 
 namespace Gateway.Bench;
 
-/// <summary>What a figure depends on besides the code. No host name and no path: it goes into the repository.</summary>
+/// <summary>
+/// Describes the machine that the figures depend on. It names no host and no path, because the text goes into the
+/// repository.
+/// </summary>
 internal static class Machine
 {
-    /// <summary>A phrase for each thing to know. Read it before the load begins.</summary>
+    /// <summary>
+    /// Returns a phrase for each fact. Call it before the load begins, because it reads the load average.
+    /// </summary>
     /// <param name="postgres">The server's version.</param>
     public static IReadOnlyList<string> Describe(string postgres) =>
     [
@@ -20,7 +25,8 @@ internal static class Machine
     {
         const string Information = "/proc/cpuinfo";
         var line = File.Exists(Information)
-            ? File.ReadLines(Information).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
+            ? File.ReadLines(Information)
+                .FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
             : null;
         return line?[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim() ?? "an unknown model";
     }

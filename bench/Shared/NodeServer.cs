@@ -3,15 +3,19 @@ using Gateway.LocalPostgres;
 
 namespace Gateway.Bench;
 
-/// <summary>A server of Node.js, as it runs in production.</summary>
+/// <summary>Starts a server of Node.js, as in production.</summary>
 internal static class NodeServer
 {
-    /// <param name="folder">Of its program, <c>server.mjs</c>, and of its packages.</param>
-    /// <param name="postgres">Its database's; the program finds it in <c>DSN</c>.</param>
+    /// <summary>Starts the server.</summary>
+    /// <param name="folder">The folder of its program, <c>server.mjs</c>, and its packages.</param>
+    /// <param name="postgres">The server's PostgreSQL; the program reads the variable <c>DSN</c>.</param>
     /// <param name="ct">Ends the start.</param>
-    /// <param name="others">What its environment has besides.</param>
+    /// <param name="others">Other variables of its environment.</param>
     public static Task<ServerProcess> StartAsync(
-        string folder, LocalPostgresServer postgres, CancellationToken ct, params IEnumerable<(string Name, string Value)> others) =>
+        string folder,
+        LocalPostgresServer postgres,
+        CancellationToken ct,
+        params IEnumerable<(string Name, string Value)> others) =>
         ServerProcess.StartAsync(
             _ => ["node", Path.Combine(folder, "server.mjs")],
             port => new Dictionary<string, string>(others.Select(other => KeyValuePair.Create(other.Name, other.Value)))

@@ -2,27 +2,28 @@ using System.Globalization;
 
 namespace Gateway.Bench;
 
-/// <summary>What processes other than our own have spent on processors, from <c>/proc</c>.</summary>
+/// <summary>Reads the CPU time of other processes from <c>/proc</c>.</summary>
 internal static class ProcessorTime
 {
-    /// <summary>Linux counts in hundredths of a second towards programs, whatever it counts in itself.</summary>
+    /// <summary>Linux shows programs hundredths of a second, whatever its own unit is.</summary>
     private const double TicksPerSecond = 100;
 
-    /// <summary>The time of a process and of all that descend from it, those that have ended included.</summary>
-    /// <returns>In seconds; NaN where there is no such process to be seen.</returns>
+    /// <summary>Returns the CPU time of a process and its descendants, also of those that have ended.</summary>
+    /// <returns>The time in seconds; NaN if the process can't be found.</returns>
     public static double OfTree(int processId)
     {
         var all = All();
         return all.TryGetValue(processId, out var root) ? root.Seconds + OfDescendants(processId, all) : double.NaN;
     }
 
-    /// <summary>The process that started another; null where there is none to be seen.</summary>
+    /// <summary>Returns a process's parent; null if the process can't be found.</summary>
     public static int? ParentOf(int processId) => All().TryGetValue(processId, out var process) ? process.Parent : null;
 
-    /// <summary>A process that another has started; null where there is none to be seen.</summary>
+    /// <summary>Returns the first child of a process; null if none can be found.</summary>
     public static int? ChildOf(int processId)
     {
-        var children = All().Where(process => process.Value.Parent == processId).Select(process => process.Key).ToArray();
+        var children = All()
+            .Where(process => process.Value.Parent == processId).Select(process => process.Key).ToArray();
         return children.Length > 0 ? children.Min() : null;
     }
 
@@ -37,8 +38,11 @@ internal static class ProcessorTime
             return all;
         foreach (var folder in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id) && Read(folder) is { } process)
+            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id)
+                && Read(folder) is { } process)
+            {
                 all.Add(id, process);
+            }
         }
         return all;
     }
@@ -48,15 +52,15 @@ internal static class ProcessorTime
         try
         {
             var stat = File.ReadAllText(Path.Combine(folder, "stat"));
-            // The program's name comes first, in parentheses, and may hold anything.
+            // The program's name comes before these fields, in parentheses, and may contain any character.
             var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            // Its own user and system time, and that of the children that it has waited for.
+            // The user and system time of the process, and of the children that it has waited for.
             var ticks = fields[11..15].Sum(field => long.Parse(field, CultureInfo.InvariantCulture));
             return (int.Parse(fields[1], CultureInfo.InvariantCulture), ticks / TicksPerSecond);
         }
         catch (IOException)
         {
-            // It has just ended.
+            // The process has just ended.
             return null;
         }
     }

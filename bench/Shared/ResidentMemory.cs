@@ -2,16 +2,18 @@ using System.Globalization;
 
 namespace Gateway.Bench;
 
-/// <summary>What a process other than our own has of the machine's memory, from <c>/proc</c>, in MiB.</summary>
+/// <summary>Reads the resident memory of another process from <c>/proc</c>, in MiB.</summary>
 internal static class ResidentMemory
 {
-    /// <summary>At present; NaN where there is no such process to be seen.</summary>
+    /// <summary>Returns the current memory; NaN if the process can't be found.</summary>
     public static double Of(int? processId) => Read(processId, "VmRSS:");
 
-    /// <summary>The most that it has had since <see cref="ForgetPeak"/>; NaN where there is no such process to be seen.</summary>
+    /// <summary>Returns the peak memory since <see cref="ForgetPeak"/>; NaN if the process can't be found.</summary>
     public static double PeakOf(int? processId) => Read(processId, "VmHWM:");
 
-    /// <summary>Has Linux count the peak from what is there now. It keeps it itself, so no moment is missed.</summary>
+    /// <summary>
+    /// Resets the peak to the current memory. Linux itself measures the peak, so that no moment is missed.
+    /// </summary>
     public static void ForgetPeak(int? processId)
     {
         var file = $"/proc/{processId}/clear_refs";
@@ -23,12 +25,14 @@ internal static class ResidentMemory
     {
         try
         {
-            var line = File.ReadLines($"/proc/{processId}/status").First(line => line.StartsWith(name, StringComparison.Ordinal));
-            return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
+            var line = File.ReadLines($"/proc/{processId}/status")
+                .First(line => line.StartsWith(name, StringComparison.Ordinal));
+            var kibibytes = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2];
+            return double.Parse(kibibytes, CultureInfo.InvariantCulture) / 1024;
         }
         catch (Exception error) when (error is IOException or InvalidOperationException)
         {
-            // There is no such folder, or the process has just ended.
+            // There is no such process, or it has just ended.
             return double.NaN;
         }
     }

@@ -2,38 +2,41 @@ using System.Globalization;
 
 namespace Gateway.Bench;
 
-/// <summary>How long to measure, on what, and where the results go.</summary>
+/// <summary>
+/// Represents the options of all benchmarks: the duration, the server's durability, the results' file.
+/// </summary>
 internal sealed record RunOptions
 {
     private const string Usage =
         "[--rounds NUMBER] [--seconds SECONDS OF EACH STRETCH] [--fsync on|off] [--results FILE]";
 
-    /// <summary>How often each contestant gets its turn, 1 to 1000.</summary>
+    /// <summary>Gets the number of turns of each contestant, from 1 to 1000.</summary>
     public required int Rounds { get; init; }
 
-    /// <summary>How long a turn is for each workload, 0.1 to 600.</summary>
+    /// <summary>Gets the duration of a turn for each workload, from 0.1 to 600 seconds.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>Whether PostgreSQL waits for the disk at each COMMIT, as a server that keeps its data does.</summary>
+    /// <summary>Gets whether PostgreSQL waits for the disk at each COMMIT, as in production.</summary>
     public bool Fsync { get; private init; }
 
-    /// <summary>The file that the results are written to besides the terminal.</summary>
+    /// <summary>Gets the file for the results, besides the terminal; null for none.</summary>
     public string? Results { get; private init; }
 
-    /// <summary>What has been measured, for the results.</summary>
+    /// <summary>Gets the command's arguments, for the results.</summary>
     public string Arguments => string.Create(
         CultureInfo.InvariantCulture, $"--rounds {Rounds} --seconds {Seconds}{(Fsync ? " --fsync on" : "")}");
 
-    /// <summary>The same for people.</summary>
+    /// <summary>Gets a sentence about <see cref="Fsync"/>, for the results.</summary>
     public string Durability => Fsync
         ? "PostgreSQL runs with fsync, so a COMMIT waits for this machine's disk."
         : "PostgreSQL runs without fsync, so that no disk\nhides what is measured.";
 
-    /// <param name="args">The command's.</param>
-    /// <param name="seconds">How long a turn is where they don't say.</param>
-    /// <param name="others">What the command takes besides, for people.</param>
-    /// <param name="rounds">How many there are where they don't say.</param>
-    /// <exception cref="FormatException">What is wrong with them.</exception>
+    /// <summary>Reads the command's arguments.</summary>
+    /// <param name="args">The arguments.</param>
+    /// <param name="seconds">The default duration of a turn.</param>
+    /// <param name="others">The usage of the command's other arguments, for messages.</param>
+    /// <param name="rounds">The default number of rounds.</param>
+    /// <exception cref="FormatException">An argument is wrong; the message says which.</exception>
     public static RunOptions Parse(string[] args, double seconds, string others = "", int rounds = 7)
     {
         var options = new RunOptions { Seconds = seconds, Rounds = rounds };
@@ -56,7 +59,7 @@ internal sealed record RunOptions
     public static FormatException NotUnderstood(string[] pair, string others) =>
         new($"Not understood: {string.Join(' ', pair)}. It takes {$"{others} {Usage}".TrimStart()}.");
 
-    /// <summary>Settings for PostgreSQL that make it so.</summary>
+    /// <summary>Returns PostgreSQL's settings for these options, and other settings.</summary>
     public IReadOnlyDictionary<string, string> ServerSettings(params IEnumerable<(string Name, string Value)> others) =>
         others.Append(("fsync", Fsync ? "on" : "off")).Append(("full_page_writes", Fsync ? "on" : "off"))
             .ToDictionary(setting => setting.Item1, setting => setting.Item2);

@@ -5,14 +5,19 @@ using System.Net.Sockets;
 
 namespace Gateway.Bench;
 
-/// <summary>A contestant's server, in a process of its own. It ends with this one, however that ends.</summary>
+/// <summary>
+/// Represents a contestant's server, in a process of its own. It ends with this process, even if this process is
+/// killed.
+/// </summary>
 internal sealed class ServerProcess : IAsyncDisposable
 {
     /// <summary>
-    /// Ends the server when the input ends. Ctrl+C in a terminal is the benchmark's to hear. What the server logs goes
-    /// nowhere: it is the server's work to write it, and nobody's here to read it.
+    /// The shell that ends the server when the input ends. It ignores Ctrl+C in a terminal, because the benchmark
+    /// handles it. The server's log goes to /dev/null: the server has the work of writing it, but nothing here reads
+    /// it.
     /// </summary>
-    private const string Keeper = """trap '' INT; "$@" >/dev/null & server=$!; read -r _; kill -TERM $server; wait $server 2>/dev/null""";
+    private const string Keeper =
+        """trap '' INT; "$@" >/dev/null & server=$!; read -r _; kill -TERM $server; wait $server 2>/dev/null""";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -31,17 +36,22 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>What it has spent on processors, in seconds; NaN where that can't be seen.</summary>
+    /// <summary>Gets the server's CPU time so far in seconds; NaN if that can't be read.</summary>
     public double ProcessorSeconds => ProcessorTime.OfTree(_keeper.Id);
 
-    /// <summary>The server's own; null where it can't be seen.</summary>
+    /// <summary>Gets the server's process ID; null if it can't be found.</summary>
     public int? ProcessId => ProcessorTime.ChildOf(_keeper.Id);
 
-    /// <summary>The argument of a server of ASP.NET Core that says where to listen.</summary>
-    public static string Urls(int port) => string.Create(CultureInfo.InvariantCulture, $"--urls=http://127.0.0.1:{port}");
+    /// <summary>Returns the argument with the address that a server of ASP.NET Core listens on.</summary>
+    public static string Urls(int port) =>
+        string.Create(CultureInfo.InvariantCulture, $"--urls=http://127.0.0.1:{port}");
 
-    /// <param name="command">The program and its arguments, for the port that it is to listen on.</param>
-    /// <param name="environment">For the port too, over this process's own. Here go passwords: arguments are seen by all.</param>
+    /// <summary>Starts a server.</summary>
+    /// <param name="command">Returns the program and its arguments, for the port to listen on.</param>
+    /// <param name="environment">
+    /// Returns variables that override this process's own, for the port. Passwords belong here: all users can see
+    /// arguments.
+    /// </param>
     public static ServerProcess Start(
         Func<int, IReadOnlyList<string>> command, Func<int, IReadOnlyDictionary<string, string>> environment)
     {
@@ -49,19 +59,19 @@ internal sealed class ServerProcess : IAsyncDisposable
         return new ServerProcess(port, command(port), environment(port));
     }
 
-    /// <summary>Starts one and waits until it listens, with the parameters of <see cref="Start"/>.</summary>
-    /// <exception cref="InvalidOperationException">It does not listen.</exception>
+    /// <summary>Starts a server and waits until it listens. Takes the parameters of <see cref="Start"/>.</summary>
+    /// <exception cref="InvalidOperationException">The server does not listen.</exception>
     public static Task<ServerProcess> StartAsync(
         Func<int, IReadOnlyList<string>> command,
         Func<int, IReadOnlyDictionary<string, string>> environment,
         CancellationToken ct) => Start(command, environment).ListeningAsync(ct);
 
-    /// <summary>Starts one that has been told its port otherwise, and waits until it listens.</summary>
-    /// <exception cref="InvalidOperationException">It does not listen.</exception>
+    /// <summary>Starts a server whose settings already have its port, and waits until it listens.</summary>
+    /// <exception cref="InvalidOperationException">The server does not listen.</exception>
     public static Task<ServerProcess> StartAsync(int port, IReadOnlyList<string> command, CancellationToken ct) =>
         new ServerProcess(port, command, new Dictionary<string, string>()).ListeningAsync(ct);
 
-    /// <summary>One that nobody listens on just now.</summary>
+    /// <summary>Returns a port that is free at present.</summary>
     public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
@@ -69,8 +79,8 @@ internal sealed class ServerProcess : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>Waits until it listens; where it does not, it is ended.</summary>
-    /// <exception cref="InvalidOperationException">It does not listen.</exception>
+    /// <summary>Waits until the server listens. If it does not, ends it.</summary>
+    /// <exception cref="InvalidOperationException">The server does not listen.</exception>
     public async Task<ServerProcess> ListeningAsync(CancellationToken ct)
     {
         try

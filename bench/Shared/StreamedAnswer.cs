@@ -7,23 +7,25 @@ using System.Text;
 
 namespace Gateway.Bench;
 
-/// <summary>What became of a request for a stream.</summary>
-/// <param name="Status">HTTP's.</param>
-/// <param name="Lines">Line breaks of the body.</param>
-/// <param name="Bytes">The body's length.</param>
-/// <param name="Start">The body's first line, or what is kept of it.</param>
-/// <param name="End">The body's last line, or what is kept of it.</param>
+/// <summary>Represents the answer to a request for a stream.</summary>
+/// <param name="Status">The HTTP status.</param>
+/// <param name="Lines">The number of line breaks in the body.</param>
+/// <param name="Bytes">The length of the body.</param>
+/// <param name="Start">The body's first line, or the part of it that is kept.</param>
+/// <param name="End">The body's last line, or the part of it that is kept.</param>
 internal sealed record StreamedAnswer(int Status, long Lines, long Bytes, string Start, string End);
 
 /// <summary>
-/// Reads an answer as cheaply as can be, so that the server is measured and not its reader: it counts line breaks in what
-/// the socket gives, and keeps next to nothing.
+/// Reads an answer with as little work as possible, so that the server is measured and not its reader. It counts the
+/// line breaks, and keeps only the beginning and the end.
 /// </summary>
 internal sealed class StreamedAnswerReader : IDisposable
 {
     private const int BufferLength = 256 * 1024;
 
-    /// <summary>How much of the body's beginning and of its end is kept: more than a problem has.</summary>
+    /// <summary>
+    /// The number of bytes that are kept of the body's beginning and of its end: more than a problem has.
+    /// </summary>
     private const int Kept = 4096;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -45,15 +47,17 @@ internal sealed class StreamedAnswerReader : IDisposable
 
     /// <summary>Posts JSON and reads the answer to its end, on a connection of its own.</summary>
     /// <exception cref="IOException">The answer is cut off, or too slow.</exception>
-    /// <exception cref="SocketException">There is nobody.</exception>
-    public static Task<StreamedAnswer> ReadAsync(int port, string path, string accept, string body, CancellationToken ct) =>
-        // A thread that blocks costs less for each read than a loop of events does.
+    /// <exception cref="SocketException">No server listens.</exception>
+    public static Task<StreamedAnswer> ReadAsync(
+        int port, string path, string accept, string body, CancellationToken ct) =>
+        // A thread that blocks costs less for each read than an event loop.
         Task.Factory.StartNew(
             () =>
             {
                 using var reader = new StreamedAnswerReader(ct);
                 return reader.Read(port, Encoding.UTF8.GetBytes(
-                    $"POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
+                    $"POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nContent-Type: application/json\r\n"
+                    + $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
             },
             ct, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 

@@ -4,20 +4,23 @@ using Npgsql;
 
 namespace Gateway.SideBySide;
 
-/// <summary>The tables that all contestants use, as pgbench makes them for the scale 10, and what is run on them.</summary>
+/// <summary>
+/// Defines the tables that all contestants use, as pgbench creates them for scale 10, and the statements on them.
+/// </summary>
 internal static class Accounts
 {
     public const int Rows = 1_000_000;
 
-    /// <summary>Rows of a page.</summary>
+    /// <summary>The number of rows in a page.</summary>
     public const int Page = 1000;
 
     public const string StreamSelect = "SELECT aid, bid, abalance, filler FROM pgbench_accounts";
     public const string PointSelect = $"{StreamSelect} WHERE aid = $1";
     public const string PageSelect = $"{StreamSelect} WHERE aid BETWEEN $1 AND $1 + 999 ORDER BY aid";
 
-    // The first of a transaction too.
-    public const string Update = "UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2 RETURNING abalance";
+    // Also the first statement of a transaction.
+    public const string Update =
+        "UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2 RETURNING abalance";
 
     public const string SelectBalance = "SELECT aid, bid, abalance FROM pgbench_accounts WHERE aid = $1";
 
@@ -27,7 +30,10 @@ internal static class Accounts
     private const int RequestCount = 4096;
     private const int Seed = 3;
 
-    /// <summary>The accounts that requests are for, one after the other and from the first again; the same in each run.</summary>
+    /// <summary>
+    /// Gets the accounts of the requests, in order; after the last comes the first again. They are the same in each
+    /// run.
+    /// </summary>
     public static IReadOnlyList<int> Keys { get; } = MakeKeys();
 
     public static Task CreateAsync(NpgsqlConnection connection) => Database.RunAsync(
@@ -37,7 +43,7 @@ internal static class Accounts
         "ALTER TABLE pgbench_accounts ADD PRIMARY KEY (aid)",
         "CREATE TABLE pgbench_history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22))");
 
-    /// <summary>What the row, or the rows, of an answer must be that has just been given.</summary>
+    /// <summary>Returns the rows that a contestant's last answer must have.</summary>
     public static async Task<JsonArray> ReadAsync(NpgsqlConnection connection, Work work, int account)
     {
         var sql = work == Work.PointSelect ? PointSelect
@@ -49,7 +55,7 @@ internal static class Accounts
         return JsonNode.Parse((string)(await command.ExecuteScalarAsync())!)!.AsArray();
     }
 
-    /// <summary>How many updates there have been, since each adds 1, and how many rows of history there are.</summary>
+    /// <summary>Counts the updates so far, each of which adds 1, and the rows of history.</summary>
     public static async Task<Effect> CountEffectsAsync(NpgsqlConnection connection)
     {
         await using var command = new NpgsqlCommand(
@@ -59,15 +65,18 @@ internal static class Accounts
         return new Effect(reader.GetInt64(0), reader.GetInt64(1));
     }
 
-    /// <summary>A statement with an account's number written into it, for pgbench.</summary>
+    /// <summary>Returns a statement for pgbench, with the parameters in its text.</summary>
     public static string ForPgbench(string sql, params string[] parameters)
     {
         for (var number = parameters.Length; number > 0; number--)
-            sql = sql.Replace(string.Create(CultureInfo.InvariantCulture, $"${number}"), parameters[number - 1], StringComparison.Ordinal);
+        {
+            var placeholder = string.Create(CultureInfo.InvariantCulture, $"${number}");
+            sql = sql.Replace(placeholder, parameters[number - 1], StringComparison.Ordinal);
+        }
         return sql + ";";
     }
 
-    /// <summary>Each is the first of a page that is full.</summary>
+    /// <summary>Returns random accounts. Each is the first row of a full page.</summary>
     private static int[] MakeKeys()
     {
         var random = new Random(Seed);
@@ -75,13 +84,14 @@ internal static class Accounts
     }
 }
 
-/// <summary>What answers have done to the tables.</summary>
-/// <param name="Updates">Of accounts, each by 1.</param>
-/// <param name="HistoryRows">Inserted.</param>
+/// <summary>Represents the effect of answers on the tables.</summary>
+/// <param name="Updates">The number of updates of accounts, each by 1.</param>
+/// <param name="HistoryRows">The number of inserted rows of history.</param>
 internal readonly record struct Effect(long Updates, long HistoryRows)
 {
     public static Effect operator +(Effect one, Effect other) =>
         new(one.Updates + other.Updates, one.HistoryRows + other.HistoryRows);
 
-    public static Effect operator *(Effect effect, long times) => new(effect.Updates * times, effect.HistoryRows * times);
+    public static Effect operator *(Effect effect, long times) =>
+        new(effect.Updates * times, effect.HistoryRows * times);
 }

@@ -5,25 +5,33 @@ using Microsoft.AspNetCore.Builder;
 namespace Gateway.SideBySide;
 
 /// <summary>
-/// What a point SELECT allocates in the gateway, and what <see cref="BareBatch"/> does for the same one: the difference is the
-/// gateway's own. Both run in one process, in turns, since only a process itself can tell what it allocates.
+/// Measures the bytes that a point SELECT allocates in the gateway, and in <see cref="BareBatch"/> for the same
+/// statement. The difference is the gateway's own share. Both run in one process, in turns, because only a process
+/// itself can read its allocations.
 /// </summary>
 internal static class AllocationTrial
 {
-    /// <summary>The argument that makes this program the process of both; the script, a folder and the result's file follow it.</summary>
+    /// <summary>
+    /// The argument that makes this program the process of both. The number of rounds, the script, a folder and the
+    /// result's file follow it.
+    /// </summary>
     public const string Argument = "allocations";
 
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4), Measured = TimeSpan.FromSeconds(2);
 
-    /// <summary>Measures both, a few times.</summary>
-    public static async Task<IReadOnlyList<AllocationSample>> MeasureAsync(Ground ground, int rounds, CancellationToken ct)
+    /// <summary>Starts the process of both, and returns a sample for each round.</summary>
+    public static async Task<IReadOnlyList<AllocationSample>> MeasureAsync(
+        Ground ground, int rounds, CancellationToken ct)
     {
         var result = Path.Combine(ground.Temporary, "allocations.json");
         var start = new ProcessStartInfo(
             "dotnet",
-            [typeof(AllocationTrial).Assembly.Location, Argument, $"{rounds}", ground.Wrk.Script, ground.Temporary, result])
+            [
+                typeof(AllocationTrial).Assembly.Location,
+                Argument, $"{rounds}", ground.Wrk.Script, ground.Temporary, result,
+            ])
         {
-            // The gateway's log.
+            // The gateway's log is not shown.
             RedirectStandardOutput = true,
         };
         start.Environment["DSN"] = ground.Postgres.Dsn;
@@ -45,26 +53,32 @@ internal static class AllocationTrial
             : throw new InvalidOperationException("What a request allocates can't be measured.");
     }
 
-    /// <summary>Is the process of both.</summary>
+    /// <summary>Runs in the process of both, and writes the samples to a file.</summary>
     public static async Task RunAsync(int rounds, string script, string folder, string result)
     {
         var wrk = new Wrk(script, folder);
         var requests = wrk.Write(Accounts.Keys.Select(account => GatewayPeer.Body(Accounts.PointSelect, account)));
         await using var gateway = await Api.Program.StartAsync("--urls=http://127.0.0.1:0", "--environment=Production");
         await using var bare = await BareBatch.StartAsync(
-            Environment.GetEnvironmentVariable(BareServer.ConnectionVariable)!, Accounts.PointSelect, await AnswerAsync(gateway));
+            Environment.GetEnvironmentVariable(BareServer.ConnectionVariable)!,
+            Accounts.PointSelect,
+            await AnswerAsync(gateway));
 
         await MeasureAsync(gateway, WarmUp);
         await MeasureAsync(bare, WarmUp);
         var samples = new List<AllocationSample>();
         while (samples.Count < rounds)
-            samples.Add(new AllocationSample(await MeasureAsync(gateway, Measured), await MeasureAsync(bare, Measured)));
+        {
+            var own = await MeasureAsync(gateway, Measured);
+            samples.Add(new AllocationSample(own, await MeasureAsync(bare, Measured)));
+        }
         await File.WriteAllTextAsync(result, JsonSerializer.Serialize(samples));
 
         async Task<double> MeasureAsync(WebApplication server, TimeSpan duration)
         {
             var before = GC.GetTotalAllocatedBytes(precise: true);
-            var load = await wrk.RunAsync(PortOf(server), GatewayPeer.Query, requests, Load.Connections, duration, CancellationToken.None);
+            var load = await wrk.RunAsync(
+                PortOf(server), GatewayPeer.Query, requests, Load.Connections, duration, CancellationToken.None);
             return (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)load.Requests;
         }
     }
@@ -79,7 +93,7 @@ internal static class AllocationTrial
     private static int PortOf(WebApplication server) => new Uri(server.Urls.First()).Port;
 }
 
-/// <summary>Bytes that a request allocates.</summary>
-/// <param name="Gateway">In the gateway.</param>
-/// <param name="Bare">In the handler that sends the same through Kestrel and Npgsql.</param>
+/// <summary>Represents the number of bytes that a request allocates.</summary>
+/// <param name="Gateway">The bytes in the gateway.</param>
+/// <param name="Bare">The bytes in the handler that sends the same by Kestrel and Npgsql.</param>
 internal sealed record AllocationSample(double Gateway, double Bare);

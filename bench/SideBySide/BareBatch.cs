@@ -11,22 +11,23 @@ using Npgsql;
 namespace Gateway.SideBySide;
 
 /// <summary>
-/// The gateway's batch by hand: what Kestrel and Npgsql take of a point SELECT that is isolated as the gateway's is, and is answered
-/// with as many bytes. Nothing is checked and nothing is rendered.
+/// Sends the gateway's batch by hand. It shows the share of Kestrel and Npgsql in a point SELECT that has the same
+/// isolation as in the gateway, and an answer of the same length. It checks nothing and renders nothing.
 /// </summary>
 internal static class BareBatch
 {
-    /// <summary>Starts it within this process, whose allocations are looked at.</summary>
-    /// <param name="connectionString">For Npgsql.</param>
+    /// <summary>Starts the server in this process, because the process's allocations are measured.</summary>
+    /// <param name="connectionString">Npgsql's connection string.</param>
     /// <param name="sql">The statement, with one integer parameter.</param>
-    /// <param name="answer">What is answered.</param>
+    /// <param name="answer">The answer to every request.</param>
     public static async Task<WebApplication> StartAsync(string connectionString, string sql, byte[] answer)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        // What the batch ends with cleans the session.
-        var database = NpgsqlDataSource.Create($"{connectionString};No Reset On Close=true;Maximum Pool Size={Load.Connections}");
+        // No reset: the end of the batch cleans the session.
+        var database = NpgsqlDataSource.Create(
+            $"{connectionString};No Reset On Close=true;Maximum Pool Size={Load.Connections}");
         var server = builder.Build();
         server.Lifetime.ApplicationStopped.Register(database.Dispose);
         server.MapPost(GatewayPeer.Query, http => AnswerAsync(http, database, sql, answer));
@@ -52,7 +53,8 @@ internal static class BareBatch
                 },
             };
             AskForText(batch, true);
-            await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, http.RequestAborted);
+            await using var reader = await batch.ExecuteReaderAsync(
+                CommandBehavior.SequentialAccess, http.RequestAborted);
             var value = ArrayPool<byte>.Shared.Rent(4096);
             do
             {
@@ -86,7 +88,7 @@ internal static class BareBatch
         }
     }
 
-    /// <summary>The only number in the request.</summary>
+    /// <summary>Returns the only number in the request.</summary>
     private static int Parameter(ReadOnlySpan<byte> body)
     {
         var json = new Utf8JsonReader(body);
@@ -98,7 +100,7 @@ internal static class BareBatch
         throw new InvalidOperationException("The request has no parameter.");
     }
 
-    /// <summary>As the gateway asks for them.</summary>
+    /// <summary>Makes the results come as text, as in the gateway.</summary>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "set_AllResultTypesAreUnknown")]
     private static extern void AskForText(NpgsqlBatch batch, bool value);
 }

@@ -6,10 +6,10 @@ using Npgsql;
 
 namespace Gateway.SideBySide;
 
-/// <summary>The works, as they are written by hand.</summary>
+/// <summary>Contains handlers for the works, written by hand.</summary>
 internal static class BareHandlers
 {
-    /// <summary>Of a stream, written at a time.</summary>
+    /// <summary>The number of bytes of a stream that are sent at a time.</summary>
     private const int ChunkLength = 65536;
 
     public static IEnumerable<(string Path, Func<HttpContext, NpgsqlDataSource, Task> Answer)> All =>
@@ -92,7 +92,8 @@ internal static class BareHandlers
     private static string Path(Work work) => $"/{work.Name}";
 
     private static async Task<Call> ReadCallAsync(HttpContext http) =>
-        (await JsonSerializer.DeserializeAsync<Call>(http.Request.Body, JsonSerializerOptions.Web, http.RequestAborted))!;
+        (await JsonSerializer.DeserializeAsync<Call>(
+            http.Request.Body, JsonSerializerOptions.Web, http.RequestAborted))!;
 
     private static void AddParameters(NpgsqlCommand command, params IEnumerable<int> parameters)
     {
@@ -114,7 +115,8 @@ internal static class BareHandlers
 
     private sealed record Account(int Aid, int Bid, int Abalance, string Filler)
     {
-        public static Account Of(NpgsqlDataReader row) => new(row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetString(3));
+        public static Account Of(NpgsqlDataReader row) =>
+            new(row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetString(3));
     }
 
     private sealed record Holder(int Aid, int Bid, int Abalance);

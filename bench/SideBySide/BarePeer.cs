@@ -1,6 +1,6 @@
 namespace Gateway.SideBySide;
 
-/// <summary>What a server of one's own costs that promises nothing, in the gateway's own language.</summary>
+/// <summary>Represents a server without guarantees, in the gateway's language. It shows the basic cost.</summary>
 internal sealed class BarePeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
     public const string Description = """

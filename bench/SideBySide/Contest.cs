@@ -3,13 +3,17 @@ using Npgsql;
 
 namespace Gateway.SideBySide;
 
-/// <summary>The works under load, contestant by contestant in turns, and the proof that the answers were right.</summary>
+/// <summary>Runs the works under load, the contestants in turns, and proves that the answers were right.</summary>
 internal sealed class Contest
 {
-    /// <summary>Long enough for the compilers to have optimized what runs often: of a server, and of a work when it is.</summary>
+    /// <summary>
+    /// The warm-up of a server, and of a work on a warm server: long enough for compilers to optimize the hot code.
+    /// </summary>
     private static readonly TimeSpan ServerWarmUp = TimeSpan.FromSeconds(12), WorkWarmUp = TimeSpan.FromSeconds(4);
 
-    /// <summary>Questions before each turn: sessions that have been idle are asked for a sign of life, caches are another's.</summary>
+    /// <summary>
+    /// The number of requests before each turn. Idle sessions need a ping first, and caches are full of others' data.
+    /// </summary>
     private const int Settling = 2 * Load.Connections;
 
     private readonly SideBySideOptions _options;
@@ -17,15 +21,17 @@ internal sealed class Contest
     private readonly IReadOnlyList<(Work Work, IReadOnlyList<Contestant> Contestants)> _works;
     private readonly int _postmaster;
 
-    /// <summary>Answers a second that were last seen.</summary>
+    /// <summary>The rates of the last turns, in answers per second.</summary>
     private readonly Dictionary<(Work Work, string Contestant), double> _rates = [];
 
-    /// <summary>What right answers have done, and what requests may have done besides that nobody waited for.</summary>
+    /// <summary>
+    /// The effect of right answers, and the effect that requests without an awaited answer may have had.
+    /// </summary>
     private Effect _certain, _possible;
 
-    /// <param name="options">What to measure.</param>
-    /// <param name="peers">Whom.</param>
-    /// <param name="connection">To their PostgreSQL.</param>
+    /// <param name="options">The works and the numbers of clients.</param>
+    /// <param name="peers">The peers to measure.</param>
+    /// <param name="connection">A connection to their PostgreSQL.</param>
     public Contest(SideBySideOptions options, IReadOnlyList<Peer> peers, NpgsqlConnection connection)
     {
         _options = options;
@@ -35,6 +41,7 @@ internal sealed class Contest
             .Select(work => (work, (IReadOnlyList<Contestant>)[.. peers.SelectMany(peer => peer.Contestants(work))]))];
     }
 
+    /// <summary>Runs all rounds.</summary>
     /// <returns>A turn for each round, in order.</returns>
     public async Task<ILookup<Seat, Turn>> RunAsync(CancellationToken ct)
     {
@@ -43,16 +50,19 @@ internal sealed class Contest
         for (var round = 1; round <= _options.Run.Rounds; round++)
         {
             Console.Error.WriteLine($"round {round} of {_options.Run.Rounds}");
-            // Takes away what has been left, and lets plans be made of what is there now.
+            // Removes old versions of rows, and updates the statistics for the planner.
             await Database.RunAsync(_connection, "VACUUM ANALYZE", "CHECKPOINT");
             foreach (var (work, contestants) in _works)
             {
                 foreach (var clients in work.Clients(_options.Clients))
                 {
-                    // Each begins in its turn: the first meets what the last has left.
+                    // Another contestant begins each round, because the first one finds what the last one has left.
                     var first = round % contestants.Count;
                     foreach (var contestant in contestants.Skip(first).Concat(contestants.Take(first)))
-                        turns.Add((new Seat(work, clients, contestant.Name), await TakeTurnAsync(work, contestant, clients, ct)));
+                    {
+                        var seat = new Seat(work, clients, contestant.Name);
+                        turns.Add((seat, await TakeTurnAsync(work, contestant, clients, ct)));
+                    }
                 }
             }
         }
@@ -60,9 +70,12 @@ internal sealed class Contest
         return turns.ToLookup(turn => turn.Seat, turn => turn.Turn);
     }
 
-    /// <summary>The contestants of a work; the first is what the others are compared with.</summary>
+    /// <summary>Returns the contestants of a work. The others are compared with the first.</summary>
     public IReadOnlyList<string> Names(Work work) =>
-        [.. _works.Where(one => one.Work == work).SelectMany(one => one.Contestants).Select(contestant => contestant.Name)];
+        [.. _works
+            .Where(one => one.Work == work)
+            .SelectMany(one => one.Contestants)
+            .Select(contestant => contestant.Name)];
 
     private async Task PrepareAsync(CancellationToken ct)
     {
@@ -89,15 +102,16 @@ internal sealed class Contest
         var spent = ProcessorTime.OfTree(_postmaster) - postgres;
         var turn = new Turn(Sample.Of(stretch.Load, stretch.OwnSeconds, spent), stretch.PeakMemory);
         _rates[(work, contestant.Name)] = turn.Sample.Rate;
-        // Who has left has left requests behind, in the line for a session, which are still worked on. This one is the last in it.
+        // Clients that have stopped have left requests in the queue for a session, and these still run. This request is
+        // the last in the queue, so it waits for them.
         if (contestant.LeavesRequestsBehind)
             await SettleAsync(contestant, 1, ct);
         return turn;
     }
 
     /// <summary>
-    /// As chosen at the usual number of clients, and half of that at others. More where a client would not see two of its
-    /// requests answered in it.
+    /// Returns the duration of a turn: the chosen one for the usual number of clients, half of it for others. It is
+    /// longer if a client would not get two answers in that time.
     /// </summary>
     private TimeSpan DurationOf(Work work, Contestant contestant, int clients)
     {
@@ -129,8 +143,8 @@ internal sealed class Contest
         _certain += contestant.Effect * questions;
     }
 
-    /// <summary>Shows that a contestant answers with what PostgreSQL holds: else its figures are of nothing.</summary>
-    /// <exception cref="InvalidOperationException">It has other rows.</exception>
+    /// <summary>Proves that a contestant answers with PostgreSQL's rows. Otherwise its figures are useless.</summary>
+    /// <exception cref="InvalidOperationException">The contestant answers with other rows.</exception>
     private async Task ProveRowsAsync(Work work, Contestant contestant, CancellationToken ct)
     {
         if (contestant.AskAsync is not { } ask)
@@ -142,12 +156,13 @@ internal sealed class Contest
         if (!JsonNode.DeepEquals(rows, expected))
         {
             throw new InvalidOperationException(
-                $"{contestant.Name} answers {work.Name} with {rows.ToJsonString()}, where PostgreSQL has {expected.ToJsonString()}.");
+                $"{contestant.Name} answers {work.Name} with {rows.ToJsonString()}, "
+                + $"where PostgreSQL has {expected.ToJsonString()}.");
         }
     }
 
-    /// <summary>Shows that each right answer stands for its effect, and that there were no others.</summary>
-    /// <exception cref="InvalidOperationException">There have been more effects, or fewer.</exception>
+    /// <summary>Proves that each right answer had its effect, and that there were no other effects.</summary>
+    /// <exception cref="InvalidOperationException">There were more effects, or fewer.</exception>
     private async Task ProveEffectsAsync()
     {
         var seen = await Accounts.CountEffectsAsync(_connection);
@@ -157,7 +172,8 @@ internal sealed class Contest
         {
             throw new InvalidOperationException(
                 $"There are {seen.Updates} updates and {seen.HistoryRows} rows of history for {_certain.Updates} and "
-                + $"{_certain.HistoryRows} answers, and up to {_possible.Updates} and {_possible.HistoryRows} that were not waited for.");
+                + $"{_certain.HistoryRows} answers, and up to {_possible.Updates} and {_possible.HistoryRows} "
+                + "that were not waited for.");
         }
     }
 }

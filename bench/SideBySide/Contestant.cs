@@ -2,36 +2,44 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.SideBySide;
 
-/// <summary>One that takes part in a work.</summary>
-/// <param name="Name">For people.</param>
-/// <param name="Server">What has to be warm, and serves contestants of other works too; null where there is nothing to warm.</param>
-/// <param name="RunAsync">Has so many clients drive it for a time.</param>
+/// <summary>Represents a contestant in a work.</summary>
+/// <param name="Name">The name in the results.</param>
+/// <param name="Server">
+/// The server to warm up, which may serve contestants of other works too; null if there is nothing to warm up.
+/// </param>
+/// <param name="RunAsync">Drives it with a number of clients for a time.</param>
 internal sealed record Contestant(
     string Name, object? Server, Func<int, TimeSpan, CancellationToken, Task<Stretch>> RunAsync)
 {
-    /// <summary>Answers once, for an account, with its row or rows; null where it can't give them.</summary>
+    /// <summary>
+    /// Gets the function that asks once for an account, and returns its rows; null if that is impossible.
+    /// </summary>
     public Func<int, CancellationToken, Task<JsonArray>>? AskAsync { get; init; }
 
-    /// <summary>What has to be there before it is driven; the effect of making it.</summary>
+    /// <summary>
+    /// Gets the function that prepares the work, and returns the effect of that; null if none is needed.
+    /// </summary>
     public Func<CancellationToken, Task<Effect>>? PrepareAsync { get; init; }
 
-    /// <summary>Whether it has sessions of its own, which are idle while others have their turns.</summary>
+    /// <summary>Gets whether it keeps sessions open, which are idle during the turns of others.</summary>
     public bool KeepsSessions { get; init; }
 
-    /// <summary>Of each right answer.</summary>
+    /// <summary>Gets the effect of each right answer.</summary>
     public Effect Effect { get; init; }
 
-    /// <summary>Whether a client may end with a request under way, whose effect may or may not come about.</summary>
+    /// <summary>Gets whether a client may stop during a request, which then has its effect or not.</summary>
     public bool LeavesRequestsBehind { get; init; }
 }
 
-/// <summary>What a stretch of load came to. What can't be seen on this machine is NaN.</summary>
-/// <param name="Load">For those who asked.</param>
-/// <param name="OwnSeconds">What the contestant has spent on processors, PostgreSQL's left out.</param>
-/// <param name="PeakMemory">The most that it had of the machine's memory, in MiB.</param>
+/// <summary>
+/// Represents the result of a stretch of load. A value that can't be measured on this machine is NaN.
+/// </summary>
+/// <param name="Load">The result on the clients' side.</param>
+/// <param name="OwnSeconds">The contestant's CPU time in seconds, without PostgreSQL's.</param>
+/// <param name="PeakMemory">The contestant's peak resident memory in MiB.</param>
 internal sealed record Stretch(LoadResult Load, double OwnSeconds, double PeakMemory);
 
-/// <summary>A contestant's processes, PostgreSQL's left out.</summary>
+/// <summary>Represents a contestant's processes, without PostgreSQL's.</summary>
 internal sealed class OwnProcesses(params IEnumerable<int?> ids)
 {
     private readonly int[] _ids = [.. ids.Select(id => id ?? 0)];

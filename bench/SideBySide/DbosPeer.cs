@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace Gateway.SideBySide;
 
-/// <summary>Exactly-once by a workflow engine that lives in the worker and in PostgreSQL.</summary>
+/// <summary>Represents exactly-once execution by a workflow engine in the worker and in PostgreSQL.</summary>
 internal sealed class DbosPeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
     public const string Description = """
@@ -19,7 +19,7 @@ internal sealed class DbosPeer(ServerProcess server, Wrk wrk) : HttpPeer(server,
 
     private const string Workflows = "DBOS";
 
-    /// <summary>For what it records of workflows.</summary>
+    /// <summary>The database for DBOS's records of workflows.</summary>
     private const string SystemDatabase = "dbos";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);

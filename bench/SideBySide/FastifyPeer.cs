@@ -1,6 +1,6 @@
 namespace Gateway.SideBySide;
 
-/// <summary>What a team writes in an afternoon that has Node.js.</summary>
+/// <summary>Represents the simple server that a team with Node.js writes in an afternoon.</summary>
 internal sealed class FastifyPeer(string name, ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
     public const string PgDescription = """
@@ -14,7 +14,8 @@ internal sealed class FastifyPeer(string name, ServerProcess server, Wrk wrk) : 
     public const string Pg = "Fastify + pg";
     public const string Postgres = "Fastify + postgres";
 
-    public static Task<Peer> StartPgAsync(Ground ground, CancellationToken ct) => StartAsync(ground, Pg, FastifyServer.Pg, ct);
+    public static Task<Peer> StartPgAsync(Ground ground, CancellationToken ct) =>
+        StartAsync(ground, Pg, FastifyServer.Pg, ct);
 
     public static Task<Peer> StartPostgresAsync(Ground ground, CancellationToken ct) =>
         StartAsync(ground, Postgres, FastifyServer.Postgres, ct);
@@ -23,5 +24,7 @@ internal sealed class FastifyPeer(string name, ServerProcess server, Wrk wrk) : 
 
     private static async Task<Peer> StartAsync(Ground ground, string name, string driver, CancellationToken ct) =>
         new FastifyPeer(
-            name, await FastifyServer.StartAsync(Requirement.Fastify(ground.Programs), driver, ground.Postgres, ct), ground.Wrk);
+            name,
+            await FastifyServer.StartAsync(Requirement.Fastify(ground.Programs), driver, ground.Postgres, ct),
+            ground.Wrk);
 }

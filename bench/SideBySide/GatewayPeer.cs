@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.SideBySide;
 
-/// <summary>The gateway, published ReadyToRun, with its defaults.</summary>
+/// <summary>Represents the gateway, published ReadyToRun, with its defaults.</summary>
 internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
     public const string Description = """
@@ -22,15 +22,15 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     public const string Replayed = "gateway, replay";
     private const string Unmarked = "gateway, unmarked replay";
 
-    /// <summary>Where what only reads is posted to.</summary>
+    /// <summary>The path for statements that only read.</summary>
     public const string Query = "/v1/query";
 
     private const string Execute = "/v1/execute";
 
-    /// <summary>Of a stream: its columns before the rows, and its end after them.</summary>
+    /// <summary>The lines of a stream that are not rows: the columns before the rows, and the end after them.</summary>
     private const int LinesAround = 2;
 
-    /// <summary>For a stream on a busy machine.</summary>
+    /// <summary>A deadline that is long enough for a stream on a busy machine.</summary>
     private const int TimeoutMs = 60_000;
 
     private const string FreshActivity = $"bench/{FreshId}";
@@ -50,20 +50,30 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
         if (work == Work.Update)
             return [Updating(ExactlyOnce, FreshActivity), Updating(AtLeastOnce, FreshActivity, "at-least-once")];
         if (work == Work.Replay)
-            return [Updating(FirstRun, FreshActivity), Replaying(Replayed, attempt: 2), Replaying(Unmarked, attempt: 1)];
+        {
+            return
+            [
+                Updating(FirstRun, FreshActivity),
+                Replaying(Replayed, attempt: 2),
+                Replaying(Unmarked, attempt: 1),
+            ];
+        }
         if (work == Work.Transaction)
-            return [Of(ExactlyOnce, "/v1/transaction", (_, account) => TransactionBody(account), RowsRead, new Effect(1, 1))];
+        {
+            return [Of(
+                ExactlyOnce, "/v1/transaction", (_, account) => TransactionBody(account), RowsRead, new Effect(1, 1))];
+        }
         if (work == Work.Stream)
             return [Streaming(Plain, Query, StreamBody(), LinesAround + Accounts.Rows)];
         return [];
     }
 
-    /// <summary>Of a query.</summary>
+    /// <summary>Returns the body of a query.</summary>
     public static string Body(string sql, params int[] parameters) => JsonSerializer.Serialize(
         new { activityId = FreshActivity, sql, parameters });
 
     /// <summary>Asks a gateway for one account.</summary>
-    /// <exception cref="HttpRequestException">It does not listen.</exception>
+    /// <exception cref="HttpRequestException">The gateway does not listen.</exception>
     public static async Task<HttpResponseMessage> AskAsync(HttpClient client, int port, CancellationToken ct)
     {
         using var body = new StringContent(Body(Accounts.PointSelect, 1), Encoding.UTF8, "application/json");
@@ -76,8 +86,10 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     private Contestant Updating(string name, string activity, string delivery = "exactly-once") =>
         Of(name, Execute, (_, account) => UpdateBody(activity, account, delivery), Rows, new Effect(1, 0));
 
-    private static string UpdateBody(string activityId, int account, string delivery = "exactly-once", int attempt = 1) =>
-        JsonSerializer.Serialize(new { activityId, attempt, sql = Accounts.Update, parameters = new[] { 1, account }, delivery });
+    private static string UpdateBody(
+        string activityId, int account, string delivery = "exactly-once", int attempt = 1) =>
+        JsonSerializer.Serialize(
+            new { activityId, attempt, sql = Accounts.Update, parameters = new[] { 1, account }, delivery });
 
     private static string TransactionBody(int account) => JsonSerializer.Serialize(new
     {
@@ -92,7 +104,12 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
 
     private Contestant Replaying(string name, int attempt)
     {
-        return Of(name, Execute, Recorded, Rows) with { PrepareAsync = RecordAsync, AskAsync = null, KeepsSessions = false };
+        return Of(name, Execute, Recorded, Rows) with
+        {
+            PrepareAsync = RecordAsync,
+            AskAsync = null,
+            KeepsSessions = false,
+        };
 
         string Recorded(int number, int account) => UpdateBody(
             string.Create(CultureInfo.InvariantCulture, $"done-{attempt}/{number:x16}"), account, attempt: attempt);
@@ -110,6 +127,6 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
 
     private static JsonNode? Rows(JsonNode answer) => answer["rows"];
 
-    /// <summary>Those of a transaction's SELECT.</summary>
+    /// <summary>Returns the rows of the SELECT in a transaction's answer.</summary>
     private static JsonNode? RowsRead(JsonNode answer) => answer["results"]?[1]?["rows"];
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Gateway.SideBySide;
 
-/// <summary>What the gateway is to be, and what it was. A goal whose contestants took no part is left out.</summary>
+/// <summary>Compares the results with the gateway's goals. A goal whose contestants took no part is left out.</summary>
 internal sealed class Goals
 {
     private const int Many = 256;
@@ -12,9 +12,12 @@ internal sealed class Goals
 
     private Goals(ILookup<Seat, Turn> turns) => _turns = turns;
 
-    /// <param name="turns">Of the works under load, a round after the other.</param>
-    /// <param name="starts">Of the gateway.</param>
-    /// <param name="allocations">Of the gateway, and of Kestrel and Npgsql alone.</param>
+    /// <summary>Returns a table of the goals.</summary>
+    /// <param name="turns">The turns of the works under load, in the order of the rounds.</param>
+    /// <param name="starts">The gateway's starts.</param>
+    /// <param name="allocations">
+    /// The bytes that a request allocates in the gateway, and in Kestrel and Npgsql alone.
+    /// </param>
     public static MarkdownTable Of(
         ILookup<Seat, Turn> turns, IReadOnlyList<StartSample> starts, IReadOnlyList<AllocationSample> allocations)
     {
@@ -37,11 +40,17 @@ internal sealed class Goals
         AtLeast(1.3, "point SELECTs are those of the faster Fastify", gateway, Faster(
             Rates(Work.PointSelect, FastifyPeer.Pg), Rates(Work.PointSelect, FastifyPeer.Postgres)));
         AtLeast(0.85, "point SELECTs are those of `bare`", gateway, Rates(Work.PointSelect, BarePeer.Name));
-        AtLeast(0.4, "point SELECTs are those of `pgbench -M prepared`", gateway, Rates(Work.PointSelect, PgbenchPeer.Prepared));
+        AtLeast(
+            0.4, "point SELECTs are those of `pgbench -M prepared`",
+            gateway, Rates(Work.PointSelect, PgbenchPeer.Prepared));
         var exactlyOnce = Rates(Work.Update, GatewayPeer.ExactlyOnce);
-        AtLeast(0.5, "exactly-once UPDATEs are the plain ones of `bare`", exactlyOnce, Rates(Work.Update, BarePeer.Name));
-        AtLeast(2, "exactly-once UPDATEs are transaction steps of DBOS", exactlyOnce, Rates(Work.Update, DbosPeer.Steps));
-        AtLeast(2, "replays are first runs", Rates(Work.Replay, GatewayPeer.Replayed), Rates(Work.Replay, GatewayPeer.FirstRun));
+        AtLeast(
+            0.5, "exactly-once UPDATEs are the plain ones of `bare`", exactlyOnce, Rates(Work.Update, BarePeer.Name));
+        AtLeast(
+            2, "exactly-once UPDATEs are transaction steps of DBOS", exactlyOnce, Rates(Work.Update, DbosPeer.Steps));
+        AtLeast(
+            2, "replays are first runs",
+            Rates(Work.Replay, GatewayPeer.Replayed), Rates(Work.Replay, GatewayPeer.FirstRun));
     }
 
     private void AddProcessorTime()
@@ -55,8 +64,11 @@ internal sealed class Goals
     {
         foreach (var (work, contestant) in new[]
         {
-            (Work.PointSelect, GatewayPeer.Plain), (Work.Page, GatewayPeer.Plain), (Work.Update, GatewayPeer.ExactlyOnce),
-            (Work.Update, GatewayPeer.AtLeastOnce), (Work.Transaction, GatewayPeer.ExactlyOnce),
+            (Work.PointSelect, GatewayPeer.Plain),
+            (Work.Page, GatewayPeer.Plain),
+            (Work.Update, GatewayPeer.ExactlyOnce),
+            (Work.Update, GatewayPeer.AtLeastOnce),
+            (Work.Transaction, GatewayPeer.ExactlyOnce),
             (Work.Replay, GatewayPeer.Replayed),
         })
         {
@@ -67,12 +79,17 @@ internal sealed class Goals
 
     private void AddManyClients() => AtLeast(
         0.9, $"point SELECTs of {Many} clients are those of {Load.Connections}",
-        Figures(Work.PointSelect, GatewayPeer.Plain, Many, turn => turn.Sample.Rate), Rates(Work.PointSelect, GatewayPeer.Plain));
+        Figures(Work.PointSelect, GatewayPeer.Plain, Many, turn => turn.Sample.Rate),
+        Rates(Work.PointSelect, GatewayPeer.Plain));
 
     private void AddStarts(IReadOnlyList<StartSample> starts)
     {
-        Add("start to the first answer", "0.50 s at most", "0.00", " s", [.. starts.Select(start => start.Seconds)], seen => seen <= 0.5);
-        Add("memory at rest", "110 MiB at most", "0", " MiB", [.. starts.Select(start => start.Memory)], seen => seen <= 110);
+        Add(
+            "start to the first answer", "0.50 s at most", "0.00", " s",
+            [.. starts.Select(start => start.Seconds)], seen => seen <= 0.5);
+        Add(
+            "memory at rest", "110 MiB at most", "0", " MiB",
+            [.. starts.Select(start => start.Memory)], seen => seen <= 110);
     }
 
     private void AtLeast(double goal, string what, double[] own, double[] others) => Add(
@@ -80,7 +97,8 @@ internal sealed class Goals
         Ratios(own, others), seen => seen >= goal);
 
     private void AtMost(double goal, string what, double[] ratios) => Add(
-        what, string.Create(CultureInfo.InvariantCulture, $"× {goal:0.00} at most"), "× 0.00", "", ratios, seen => seen <= goal);
+        what, string.Create(CultureInfo.InvariantCulture, $"× {goal:0.00} at most"), "× 0.00", "",
+        ratios, seen => seen <= goal);
 
     private void Add(string what, string goal, string format, string unit, double[] values, Func<double, bool> isMet)
     {
@@ -99,8 +117,9 @@ internal sealed class Goals
     private double[] Figures(Work work, string contestant, int clients, Func<Turn, double> figure) =>
         [.. _turns[new Seat(work, clients, contestant)].Select(figure)];
 
-    /// <summary>Of each round; nothing where one of them took no part.</summary>
-    private static double[] Ratios(double[] own, double[] others) => [.. own.Zip(others, (mine, theirs) => mine / theirs)];
+    /// <summary>Returns the ratio of each round; none if one of the contestants took no part.</summary>
+    private static double[] Ratios(double[] own, double[] others) =>
+        [.. own.Zip(others, (mine, theirs) => mine / theirs)];
 
     private static double[] Faster(double[] one, double[] other) => [.. one.Zip(other, Math.Max)];
 }

@@ -6,10 +6,10 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.SideBySide;
 
-/// <summary>One that is a server, and is driven by wrk.</summary>
+/// <summary>Represents a peer that is an HTTP server. wrk drives it.</summary>
 internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
 {
-    /// <summary>In a request's text, the place of an ID that no other request has.</summary>
+    /// <summary>The placeholder in a request's text for an ID that no other request has.</summary>
     protected const string FreshId = "################";
 
     private readonly HttpClient _client = new() { BaseAddress = new Uri($"http://127.0.0.1:{server.Port}") };
@@ -24,12 +24,12 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
         await Server.DisposeAsync();
     }
 
-    /// <summary>A contestant that takes bodies of this form.</summary>
-    /// <param name="name">The contestant's.</param>
-    /// <param name="path">Where they are posted to.</param>
-    /// <param name="body">For an account; its number among the requests comes first.</param>
-    /// <param name="rows">Of an answer.</param>
-    /// <param name="effect">Of a right answer.</param>
+    /// <summary>Creates a contestant that gets requests with such bodies.</summary>
+    /// <param name="name">The contestant's name.</param>
+    /// <param name="path">The path of the requests.</param>
+    /// <param name="body">Returns the body for the request's number and an account.</param>
+    /// <param name="rows">Returns the rows of an answer.</param>
+    /// <param name="effect">The effect of a right answer.</param>
     protected Contestant Of(
         string name, string path, Func<int, int, string> body, Func<JsonNode, JsonNode?> rows, Effect effect = default)
     {
@@ -49,18 +49,19 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
         };
     }
 
-    /// <summary>A contestant that writes all accounts as NDJSON, again and again.</summary>
-    /// <param name="name">The contestant's.</param>
-    /// <param name="path">Where it is asked to.</param>
-    /// <param name="body">Of the request.</param>
-    /// <param name="lines">Of a right answer.</param>
+    /// <summary>Creates a contestant that streams all accounts as NDJSON, again and again.</summary>
+    /// <param name="name">The contestant's name.</param>
+    /// <param name="path">The path of the requests.</param>
+    /// <param name="body">The body of a request.</param>
+    /// <param name="lines">The number of lines in a right answer.</param>
     protected Contestant Streaming(string name, string path, string body, long lines) =>
         new(name, this, (_, duration, ct) => Own.MeasureAsync(async () =>
         {
             var (rows, begun) = (0L, Stopwatch.GetTimestamp());
             do
             {
-                var answer = await StreamedAnswerReader.ReadAsync(Server.Port, path, "application/x-ndjson", body, ct);
+                var answer = await StreamedAnswerReader.ReadAsync(
+                    Server.Port, path, "application/x-ndjson", body, ct);
                 if (answer.Status != 200 || answer.Lines != lines)
                 {
                     throw new InvalidOperationException(
@@ -73,8 +74,8 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
         }));
 
     /// <summary>
-    /// As what a server takes part that has the statements written down, each at a path of its work's name, and takes
-    /// their parameters: all but those of one that runs what it is sent.
+    /// Returns the contestants of a server that has its own statements, each at a path with its work's name, and gets
+    /// only their parameters. A server that runs the statements of its requests has other contestants.
     /// </summary>
     protected IEnumerable<Contestant> WithStatementsOfItsOwn(string name, Work work)
     {
@@ -94,10 +95,12 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
             answer => answer["rows"], effect);
     }
 
-    /// <exception cref="InvalidOperationException">It was refused.</exception>
+    /// <summary>Posts a body and returns the answer's body.</summary>
+    /// <exception cref="InvalidOperationException">The request was refused.</exception>
     protected async Task<string> PostAsync(string path, string body, CancellationToken ct)
     {
-        var fresh = body.Replace(FreshId, RandomNumberGenerator.GetHexString(FreshId.Length, lowercase: true), StringComparison.Ordinal);
+        var id = RandomNumberGenerator.GetHexString(FreshId.Length, lowercase: true);
+        var fresh = body.Replace(FreshId, id, StringComparison.Ordinal);
         using var content = new StringContent(fresh, Encoding.UTF8, "application/json");
         using var answer = await _client.PostAsync(new Uri(path, UriKind.Relative), content, ct);
         var text = await answer.Content.ReadAsStringAsync(ct);

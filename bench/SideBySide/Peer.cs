@@ -1,9 +1,9 @@
 namespace Gateway.SideBySide;
 
-/// <summary>Something that takes part in one work or in several, and runs as long as this does.</summary>
+/// <summary>Represents a program that takes part in one or more works. It runs until this is disposed.</summary>
 internal abstract class Peer : IAsyncDisposable
 {
-    /// <summary>As what it takes part in a work; nothing where it does not.</summary>
+    /// <summary>Returns its contestants for a work; none if it does not take part.</summary>
     public abstract IEnumerable<Contestant> Contestants(Work work);
 
     public abstract ValueTask DisposeAsync();

@@ -3,10 +3,10 @@ using Gateway.LocalPostgres;
 
 namespace Gateway.SideBySide;
 
-/// <summary>PgBouncer before the accounts' PostgreSQL, set up in a folder of its own.</summary>
+/// <summary>Represents PgBouncer in front of the accounts' PostgreSQL, with its files in a temporary folder.</summary>
 internal sealed class PgBouncer : IAsyncDisposable
 {
-    /// <summary>It refuses to run as root. Debian's package makes this user.</summary>
+    /// <summary>The user to run as, because PgBouncer refuses to run as root. Debian's package creates it.</summary>
     private const string User = "postgres";
 
     private readonly DirectoryInfo _folder;
@@ -21,14 +21,15 @@ internal sealed class PgBouncer : IAsyncDisposable
 
     public int? ProcessId => _server.ProcessId;
 
-    /// <summary>As PostgreSQL's own, but for the port.</summary>
+    /// <summary>Gets PostgreSQL's DSN with PgBouncer's port.</summary>
     public Uri Dsn { get; }
 
     public static async Task<PgBouncer> StartAsync(LocalPostgresServer postgres, CancellationToken ct)
     {
-        // No other user may look into it: it holds a password.
+        // Other users must not be able to read this folder: it has a password.
         var folder = Directory.CreateTempSubdirectory("gateway-bench-pgbouncer-");
-        var (settings, users) = (Path.Combine(folder.FullName, "pgbouncer.ini"), Path.Combine(folder.FullName, "users"));
+        var settings = Path.Combine(folder.FullName, "pgbouncer.ini");
+        var users = Path.Combine(folder.FullName, "users");
         try
         {
             await File.WriteAllTextAsync(users, $"\"{postgres.Username}\" \"{postgres.Password}\"\n", ct);

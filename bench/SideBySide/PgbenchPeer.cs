@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Gateway.SideBySide;
 
-/// <summary>PostgreSQL's own benchmark, which speaks the protocol in C and has no HTTP: what the server can give at most.</summary>
+/// <summary>
+/// Represents PostgreSQL's own benchmark, in C and without HTTP. It shows the maximum rate of the server.
+/// </summary>
 internal sealed class PgbenchPeer(string program, Ground ground) : Peer
 {
     public const string Description = """
@@ -15,10 +17,10 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
 
     private const string Account = ":account";
 
-    /// <summary>Sessions, with a login each.</summary>
+    /// <summary>The number of sessions that pgbench opens in a second, with a login each.</summary>
     private const int OpenedPerSecond = 100;
 
-    /// <summary>A latency of so many is written down.</summary>
+    /// <summary>The share of requests whose latency pgbench logs.</summary>
     private const double Sampled = 0.1;
 
     public static Task<Peer> StartAsync(Ground ground, CancellationToken ct) =>
@@ -47,18 +49,26 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
         IEnumerable<Contestant> Both(string[] statements, Effect effect)
         {
             var script = Path.Combine(ground.Temporary, $"pgbench-{work.Name}.sql");
-            File.WriteAllLines(script, [$"\\set account random(1, {Accounts.Rows - Accounts.Page + 1})", .. statements]);
+            var last = Accounts.Rows - Accounts.Page + 1;
+            File.WriteAllLines(script, [$"\\set account random(1, {last})", .. statements]);
             return [Of(Prepared, "prepared"), Of(Extended, "extended")];
 
             Contestant Of(string name, string mode) =>
-                new(name, Server: null, (clients, duration, ct) => RunAsync(script, mode, clients, duration, ct)) { Effect = effect };
+                new(name, Server: null, (clients, duration, ct) => RunAsync(script, mode, clients, duration, ct))
+                {
+                    Effect = effect,
+                };
         }
     }
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    /// <summary>Its time begins before its sessions are open, and may end before that.</summary>
-    private async Task<Stretch> RunAsync(string script, string mode, int clients, TimeSpan duration, CancellationToken ct)
+    /// <summary>
+    /// Runs pgbench, with more time after each try that was too short: its time starts before its sessions are open,
+    /// and may end before that.
+    /// </summary>
+    private async Task<Stretch> RunAsync(
+        string script, string mode, int clients, TimeSpan duration, CancellationToken ct)
     {
         for (var opening = clients / OpenedPerSecond; ; opening = 2 * opening + 1)
         {
@@ -67,8 +77,9 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
         }
     }
 
-    /// <returns>Null where no session was opened in time.</returns>
-    private async Task<Stretch?> TryRunAsync(string script, string mode, int clients, TimeSpan duration, CancellationToken ct)
+    /// <returns>The result; null if no session was opened in time.</returns>
+    private async Task<Stretch?> TryRunAsync(
+        string script, string mode, int clients, TimeSpan duration, CancellationToken ct)
     {
         var folder = Directory.CreateDirectory(Path.Combine(ground.Temporary, "pgbench"));
         try
@@ -79,14 +90,15 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
                     program, "--no-vacuum", "--protocol", mode, "--file", script, "--client", Text(clients),
                     "--jobs", Text(Math.Min(2, clients)), "--time", Text(duration.TotalSeconds),
                     "--log", "--log-prefix", log, "--sampling-rate", Text(Sampled),
-                    "--host", postgres.Host, "--port", Text(postgres.Port), "--username", postgres.Username, postgres.Database,
+                    "--host", postgres.Host, "--port", Text(postgres.Port), "--username", postgres.Username,
+                    postgres.Database,
                 ],
                 duration, ct, ("PGPASSWORD", postgres.Password));
             var requests = Number(run.Output, "number of transactions actually processed: ");
             if (requests == 0)
                 return null;
             var rate = Number(run.Output, "tps = ");
-            // The third field, in microseconds.
+            // The third field is the latency in microseconds.
             var latencies = folder.EnumerateFiles().SelectMany(file => File.ReadLines(file.FullName))
                 .Select(line => long.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture)).Order().ToArray();
             var load = new LoadResult(
@@ -102,7 +114,7 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
         static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
     }
 
-    /// <summary>NaN where none has been written down: there were few.</summary>
+    /// <summary>Returns a percentile; NaN if no latency was logged because there were few requests.</summary>
     private static double Percentile(long[] latencies, double share) =>
         latencies.Length == 0 ? double.NaN : Statistics.Percentile(latencies, share);
 

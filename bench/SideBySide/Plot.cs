@@ -8,26 +8,32 @@ using OxyPlot.Series;
 
 namespace Gateway.SideBySide;
 
-/// <summary>The page's figures as a picture: a panel for each work, and one for what many clients do to it.</summary>
+/// <summary>
+/// Draws the page's figures as a picture: a panel for each work, and one for the rates by the number of clients.
+/// </summary>
 internal static class Plot
 {
     private const int Width = 620, Height = 340, Columns = 2;
 
     private const double LeftOfBars = 170;
 
-    private static readonly OxyColor Own = OxyColor.FromRgb(0x1b, 0x6e, 0xc2), Others = OxyColor.FromRgb(0x9a, 0xa5, 0xb1);
+    private static readonly OxyColor
+        Own = OxyColor.FromRgb(0x1b, 0x6e, 0xc2), Others = OxyColor.FromRgb(0x9a, 0xa5, 0xb1);
 
-    /// <summary>Of the others, where they are told apart.</summary>
+    /// <summary>The colors of the other contestants, in the panel with a line for each.</summary>
     private static readonly string[] LineColors =
         ["#d1495b", "#2e933c", "#7ac74f", "#8d5a97", "#3d3d3d", "#9a9a9a", "#e58507", "#f2bb3a", "#00a6a6"];
 
-    /// <param name="names">The contestants of a work; the first is what the others are compared with.</param>
-    /// <param name="turns">Theirs.</param>
-    /// <param name="works">Those to show.</param>
-    /// <param name="clients">In one turn and another.</param>
-    /// <returns>SVG.</returns>
+    /// <summary>Returns the picture as SVG.</summary>
+    /// <param name="names">Returns the contestants of a work. The others are compared with the first.</param>
+    /// <param name="turns">The turns of the contestants.</param>
+    /// <param name="works">The works to show.</param>
+    /// <param name="clients">The numbers of clients in the turns.</param>
     public static string Write(
-        Func<Work, IReadOnlyList<string>> names, ILookup<Seat, Turn> turns, IReadOnlyList<Work> works, IReadOnlyList<int> clients)
+        Func<Work, IReadOnlyList<string>> names,
+        ILookup<Seat, Turn> turns,
+        IReadOnlyList<Work> works,
+        IReadOnlyList<int> clients)
     {
         var panels = works
             .Where(work => work.IsLoad && work != Work.Replay && names(work).Count > 1)
@@ -37,17 +43,17 @@ internal static class Plot
         return Arrange(panels);
     }
 
-    /// <summary>Where most is compared.</summary>
+    /// <summary>Returns the number of clients for the panels with bars: the usual one, if it was measured.</summary>
     private static int UsualOf(IReadOnlyList<int> clients) =>
         clients.Contains(Load.Connections) ? Load.Connections : clients[0];
 
-    /// <summary>Rates of the contestants beside that of the first, whose is 1.</summary>
+    /// <summary>Returns a panel with the contestants' rates as ratios to the first contestant's.</summary>
     private static PlotModel Bars(Work work, int clients, IReadOnlyList<string> names, ILookup<Seat, Turn> turns)
     {
         var first = turns[new Seat(work, clients, names[0])].ToArray();
         var ratios = names.Select(name => Statistics.Median(ComparisonTable.Ratios(
             [.. turns[new Seat(work, clients, name)]], first, turn => turn.Sample.Rate))).ToArray();
-        // A logarithm has no zero for a bar to begin at.
+        // A logarithmic axis has no zero, so the bars start below the smallest ratio.
         var least = ratios.Min() / 2;
         var bars = new BarSeries
         {
@@ -65,7 +71,8 @@ internal static class Plot
         var unit = work == Work.Stream ? "rows/s" : "requests/s";
         var panel = NewPanel(string.Create(
             CultureInfo.InvariantCulture,
-            $"{work.Title}, {clients} {(clients == 1 ? "client" : "clients")}: {unit}, the gateway's = 1"), LeftOfBars, 20);
+            $"{work.Title}, {clients} {(clients == 1 ? "client" : "clients")}: {unit}, the gateway's = 1"),
+            LeftOfBars, 20);
         panel.Series.Add(bars);
         panel.Axes.Add(new CategoryAxis
         {
@@ -78,18 +85,25 @@ internal static class Plot
         });
         panel.Axes.Add(new LogarithmicAxis
         {
-            // To the right there is room for a label.
+            // The axis is longer than the longest bar, so that its label fits.
             Position = AxisPosition.Bottom,
             Minimum = least,
             Maximum = ratios.Max() * Math.Pow(ratios.Max() / least, 0.15),
             MinorTickSize = 0,
             StringFormat = "0.###",
         });
-        panel.Annotations.Add(new LineAnnotation { Type = LineAnnotationType.Vertical, X = 1, Color = Own, LineStyle = LineStyle.Dash });
+        panel.Annotations.Add(new LineAnnotation
+        {
+            Type = LineAnnotationType.Vertical,
+            X = 1,
+            Color = Own,
+            LineStyle = LineStyle.Dash,
+        });
         return panel;
     }
 
-    private static PlotModel Lines(Work work, IReadOnlyList<int> clients, IReadOnlyList<string> names, ILookup<Seat, Turn> turns)
+    private static PlotModel Lines(
+        Work work, IReadOnlyList<int> clients, IReadOnlyList<string> names, ILookup<Seat, Turn> turns)
     {
         var panel = NewPanel($"{work.Title}: requests/s by the number of clients", 60, 20);
         foreach (var (index, name) in names.Index())
@@ -97,7 +111,7 @@ internal static class Plot
             var color = index == 0 ? Own : OxyColor.Parse(LineColors[(index - 1) % LineColors.Length]);
             var line = new LineSeries
             {
-                // The spaces are for letters that are wider than was reckoned.
+                // The spaces make room, because the reader's font may be wider than OxyPlot assumes.
                 Title = $"{name}\u00a0\u00a0\u00a0\u00a0",
                 Color = color,
                 StrokeThickness = index == 0 ? 4 : 2,
@@ -141,7 +155,9 @@ internal static class Plot
         return panel;
     }
 
-    /// <summary>The margins are said: what a text takes is known to the reader's program alone.</summary>
+    /// <summary>
+    /// Returns an empty panel. The margins are fixed, because only the reader's program knows a text's size.
+    /// </summary>
     private static PlotModel NewPanel(string title, double left, double right) => new()
     {
         Title = title,
@@ -169,12 +185,13 @@ internal static class Plot
         foreach (var (index, panel) in panels.Index())
         {
             var svg = exporter.ExportToString(panel);
-            // A panel's names are the whole file's.
+            // IDs must be unique in the whole file, so each panel gets its own.
             svg = svg.Replace("id=\"clipPath", $"id=\"panel-{index}-", StringComparison.Ordinal)
                 .Replace("#clipPath", $"#panel-{index}-", StringComparison.Ordinal);
-            // The declaration may only be a file's first line.
+            // The XML declaration is allowed in the first line of the file only.
             svg = svg[svg.IndexOf("<svg", StringComparison.Ordinal)..];
-            text.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate({index % Columns * Width},{index / Columns * Height})\">\n{svg}</g>\n");
+            var (x, y) = (index % Columns * Width, index / Columns * Height);
+            text.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate({x},{y})\">\n{svg}</g>\n");
         }
         return text.Append("</svg>\n").ToString();
     }

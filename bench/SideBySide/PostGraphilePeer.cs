@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Gateway.SideBySide;
 
-/// <summary>What there is without writing anything: an API that is generated from the tables.</summary>
+/// <summary>Represents an API that is generated from the tables, without code of one's own.</summary>
 internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
     public const string Description = """
@@ -16,14 +16,16 @@ internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer
     private const string Name = "PostGraphile";
     private const string Endpoint = "/graphql";
 
-    private const string PointSelect = "query($aid: Int!) { pgbenchAccountByAid(aid: $aid) { aid bid abalance filler } }";
+    private const string PointSelect =
+        "query($aid: Int!) { pgbenchAccountByAid(aid: $aid) { aid bid abalance filler } }";
 
     private const string Page =
         "query($after: Cursor!) { allPgbenchAccounts(first: 1000, after: $after, orderBy: PRIMARY_KEY_ASC) "
         + "{ nodes { aid bid abalance filler } } }";
 
     private const string Update =
-        "mutation($delta: Int!, $account: Int!) { addToAccount(input: { delta: $delta, account: $account }) { integer } }";
+        "mutation($delta: Int!, $account: Int!) "
+        + "{ addToAccount(input: { delta: $delta, account: $account }) { integer } }";
 
     private const string AddToAccount = """
         CREATE FUNCTION add_to_account(delta int, account int) RETURNS int LANGUAGE sql AS
@@ -36,7 +38,8 @@ internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer
         await connection.OpenAsync(ct);
         await Database.RunAsync(connection, AddToAccount);
         return new PostGraphilePeer(
-            await NodeServer.StartAsync(Path.Combine(ground.Programs, "postgraphile"), ground.Postgres, ct), ground.Wrk);
+            await NodeServer.StartAsync(Path.Combine(ground.Programs, "postgraphile"), ground.Postgres, ct),
+            ground.Wrk);
     }
 
     public override IEnumerable<Contestant> Contestants(Work work)
@@ -57,7 +60,8 @@ internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer
         {
             return [Of(
                 Name, Endpoint, (_, account) => Body(Update, new { delta = 1, account }),
-                answer => new JsonArray(new JsonObject { ["abalance"] = answer["data"]?["addToAccount"]?["integer"]?.DeepClone() }),
+                answer => new JsonArray(
+                    new JsonObject { ["abalance"] = answer["data"]?["addToAccount"]?["integer"]?.DeepClone() }),
                 new Effect(1, 0))];
         }
         return [];

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Gateway.SideBySide;
 
 /// <summary>
-/// Measures the gateway beside what people would pick instead, on one PostgreSQL, in turns, so that what else the machine
-/// does hits all of them alike.
+/// Compares the gateway with alternatives on one PostgreSQL. They take turns, so that other load on the machine affects
+/// all of them equally.
 /// </summary>
 internal static class Program
 {
@@ -23,15 +23,16 @@ internal static class Program
             return 0;
         }
 
-        // The first two are folders that the script knows: of the programs in other languages, and of the gateway.
+        // The script passes two folders first: the programs in other languages, and the published gateway.
         return await BenchRun.RunAsync(ct => RunAsync(args[0], args[1], SideBySideOptions.Parse(args[2..]), ct));
     }
 
-    private static async Task RunAsync(string programs, string published, SideBySideOptions options, CancellationToken ct)
+    private static async Task RunAsync(
+        string programs, string published, SideBySideOptions options, CancellationToken ct)
     {
         await Requirement.RequireAsync(
             options.Peers.SelectMany(peer => peer.Requirements).Prepend(Requirement.Wrk), programs, ct);
-        // The accounts fit into memory. What is vacuumed, or written by a checkpoint, in the midst is measured too.
+        // The accounts fit into memory. A vacuum or a checkpoint during the run would be measured too, so both are off.
         await using var postgres = await LocalPostgresServer.StartTemporaryAsync(
             options.Run.ServerSettings(
                 ("max_connections", "500"), ("shared_buffers", "1GB"), ("autovacuum", "off"),
@@ -53,10 +54,14 @@ internal static class Program
                 peers.Add(await kind.StartAsync(ground, ct));
 
             var starts = await MeasureStartsAsync(options, ground, ct);
-            var allocations = starts.Count > 0 ? await AllocationTrial.MeasureAsync(ground, options.Run.Rounds, ct) : [];
+            var allocations = starts.Count > 0
+                ? await AllocationTrial.MeasureAsync(ground, options.Run.Rounds, ct)
+                : [];
             var contest = new Contest(options, peers, connection);
             var turns = await contest.RunAsync(ct);
-            await WriteAsync(options, turns, contest, picture => Report.Write(options, machine, contest, turns, starts, allocations, picture), ct);
+            await WriteAsync(
+                options, turns, contest,
+                picture => Report.Write(options, machine, contest, turns, starts, allocations, picture), ct);
         }
         finally
         {
@@ -66,12 +71,13 @@ internal static class Program
         }
     }
 
-    /// <summary>While nobody else is at work.</summary>
+    /// <summary>Measures the gateway's starts, while no other contestant works.</summary>
     private static async Task<IReadOnlyList<StartSample>> MeasureStartsAsync(
         SideBySideOptions options, Ground ground, CancellationToken ct)
     {
         var starts = new List<StartSample>();
-        while (starts.Count < options.Run.Rounds && options.Works.Contains(Work.Start) && options.Peers.Contains(PeerKind.Gateway))
+        while (starts.Count < options.Run.Rounds
+            && options.Works.Contains(Work.Start) && options.Peers.Contains(PeerKind.Gateway))
         {
             Console.Error.WriteLine($"start {starts.Count + 1} of {options.Run.Rounds}");
             starts.Add(await StartTrial.MeasureAsync(ground.Gateway, ground.Postgres, ct));
@@ -80,7 +86,11 @@ internal static class Program
     }
 
     private static async Task WriteAsync(
-        SideBySideOptions options, ILookup<Seat, Turn> turns, Contest contest, Func<string?, string> page, CancellationToken ct)
+        SideBySideOptions options,
+        ILookup<Seat, Turn> turns,
+        Contest contest,
+        Func<string?, string> page,
+        CancellationToken ct)
     {
         Console.Out.Write($"\n{page(null)}");
         if (options.Run.Results is not { } file)

@@ -3,17 +3,18 @@ using System.Globalization;
 
 namespace Gateway.SideBySide;
 
-/// <summary>A program that has run to its end.</summary>
-/// <param name="Output">What it wrote to standard output.</param>
-/// <param name="OwnSeconds">What it has spent on processors; NaN where that can't be seen.</param>
-/// <param name="PeakMemory">The most that it had of the machine's memory, in MiB; NaN where that can't be seen.</param>
+/// <summary>Represents a program that has run to its end.</summary>
+/// <param name="Output">The text that it wrote to standard output.</param>
+/// <param name="OwnSeconds">Its CPU time in seconds; NaN if that can't be read.</param>
+/// <param name="PeakMemory">Its peak resident memory in MiB; NaN if that can't be read.</param>
 internal sealed record ProgramRun(string Output, double OwnSeconds, double PeakMemory)
 {
     private const string Ended = "ended with ";
 
     /// <summary>
-    /// What a process has spent is seen as long as the one that has waited for it is there. Ctrl+C in a terminal is the
-    /// benchmark's to hear.
+    /// The shell that runs the program and then stays: Linux shows the CPU time of an ended process as long as its
+    /// parent, which has waited for it, exists. The shell ignores Ctrl+C in a terminal, because the benchmark handles
+    /// it.
     /// </summary>
     private const string Keeper = $"""trap '' INT; "$@" </dev/null; echo "{Ended}$?"; read -r _""";
 
@@ -21,13 +22,19 @@ internal sealed record ProgramRun(string Output, double OwnSeconds, double PeakM
 
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(0.1);
 
+    /// <summary>Runs a program to its end.</summary>
     /// <param name="command">The program and its arguments.</param>
-    /// <param name="duration">How long it takes about.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <param name="environment">Over this process's own. Here go passwords: arguments are seen by all.</param>
-    /// <exception cref="InvalidOperationException">It has failed.</exception>
+    /// <param name="duration">The approximate time that it takes.</param>
+    /// <param name="ct">Ends the program.</param>
+    /// <param name="environment">
+    /// Variables that override this process's own. Passwords belong here: all users can see arguments.
+    /// </param>
+    /// <exception cref="InvalidOperationException">The program has failed.</exception>
     public static async Task<ProgramRun> RunAsync(
-        IReadOnlyList<string> command, TimeSpan duration, CancellationToken ct, params IEnumerable<(string Name, string Value)> environment)
+        IReadOnlyList<string> command,
+        TimeSpan duration,
+        CancellationToken ct,
+        params IEnumerable<(string Name, string Value)> environment)
     {
         ct.ThrowIfCancellationRequested();
         var start = new ProcessStartInfo("sh", ["-c", Keeper, "sh", .. command])
@@ -48,11 +55,12 @@ internal sealed record ProgramRun(string Output, double OwnSeconds, double PeakM
             var spent = ProcessorTime.OfTree(keeper.Id);
             return exitCode == 0
                 ? new ProgramRun(output, spent, peak)
-                : throw new InvalidOperationException($"{command[0]} has failed with the exit code {exitCode}. {output}");
+                : throw new InvalidOperationException(
+                    $"{command[0]} has failed with the exit code {exitCode}. {output}");
         }
         finally
         {
-            // Ended or not: where it has, the shell only waits for this.
+            // In any case: if the program has ended, the shell still waits.
             keeper.Kill(entireProcessTree: true);
             await keeper.WaitForExitAsync(CancellationToken.None);
         }

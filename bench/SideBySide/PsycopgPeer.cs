@@ -4,7 +4,9 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.SideBySide;
 
-/// <summary>What activities do that hold the DSN themselves: a connection each. With PgBouncer between or without.</summary>
+/// <summary>
+/// Represents activities that have the DSN and open a connection each, directly or by PgBouncer.
+/// </summary>
 internal sealed class PsycopgPeer : Peer
 {
     public const string Description = """
@@ -54,7 +56,9 @@ internal sealed class PsycopgPeer : Peer
         return [];
 
         Contestant Of(Effect effect) => new(
-            _name, Server: null, (clients, duration, ct) => _own.MeasureAsync(() => RunAsync(work, clients, duration, ct)))
+            _name,
+            Server: null,
+            (clients, duration, ct) => _own.MeasureAsync(() => RunAsync(work, clients, duration, ct)))
         {
             AskAsync = (account, ct) => AskAsync(work, account, ct),
             Effect = effect,
@@ -75,7 +79,8 @@ internal sealed class PsycopgPeer : Peer
             await _program.AskAsync(command, duration, ct), JsonSerializerOptions.Web)!;
         return result is { Errors: 0, Requests: > 0 }
             ? result
-            : throw new InvalidOperationException($"{_name} met {result.Errors} errors, and none in {result.Requests} activities.");
+            : throw new InvalidOperationException(
+                $"{_name} met {result.Errors} errors, and none in {result.Requests} activities.");
     }
 
     private async Task<JsonArray> AskAsync(Work work, int account, CancellationToken ct)

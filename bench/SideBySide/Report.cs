@@ -3,16 +3,17 @@ using System.Text;
 
 namespace Gateway.SideBySide;
 
-/// <summary>What has been measured, as a page for the terminal and for the repository.</summary>
+/// <summary>Writes the results as a page, for the terminal and for the repository.</summary>
 internal static class Report
 {
-    /// <param name="options">Of the run.</param>
-    /// <param name="machine">Of the run.</param>
+    /// <summary>Returns the page.</summary>
+    /// <param name="options">The options of the run.</param>
+    /// <param name="machine">The description of the machine.</param>
     /// <param name="contest">The contestants.</param>
-    /// <param name="turns">Theirs.</param>
-    /// <param name="starts">The gateway's.</param>
-    /// <param name="allocations">The gateway's, and those of a bare handler.</param>
-    /// <param name="picture">The file with the picture, beside the page's; null where there is none.</param>
+    /// <param name="turns">Their turns.</param>
+    /// <param name="starts">The gateway's starts.</param>
+    /// <param name="allocations">The bytes that a request allocates in the gateway, and in a bare handler.</param>
+    /// <param name="picture">The file with the picture, in the page's folder; null if there is none.</param>
     public static string Write(
         SideBySideOptions options, IReadOnlyList<string> machine, Contest contest, ILookup<Seat, Turn> turns,
         IReadOnlyList<StartSample> starts, IReadOnlyList<AllocationSample> allocations, string? picture)
@@ -39,7 +40,11 @@ internal static class Report
 
             """);
         if (picture is not null)
-            text.Append(CultureInfo.InvariantCulture, $"![Requests a second of all contestants, beside the gateway's]({picture})\n\n");
+        {
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"![Requests a second of all contestants, beside the gateway's]({picture})\n\n");
+        }
         foreach (var work in options.Works.Where(work => work.IsLoad))
         {
             text.Append(CultureInfo.InvariantCulture, $"## {work.Title}\n\n{work.Statement}\n\n");

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Gateway.SideBySide;
 
-/// <summary>What is measured of all that there is, besides what all benchmarks are told.</summary>
+/// <summary>Represents the options of this benchmark, besides those of all benchmarks.</summary>
 internal sealed record SideBySideOptions
 {
     private const string Usage = "[--works NAME,…] [--peers NAME,…] [--clients NUMBER,…]";
@@ -15,19 +15,24 @@ internal sealed record SideBySideOptions
 
     public IReadOnlyList<PeerKind> Peers { get; private init; } = PeerKind.All;
 
-    /// <summary>How many ask at a time, in one turn and another, 1 to 256.</summary>
+    /// <summary>Gets the numbers of clients to measure with, from 1 to 256.</summary>
     public IReadOnlyList<int> Clients { get; private init; } = AllClients;
 
-    /// <summary>What has been measured, for the results.</summary>
+    /// <summary>Gets the command's arguments, for the results.</summary>
     public string Arguments => string.Join(' ',
     [
-        .. Works.Count < Work.All.Count ? [$"--works {string.Join(',', Works.Select(work => work.Name))}"] : (string[])[],
-        .. Peers.Count < PeerKind.All.Count ? [$"--peers {string.Join(',', Peers.Select(peer => peer.Name))}"] : (string[])[],
+        .. Works.Count < Work.All.Count
+            ? [$"--works {string.Join(',', Works.Select(work => work.Name))}"]
+            : (string[])[],
+        .. Peers.Count < PeerKind.All.Count
+            ? [$"--peers {string.Join(',', Peers.Select(peer => peer.Name))}"]
+            : (string[])[],
         .. Clients.SequenceEqual(AllClients) ? (string[])[] : [$"--clients {string.Join(',', Clients)}"],
         Run.Arguments,
     ]);
 
-    /// <exception cref="FormatException">What is wrong with them.</exception>
+    /// <summary>Reads the command's arguments.</summary>
+    /// <exception cref="FormatException">An argument is wrong; the message says which.</exception>
     public static SideBySideOptions Parse(string[] args)
     {
         var pairs = args.Chunk(2).ToLookup(pair => pair[0] is "--works" or "--peers" or "--clients");
@@ -55,7 +60,8 @@ internal sealed record SideBySideOptions
         var chosen = names.Split(',').ToHashSet();
         return chosen.IsSubsetOf(all.Select(name))
             ? [.. all.Where(one => chosen.Contains(name(one)))]
-            : throw new FormatException($"Not understood: {string.Join(' ', pair)}. There are {string.Join(", ", all.Select(name))}.");
+            : throw new FormatException(
+                $"Not understood: {string.Join(' ', pair)}. There are {string.Join(", ", all.Select(name))}.");
     }
 
     private static int[] ParseClients(string[] pair, string numbers)

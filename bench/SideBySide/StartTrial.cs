@@ -3,22 +3,24 @@ using Gateway.LocalPostgres;
 
 namespace Gateway.SideBySide;
 
-/// <summary>A gateway from its start to its first answer, and what it has of the machine's memory at rest.</summary>
+/// <summary>Measures the time from a gateway's start to its first answer, and its resident memory at rest.</summary>
 internal static class StartTrial
 {
-    /// <summary>Until it has rested.</summary>
+    /// <summary>The time after which the gateway is at rest.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(4);
 
-    /// <summary>Short beside a start.</summary>
+    /// <summary>The time between two tries, short in comparison with a start.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(2);
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    /// <param name="gateway">As it is published.</param>
-    /// <param name="postgres">With the accounts and the journal.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <exception cref="InvalidOperationException">It does not answer.</exception>
-    public static async Task<StartSample> MeasureAsync(GatewayServer gateway, LocalPostgresServer postgres, CancellationToken ct)
+    /// <summary>Measures one start.</summary>
+    /// <param name="gateway">The published gateway.</param>
+    /// <param name="postgres">The server with the accounts and the journal.</param>
+    /// <param name="ct">Ends the measurement.</param>
+    /// <exception cref="InvalidOperationException">The gateway does not answer.</exception>
+    public static async Task<StartSample> MeasureAsync(
+        GatewayServer gateway, LocalPostgresServer postgres, CancellationToken ct)
     {
         using var client = new HttpClient();
         var begun = Stopwatch.GetTimestamp();
@@ -43,13 +45,15 @@ internal static class StartTrial
         }
         catch (HttpRequestException)
         {
-            // It does not listen yet.
+            // The gateway does not listen yet.
             return false;
         }
     }
 }
 
-/// <summary>One start.</summary>
-/// <param name="Seconds">From the process's start to the first right answer.</param>
-/// <param name="Memory">Resident, some seconds after that answer, in MiB; NaN where that can't be seen.</param>
+/// <summary>Represents one start.</summary>
+/// <param name="Seconds">The seconds from the process's start to the first right answer.</param>
+/// <param name="Memory">
+/// The resident memory some seconds after that answer, in MiB; NaN if that can't be read.
+/// </param>
 internal sealed record StartSample(double Seconds, double Memory);

@@ -4,30 +4,36 @@ using System.Text.Json;
 
 namespace Gateway.SideBySide;
 
-/// <summary>The load over HTTP. What it spends on processors is nobody's.</summary>
-/// <param name="script">The one that renders requests.</param>
-/// <param name="folder">For the requests.</param>
+/// <summary>Runs wrk, the load over HTTP. Its CPU time counts for no contestant.</summary>
+/// <param name="script">The script that renders the requests.</param>
+/// <param name="folder">The folder for the requests' files.</param>
 internal sealed class Wrk(string script, string folder)
 {
-    /// <summary>More than a request takes, however many there are before it.</summary>
+    /// <summary>wrk's timeout: more than a request takes, even behind many others in a queue.</summary>
     private const int TimeoutSeconds = 30;
 
     private int _files;
 
     public string Script => script;
 
-    /// <summary>By it a stretch's IDs differ from all others', another run's too.</summary>
+    /// <summary>
+    /// A number that makes the IDs of a stretch differ from all others, also from those of another run.
+    /// </summary>
     private int _stretch = RandomNumberGenerator.GetInt32(1 << 27);
 
-    /// <returns>The file that they are in.</returns>
+    /// <summary>Writes the requests' bodies to a file.</summary>
+    /// <returns>The path of the file.</returns>
     public string Write(IEnumerable<string> bodies)
     {
-        var file = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"requests-{Environment.ProcessId}-{++_files}"));
+        var name = string.Create(CultureInfo.InvariantCulture, $"requests-{Environment.ProcessId}-{++_files}");
+        var file = Path.Combine(folder, name);
         File.WriteAllLines(file, bodies);
         return file;
     }
 
-    /// <exception cref="InvalidOperationException">There was a wrong answer, or none: then nothing is worth measuring.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There was a wrong answer, or no answer. The measurement is useless then.
+    /// </exception>
     public async Task<LoadResult> RunAsync(
         int port, string path, string requests, int clients, TimeSpan duration, CancellationToken ct)
     {

@@ -6,10 +6,10 @@ using Npgsql;
 
 namespace Gateway.Streams;
 
-/// <summary>A page, as it is written by hand where each column's type is known.</summary>
+/// <summary>Answers with a page, written by hand for the known types of the columns.</summary>
 internal static class BarePage
 {
-    /// <summary>As the gateway's.</summary>
+    /// <summary>The same options as the gateway's.</summary>
     private static readonly JsonWriterOptions Options = new()
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

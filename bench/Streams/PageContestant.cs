@@ -1,14 +1,14 @@
 namespace Gateway.Streams;
 
-/// <summary>One that answers with pages.</summary>
-/// <param name="Name">For people; its load has the same.</param>
-/// <param name="Server">Where its processor time is spent.</param>
+/// <summary>Represents a contestant that answers with pages.</summary>
+/// <param name="Name">The name in the results, and of its load.</param>
+/// <param name="Server">The process whose CPU time counts.</param>
 internal sealed record PageContestant(string Name, ServerProcess Server)
 {
     public const string Bare = "bare";
     public const string Gateway = "gateway";
 
-    /// <summary>The first is what the others are compared with.</summary>
+    /// <summary>Returns all contestants. The others are compared with the first.</summary>
     public static IReadOnlyList<PageContestant> All(ServerProcess bare, ServerProcess gateway) =>
         [new(Bare, bare), new(Gateway, gateway)];
 

@@ -4,19 +4,21 @@ using Npgsql;
 namespace Gateway.Streams;
 
 /// <summary>
-/// Measures what large results cost: the gateway's streams beside psql and beside Fastify, what they leave in memory, and
-/// a page beside one that is written by hand; on one PostgreSQL, in turns, so that what else the machine does hits all of
-/// them alike.
+/// Measures the cost of large results: the gateway's streams in comparison with psql and Fastify, the memory that they
+/// leave in use, and a page in comparison with one that is written by hand. All use one PostgreSQL and take turns, so
+/// that other load on the machine affects all of them equally.
 /// </summary>
 internal static class Program
 {
     /// <summary>
-    /// Rows, so many that the compilers have optimized what runs often. Not a time: on a busy machine too few would be
-    /// written in it.
+    /// The number of rows of a warm-up: enough for the compilers to optimize the hot code. It is not a time, because a
+    /// busy machine would write too few rows in it.
     /// </summary>
     private const long WarmUp = 3_000_000;
 
-    /// <summary>Before each turn: sessions that have been idle are asked for a sign of life, caches are another's.</summary>
+    /// <summary>
+    /// The load before each turn. Idle sessions need a ping first, and caches are full of others' data.
+    /// </summary>
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(0.2);
 
     public static async Task<int> Main(string[] args)
@@ -32,13 +34,13 @@ internal static class Program
             return 0;
         }
 
-        // The first is the folder of Fastify's program, which the script knows.
+        // The script passes the folder of Fastify's program first.
         return await BenchRun.RunAsync(ct => RunAsync(args[0], StreamOptions.Parse(args[1..]), ct));
     }
 
     private static async Task RunAsync(string fastifyFolder, StreamOptions options, CancellationToken ct)
     {
-        // The table fits into memory. All have the same plan; nothing is vacuumed or written in the midst.
+        // The table fits into memory. All get the same plan, and there is no vacuum or checkpoint during the run.
         await using var postgres = await LocalPostgresServer.StartTemporaryAsync(
             options.Run.ServerSettings(
                 ("shared_buffers", "1GB"), ("autovacuum", "off"), ("max_parallel_workers_per_gather", "0"),
@@ -98,7 +100,10 @@ internal static class Program
         foreach (var contestant in contestants)
         {
             for (var written = 0L; written < WarmUp;)
-                written += StreamRows.Page * (await load.RunAsync(contestant.Server.Port, contestant.Name, TimeSpan.FromSeconds(1))).Requests;
+            {
+                var result = await load.RunAsync(contestant.Server.Port, contestant.Name, TimeSpan.FromSeconds(1));
+                written += StreamRows.Page * result.Requests;
+            }
         }
 
         var samples = new List<(string Contestant, Sample Sample)>();
@@ -109,13 +114,17 @@ internal static class Program
             {
                 ct.ThrowIfCancellationRequested();
                 await load.RunAsync(contestant.Server.Port, contestant.Name, Settling);
-                samples.Add((contestant.Name, await contestant.MeasureAsync(load, TimeSpan.FromSeconds(options.Seconds), postmaster)));
+                var sample = await contestant.MeasureAsync(load, TimeSpan.FromSeconds(options.Seconds), postmaster);
+                samples.Add((contestant.Name, sample));
             }
         }
         return Ordered(contestants.Select(contestant => contestant.Name), samples);
     }
 
-    /// <summary>In a new gateway each round: what an earlier request has left in it would hide what a later one takes.</summary>
+    /// <summary>
+    /// Measures memory, in a new gateway each round: memory that an earlier request has left in use would hide the
+    /// growth by a later one.
+    /// </summary>
     private static async Task<ILookup<MemoryTrial, MemorySample>> MeasureMemoryAsync(
         StreamOptions options, LocalPostgresServer postgres, CancellationToken ct)
     {
@@ -133,11 +142,14 @@ internal static class Program
         return Ordered(trials, samples);
     }
 
-    /// <summary>Each begins in its turn: the first meets what the last has left.</summary>
+    /// <summary>
+    /// Returns the order of a round. Another contestant begins each round, because the first one finds what the last
+    /// one has left.
+    /// </summary>
     private static IEnumerable<T> Turns<T>(IReadOnlyList<T> contestants, int round) =>
         contestants.Skip(round % contestants.Count).Concat(contestants.Take(round % contestants.Count));
 
-    /// <summary>Of all rounds, by the contestants in their own order.</summary>
+    /// <summary>Returns the samples of all rounds by contestant, in the contestants' order.</summary>
     private static ILookup<TKey, TSample> Ordered<TKey, TSample>(
         IEnumerable<TKey> contestants, List<(TKey Contestant, TSample Sample)> samples) =>
         contestants.SelectMany(contestant => samples.Where(sample => Equals(sample.Contestant, contestant)))

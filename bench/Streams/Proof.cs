@@ -5,14 +5,15 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Streams;
 
-/// <summary>Shows that the contestants answer with the table's rows: else the figures are of nothing.</summary>
+/// <summary>Proves that the contestants answer with the table's rows. Otherwise the figures are useless.</summary>
 internal static class Proof
 {
+    /// <summary>Compares the contestants' rows with PostgreSQL's.</summary>
     /// <param name="expected">The first page's rows.</param>
-    /// <param name="gateway">Answers in each form.</param>
-    /// <param name="bare">Answers with pages.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <exception cref="InvalidOperationException">One has other rows.</exception>
+    /// <param name="gateway">The gateway, which answers in every format.</param>
+    /// <param name="bare">The bare server, which answers with pages.</param>
+    /// <param name="ct">Ends the requests.</param>
+    /// <exception cref="InvalidOperationException">A contestant answers with other rows.</exception>
     public static async Task RequireRowsAsync(
         JsonArray expected, ServerProcess gateway, ServerProcess bare, CancellationToken ct)
     {
@@ -20,7 +21,9 @@ internal static class Proof
         Compare("The gateway's page", expected, JsonNode.Parse(page)!["rows"]!.AsArray());
 
         var stream = await AskAsync(gateway, "/v1/query", StreamRows.Ndjson, StreamRows.FirstPageBody, ct);
-        Compare("The gateway's stream", expected, [.. stream.TrimEnd('\n').Split('\n')[1..^1].Select(line => JsonNode.Parse(line))]);
+        Compare(
+            "The gateway's stream", expected,
+            [.. stream.TrimEnd('\n').Split('\n')[1..^1].Select(line => JsonNode.Parse(line))]);
 
         var byHand = await AskAsync(bare, "/", "application/json", StreamRows.BareBody(0), ct);
         Compare("The bare server's page", expected, JsonNode.Parse(byHand)!["rows"]!.AsArray());
@@ -32,12 +35,15 @@ internal static class Proof
             throw new InvalidOperationException($"{what} has other rows than PostgreSQL.");
     }
 
-    /// <summary>The bare server writes UTC as Z.</summary>
+    /// <summary>Returns the rows with times in one format, because the bare server writes UTC as Z.</summary>
     private static JsonArray Normalize(JsonArray rows)
     {
         var normal = rows.DeepClone().AsArray();
         foreach (var row in normal)
-            row!["at"] = DateTimeOffset.Parse(row["at"]!.GetValue<string>(), CultureInfo.InvariantCulture).ToString("O", CultureInfo.InvariantCulture);
+        {
+            var at = DateTimeOffset.Parse(row!["at"]!.GetValue<string>(), CultureInfo.InvariantCulture);
+            row["at"] = at.ToString("O", CultureInfo.InvariantCulture);
+        }
         return normal;
     }
 
@@ -52,6 +58,7 @@ internal static class Proof
         var text = await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync(ct);
         return answer.Content.Headers.ContentType?.MediaType == accept
             ? text
-            : throw new InvalidOperationException($"{path} answers with {answer.Content.Headers.ContentType} instead of {accept}.");
+            : throw new InvalidOperationException(
+                $"{path} answers with {answer.Content.Headers.ContentType} instead of {accept}.");
     }
 }

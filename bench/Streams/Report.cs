@@ -2,14 +2,15 @@ using System.Globalization;
 
 namespace Gateway.Streams;
 
-/// <summary>What has been measured, as a page for the terminal and for the repository.</summary>
+/// <summary>Writes the results as a page, for the terminal and for the repository.</summary>
 internal static class Report
 {
-    /// <param name="options">Of the run.</param>
-    /// <param name="machine">Of the run.</param>
-    /// <param name="streams">By contestant in their order, one for each round.</param>
-    /// <param name="pages">By contestant in their order, one for each round.</param>
-    /// <param name="memory">By trial in their order, one for each round.</param>
+    /// <summary>Returns the page.</summary>
+    /// <param name="options">The options of the run.</param>
+    /// <param name="machine">The description of the machine.</param>
+    /// <param name="streams">The samples of each contestant with streams, one for each round.</param>
+    /// <param name="pages">The samples of each contestant with pages, one for each round.</param>
+    /// <param name="memory">The samples of each memory trial, one for each round.</param>
     public static string Write(
         StreamOptions options,
         IReadOnlyList<string> machine,
@@ -71,14 +72,16 @@ internal static class Report
             ComparisonTable.Ratios(gateway, [.. streams[StreamContestant.Fastify]], sample => sample.Rate));
         AddRatio(
             "CPU of a page is that of `bare`", "× 1.50 at most", ratio => ratio <= 1.5,
-            ComparisonTable.Ratios([.. pages[PageContestant.Gateway]], [.. pages[PageContestant.Bare]], sample => sample.OwnTime));
+            ComparisonTable.Ratios(
+                [.. pages[PageContestant.Gateway]], [.. pages[PageContestant.Bare]], sample => sample.OwnTime));
 
         foreach (var trial in memory)
         {
             double[] values = [.. trial.Select(sample => trial.Key.MayHold ? sample.Left : sample.Growth)];
             var isAnswered = trial.All(sample => sample.Fault is null);
             Add(
-                $"memory {(trial.Key.MayHold ? "left by" : "grows in")} {trial.Key.Name}", $"{MemoryTrial.Goal:0} MiB at most", "0.0", " MiB",
+                $"memory {(trial.Key.MayHold ? "left by" : "grows in")} {trial.Key.Name}",
+                $"{MemoryTrial.Goal:0} MiB at most", "0.0", " MiB",
                 values.Max(), values, isAnswered && values.Max() <= MemoryTrial.Goal);
         }
         return table;
@@ -89,12 +92,13 @@ internal static class Report
             Add(what, goal, "× 0.00", "", ratio, ratios, isMet(ratio));
         }
 
-        void Add(string what, string goal, string format, string unit, double seen, double[] all, bool isMet) => table.Add(
-            what,
-            goal,
-            seen.ToString(format, CultureInfo.InvariantCulture) + unit,
-            $"{all.Min().ToString(format, CultureInfo.InvariantCulture)} – {all.Max().ToString(format, CultureInfo.InvariantCulture)}",
-            isMet ? "yes" : "NO");
+        void Add(string what, string goal, string format, string unit, double seen, double[] all, bool isMet)
+        {
+            table.Add(
+                what, goal, Text(seen) + unit, $"{Text(all.Min())} – {Text(all.Max())}", isMet ? "yes" : "NO");
+
+            string Text(double value) => value.ToString(format, CultureInfo.InvariantCulture);
+        }
     }
 
     private static string Memory(ILookup<MemoryTrial, MemorySample> memory)
@@ -110,7 +114,7 @@ internal static class Report
                 trial.All(sample => sample.Fault is null) ? "right" : "WRONG");
         }
 
-        // A sentence would make the table as wide as itself.
+        // Faults go below the table: a sentence in a cell would make the table too wide.
         var faults = memory.SelectMany(trial => trial
             .Select(sample => sample.Fault).OfType<string>().Take(1)
             .Select(fault => $"\nThe wrong answer to {trial.Key.Name}: {fault}\n"));

@@ -2,17 +2,18 @@ using System.Diagnostics;
 
 namespace Gateway.Streams;
 
-/// <summary>One that writes the whole table.</summary>
-/// <param name="Name">For people.</param>
-/// <param name="RunAsync">Has it do so; it is an error where a row is missing.</param>
-/// <param name="ProcessorSeconds">What it has spent on processors so far.</param>
-internal sealed record StreamContestant(string Name, Func<CancellationToken, Task> RunAsync, Func<double> ProcessorSeconds)
+/// <summary>Represents a contestant that streams the whole table.</summary>
+/// <param name="Name">The name in the results.</param>
+/// <param name="RunAsync">Streams the table once; throws if a row is missing.</param>
+/// <param name="ProcessorSeconds">Returns its CPU time so far in seconds.</param>
+internal sealed record StreamContestant(
+    string Name, Func<CancellationToken, Task> RunAsync, Func<double> ProcessorSeconds)
 {
     public const string Psql = "psql";
     public const string Gateway = "gateway, NDJSON";
     public const string Fastify = "Fastify";
 
-    /// <summary>The first is what the others are compared with.</summary>
+    /// <summary>Returns all contestants. The others are compared with the first.</summary>
     public static IReadOnlyList<StreamContestant> All(
         int rows, PsqlProcess psql, ServerProcess gateway, ServerProcess fastify)
     {
@@ -38,7 +39,7 @@ internal sealed record StreamContestant(string Name, Func<CancellationToken, Tas
         var begun = Stopwatch.GetTimestamp();
         await RunAsync(ct);
         var seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
-        // psql's backend ends after psql, and what it spent is seen once its parent has waited for it.
+        // psql's backend ends after psql, and its CPU time can be read once its parent has waited for it.
         await Task.Delay(BackendsEnd, ct);
         return new StreamSample(
             rows / seconds,
@@ -56,16 +57,17 @@ internal sealed record StreamContestant(string Name, Func<CancellationToken, Tas
         if (answer.Status != 200 || answer.Lines != lines || !answer.End.StartsWith(end, StringComparison.Ordinal))
         {
             throw new InvalidOperationException(
-                $"Not the {lines} lines of {accept} that were asked for, but {answer.Lines} with the status {answer.Status}, the last one: {answer.End}");
+                $"Not the {lines} lines of {accept} that were asked for, but {answer.Lines} with the status "
+                + $"{answer.Status}, the last one: {answer.End}");
         }
     }
 }
 
-/// <summary>The whole table once, from one contestant. A time of a processor is NaN where it can't be read.</summary>
-/// <param name="Rate">Rows a second.</param>
-/// <param name="OwnTime">The contestant's processor time for a row, in microseconds.</param>
-/// <param name="PostgresTime">PostgreSQL's, in microseconds.</param>
-/// <param name="ReaderTime">That of who reads it, in microseconds.</param>
+/// <summary>Represents one stream of the whole table. A CPU time is NaN if it can't be read.</summary>
+/// <param name="Rate">The number of rows per second.</param>
+/// <param name="OwnTime">The contestant's CPU time for a row, in microseconds.</param>
+/// <param name="PostgresTime">PostgreSQL's CPU time for a row, in microseconds.</param>
+/// <param name="ReaderTime">The CPU time of the stream's reader for a row, in microseconds.</param>
 internal sealed record StreamSample(double Rate, double OwnTime, double PostgresTime, double ReaderTime)
 {
     public static IReadOnlyList<Figure<StreamSample>> Figures { get; } =

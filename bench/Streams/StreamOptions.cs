@@ -2,24 +2,25 @@ using System.Globalization;
 
 namespace Gateway.Streams;
 
-/// <summary>What is streamed, besides what all benchmarks are told.</summary>
+/// <summary>Represents the options of this benchmark, besides those of all benchmarks.</summary>
 internal sealed record StreamOptions
 {
     private const string Usage = "[--rows NUMBER] [--megabytes NUMBER]";
 
     public required RunOptions Run { get; init; }
 
-    /// <summary>Rows of the table, 10,000 to 100,000,000.</summary>
+    /// <summary>Gets the number of rows in the table, from 10,000 to 100,000,000.</summary>
     public int Rows { get; private init; } = 1_000_000;
 
-    /// <summary>How much a stream has that is to leave the memory as it was, in MiB, 8 to 100,000.</summary>
+    /// <summary>Gets the size of the streams of the memory trials, from 8 to 100,000 MiB.</summary>
     public int Megabytes { get; private init; } = 1024;
 
-    /// <summary>What has been measured, for the results.</summary>
+    /// <summary>Gets the command's arguments, for the results.</summary>
     public string Arguments => string.Create(
         CultureInfo.InvariantCulture, $"--rows {Rows} --megabytes {Megabytes} {Run.Arguments}");
 
-    /// <exception cref="FormatException">What is wrong with them.</exception>
+    /// <summary>Reads the command's arguments.</summary>
+    /// <exception cref="FormatException">An argument is wrong; the message says which.</exception>
     public static StreamOptions Parse(string[] args)
     {
         var pairs = args.Chunk(2).ToLookup(pair => pair[0] is "--rows" or "--megabytes");

@@ -5,41 +5,41 @@ using Npgsql;
 
 namespace Gateway.Streams;
 
-/// <summary>The table that all contestants read, and how they are asked for it.</summary>
+/// <summary>Defines the table that all contestants read, and the requests for it.</summary>
 internal static class StreamRows
 {
-    /// <summary>Rows of a page.</summary>
+    /// <summary>The number of rows in a page.</summary>
     public const int Page = 1000;
 
-    /// <summary>The fewest rows that there are pages enough in.</summary>
+    /// <summary>The minimum number of rows, so that there are enough pages.</summary>
     public const int Fewest = Page * Pages;
 
     /// <summary>The media type of a stream of rows.</summary>
     public const string Ndjson = "application/x-ndjson";
 
-    /// <summary>What the other contestants have written down: a page's rows, after the row with the ID $1.</summary>
+    /// <summary>The statement for a page: the rows after the row with the ID $1.</summary>
     public const string PageSql = $"{All} WHERE id > $1 ORDER BY id LIMIT 1000";
 
-    /// <summary>As PostgreSQL itself writes the rows.</summary>
+    /// <summary>The statement with which PostgreSQL itself writes the rows as JSON.</summary>
     public const string Copy = "COPY (SELECT row_to_json(t) FROM stream_rows t) TO STDOUT";
 
     private const string All = "SELECT id, name, at, amount, active, detail FROM stream_rows";
 
     private const int Pages = 10;
 
-    /// <summary>As long as a request may name.</summary>
+    /// <summary>The maximum that a request may name.</summary>
     private const int TimeoutMs = 300_000;
 
-    /// <summary>The whole table, from the gateway.</summary>
+    /// <summary>Gets the gateway's request for the whole table.</summary>
     public static string StreamBody { get; } = GatewayBody(All);
 
-    /// <summary>The first page.</summary>
+    /// <summary>Gets the gateway's request for the first page.</summary>
     public static string FirstPageBody { get; } = GatewayBody(PageSql, 0);
 
-    /// <summary>For the bare server.</summary>
+    /// <summary>Returns the bare server's request for a page.</summary>
     public static string BareBody(long after) => $$"""{"after":{{after}}}""";
 
-    /// <summary>Requests for pages, by the names that contestants have.</summary>
+    /// <summary>Returns the requests for pages, by the contestants' names.</summary>
     public static IReadOnlyDictionary<string, LoadRequests> Loads()
     {
         var starts = Enumerable.Range(0, Pages).Select(page => (long)page * Page).ToArray();
@@ -51,8 +51,9 @@ internal static class StreamRows
         };
     }
 
-    /// <param name="sql">Any.</param>
-    /// <param name="parameters">Its own.</param>
+    /// <summary>Returns a request for the gateway.</summary>
+    /// <param name="sql">A statement.</param>
+    /// <param name="parameters">The statement's parameters.</param>
     public static string GatewayBody(string sql, params long[] parameters) => JsonSerializer.Serialize(
         new { activityId = "bench/streams", sql, parameters, timeoutMs = TimeoutMs });
 
@@ -73,7 +74,7 @@ internal static class StreamRows
         "VACUUM (ANALYZE) stream_rows",
         "CHECKPOINT");
 
-    /// <summary>The first page's rows, as PostgreSQL prints them.</summary>
+    /// <summary>Reads the first page's rows, as PostgreSQL prints them in JSON.</summary>
     public static async Task<JsonArray> ReadFirstPageAsync(NpgsqlConnection connection, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(

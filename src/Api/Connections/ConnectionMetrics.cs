@@ -3,7 +3,7 @@ using Gateway.Api.Telemetry;
 
 namespace Gateway.Api.Connections;
 
-/// <summary>What is measured of each connection: most of it when somebody looks.</summary>
+/// <summary>Measures each connection. Most values are read when the metrics are collected.</summary>
 internal sealed class ConnectionMetrics
 {
     private const string State = "db.client.connection.state";
@@ -18,12 +18,14 @@ internal sealed class ConnectionMetrics
         var meter = gateway.Meter;
         meter.CreateObservableUpDownCounter(
             "db.client.connection.count", CountSessions,
-            "{connection}", "Sessions of callers: idle ones, and those that requests hold or open, or that could not be ended.");
+            "{connection}",
+            "Sessions of callers: idle ones, and those that requests hold or open, or that could not be ended.");
         meter.CreateObservableUpDownCounter(
             "db.client.connection.max", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Places),
             "{connection}", "The most sessions that callers may have.");
         meter.CreateObservableUpDownCounter(
-            "db.client.connection.pending_requests", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Waiting),
+            "db.client.connection.pending_requests",
+            () => Each(RequestMetrics.PoolName, connection => connection.Queue.Waiting),
             "{request}", "Requests that wait for a session.");
         meter.CreateObservableUpDownCounter(
             "gateway.queue.limit", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Limit),
@@ -32,13 +34,18 @@ internal sealed class ConnectionMetrics
             "gateway.queue.turns", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Read().Turns),
             "{request}", "Requests that waited for a session and got one.");
         meter.CreateObservableGauge(
-            "gateway.connection.reachable", () => Each(RequestMetrics.Connection, connection => connection.Reachability.Now.Reachable ? 1L : 0),
+            "gateway.connection.reachable",
+            () => Each(RequestMetrics.Connection, connection => connection.Reachability.Now.Reachable ? 1L : 0),
             unit: null, "Whether the server can be reached, by the checks that readiness goes by.");
         var begun = clock.GetTimestamp();
-        meter.CreateObservableGauge("process.uptime", () => clock.GetElapsedTime(begun).TotalSeconds, "s", "The time since the gateway started.");
+        meter.CreateObservableGauge(
+            "process.uptime", () => clock.GetElapsedTime(begun).TotalSeconds,
+            "s", "The time since the gateway started.");
 
-        _purges = meter.CreateCounter<long>("gateway.journal.purges", "{purge}", "Rounds that looked for expired records of the journal.");
-        _purged = meter.CreateCounter<long>("gateway.journal.purged", "{record}", "Expired records of the journal that were deleted.");
+        _purges = meter.CreateCounter<long>(
+            "gateway.journal.purges", "{purge}", "Rounds that looked for expired records of the journal.");
+        _purged = meter.CreateCounter<long>(
+            "gateway.journal.purged", "{record}", "Expired records of the journal that were deleted.");
         var created = gateway.Duration("db.client.connection.create_time", "How long new sessions took to open.");
         foreach (var connection in connections.All)
         {
@@ -46,7 +53,7 @@ internal sealed class ConnectionMetrics
             connection.Sessions.Opened = duration => created.Record(duration.TotalSeconds, pool);
             if (connection.ReadOnly)
                 continue;
-            // A counter that appears with its first event has no increase, and an alert on it does not fire.
+            // Begin with 0: a counter that appears with its first event shows no increase, and an alert does not fire.
             Count(connection.Name, "failed", 0);
             Count(connection.Name, "done", 0);
             _purged.Add(0, Tag(connection.Name));
@@ -74,8 +81,9 @@ internal sealed class ConnectionMetrics
         }
     }
 
-    private IEnumerable<Measurement<long>> Each(string label, Func<NamedConnection, long> value) => _connections.All.Select(
-        connection => new Measurement<long>(value(connection), new KeyValuePair<string, object?>(label, connection.Name)));
+    private IEnumerable<Measurement<long>> Each(string label, Func<NamedConnection, long> value) =>
+        _connections.All.Select(connection =>
+            new Measurement<long>(value(connection), new KeyValuePair<string, object?>(label, connection.Name)));
 
     private static KeyValuePair<string, object?> Tag(string connection) => new(RequestMetrics.Connection, connection);
 }

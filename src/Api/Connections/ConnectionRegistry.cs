@@ -4,13 +4,16 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Connections;
 
-/// <summary>The named connections.</summary>
+/// <summary>Holds the connections of the configuration, by name.</summary>
 internal sealed class ConnectionRegistry : IAsyncDisposable
 {
     private readonly Dictionary<string, NamedConnection> _connections;
 
     public ConnectionRegistry(
-        GatewayOptions options, IReadOnlyDictionary<string, ConnectionDsn> dsns, ILoggerFactory logs, TimeProvider clock) =>
+        GatewayOptions options,
+        IReadOnlyDictionary<string, ConnectionDsn> dsns,
+        ILoggerFactory logs,
+        TimeProvider clock) =>
         _connections = dsns.ToDictionary(
             dsn => dsn.Key,
             dsn => new NamedConnection(dsn.Key, options, dsn.Value, logs, clock),
@@ -18,6 +21,7 @@ internal sealed class ConnectionRegistry : IAsyncDisposable
 
     public IReadOnlyCollection<NamedConnection> All => _connections.Values;
 
+    /// <summary>Returns the connection with that name.</summary>
     /// <exception cref="Failure"><c>connection_not_found</c></exception>
     public NamedConnection Find(string name) => _connections.GetValueOrDefault(name)
         ?? throw new Failure(

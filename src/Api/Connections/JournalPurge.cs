@@ -5,15 +5,21 @@ using Npgsql;
 namespace Gateway.Api.Connections;
 
 /// <summary>
-/// Deletes records that have expired, off the request path and in small batches. Every replica does, and none waits for
-/// another.
+/// Deletes expired records of the journal in the background, in small batches. Every replica does so, and none waits
+/// for another.
 /// </summary>
 internal sealed partial class JournalPurge(
-    ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ConnectionMetrics metrics, ILogger<JournalPurge> log)
+    ConnectionRegistry connections,
+    GatewayOptions options,
+    TimeProvider clock,
+    ConnectionMetrics metrics,
+    ILogger<JournalPurge> log)
     : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(connections.All.Where(connection => !connection.ReadOnly).Select(connection => KeepAsync(connection, stoppingToken)));
+        Task.WhenAll(connections.All
+            .Where(connection => !connection.ReadOnly)
+            .Select(connection => KeepAsync(connection, stoppingToken)));
 
     private async Task KeepAsync(NamedConnection connection, CancellationToken stoppingToken)
     {
@@ -25,7 +31,7 @@ internal sealed partial class JournalPurge(
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The host logs it as a fault otherwise.
+            // The service stops. Without this catch, the host may log that as a fault.
         }
     }
 
@@ -40,7 +46,7 @@ internal sealed partial class JournalPurge(
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
-            // The next round comes soon. Readiness reports a server that is gone.
+            // The next round comes soon. Readiness reports an unreachable server.
             metrics.PurgeFailed(connection.Name);
             PurgeFailed(connection.Name, PostgresFailure.ReasonOf(error) ?? error.GetType().Name);
         }

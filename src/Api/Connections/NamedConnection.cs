@@ -6,23 +6,27 @@ using Npgsql;
 
 namespace Gateway.Api.Connections;
 
-/// <summary>All that belongs to one connection of the configuration; nothing of it is shared with another.</summary>
+/// <summary>Represents one connection of the configuration. It shares nothing with other connections.</summary>
 internal sealed class NamedConnection : IAsyncDisposable
 {
     /// <summary>
-    /// What every session begins with, whatever the role's or the database's defaults are: start-up options win over
-    /// them. The scan of a statement takes strings as the standard has them, and the rows' JSON takes dates as ISO 8601
-    /// has them. A null in a parameter's array is a NULL, and a type's name is quoted only where it must be. The
-    /// journal writes outside of the transactions that say themselves whether they may, and it fails on purpose where
-    /// there is a record, which must not end the session.
+    /// The settings that every session starts with. Start-up options override the defaults of the role and the
+    /// database.
     /// </summary>
+    /// <remarks>
+    /// The scan of a statement expects standard strings, and the rows' JSON expects dates in ISO 8601. A null in an
+    /// array parameter is NULL, and the name of a type is quoted only if necessary. The journal also writes outside of
+    /// the transactions that state their access mode, so transactions are not read-only by default. The journal fails
+    /// on purpose if there is a record; that error must not end the session.
+    /// </remarks>
     private const string StatementOptions =
         "-c standard_conforming_strings=on -c DateStyle=ISO -c array_nulls=on -c quote_all_identifiers=off "
         + "-c default_transaction_read_only=off -c exit_on_error=off";
 
     /// <summary>
-    /// The watchdog ends what takes too long, and the pool keeps idle sessions. Before the DSN's options, which may say
-    /// otherwise. transaction_timeout is not among them: a server before version 17 would refuse the session.
+    /// Turns timeouts off: the watchdog ends work that takes too long, and the pool keeps idle sessions. These options
+    /// come before the DSN's, which may set other values. transaction_timeout is missing, because a server before
+    /// version 17 would refuse the session.
     /// </summary>
     private const string TimeoutOptions =
         "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0";
@@ -30,55 +34,70 @@ internal sealed class NamedConnection : IAsyncDisposable
     private const string OwnApplicationName = "gateway";
 
     /// <summary>
-    /// How the server finds out that the gateway is gone: at once where it was killed, within half a minute where the
-    /// network was cut, in milliseconds and seconds.
+    /// Makes the server notice that the gateway is gone: almost at once if it was killed, within half a minute if the
+    /// network was cut. The check interval is in milliseconds, the keepalive times are in seconds.
     /// </summary>
     private const string LivenessOptions =
-        "-c client_connection_check_interval=1000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+        "-c client_connection_check_interval=1000 "
+        + "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 
+    /// <summary>The connect timeout of pooled sessions, which the gateway uses for its own queries.</summary>
     private const int OwnConnectSeconds = 2;
 
-    /// <summary>Where the DSN has no connect_timeout.</summary>
+    /// <summary>The connect timeout of other sessions, if the DSN has no connect_timeout.</summary>
     private const int ConnectSeconds = 5;
 
-    /// <summary>The control role's functions and operators are PostgreSQL's own, whatever else has their names.</summary>
+    /// <summary>
+    /// Makes the control role's sessions use PostgreSQL's own functions and operators, whatever other objects have the
+    /// same names.
+    /// </summary>
     private const string ControlOptions = "-c search_path=pg_catalog";
 
     /// <summary>
-    /// Sessions of the control role for looking activities up: so many requests may at a time. Replays, purges and the reading of
-    /// the journal's key have the rest of the pool.
+    /// Maximum number of requests that look an activity up at a time, in the control role's sessions. Replays, purges
+    /// and reading the journal's key use the rest of that pool.
     /// </summary>
     private const int LookUpPlaces = 2;
 
     private const int LookUpSessions = 3;
 
-    /// <summary>For the watchdog and the readiness checks.</summary>
+    /// <summary>Maximum number of sessions for the watchdog and the readiness checks.</summary>
     private const int WatchSessions = 2;
 
-    /// <summary>A cancel holds a session, most often for less than a tenth of a second.</summary>
+    /// <summary>
+    /// Maximum number of requests that cancel an activity at a time. Each holds a session, most often for less than a
+    /// tenth of a second.
+    /// </summary>
     private const int CancelPlaces = 1;
 
-    /// <summary>The callers' role's, for reading types. With the readiness check's there are eight sessions beside the pool's.</summary>
+    /// <summary>
+    /// Maximum number of sessions of the callers' role for reading types. With the session of the readiness check there
+    /// are eight sessions besides those of the pool.
+    /// </summary>
     private const int OwnSessions = 1;
 
-    /// <summary>Requests that wait for one of these places.</summary>
+    /// <summary>Maximum number of requests that wait for a place to look up, or to cancel.</summary>
     private const int WaitingForPlaces = 256;
 
-    // By the role of the DSN, for what is that role's: its types and its privileges.
+    // Sessions of the DSN's role, to read its types and its privileges.
     private readonly NpgsqlDataSource _own;
 
-    // By the control role, where there is one. Callers' SQL can end no session of it, and no caller's request waits for the first.
+    // Sessions of the control role, if there is one: callers' SQL can't end these. No caller's request waits for
+    // _watch.
     private readonly NpgsqlDataSource _watch;
     private readonly NpgsqlDataSource _lookUps;
     private readonly NpgsqlDataSource _cancels;
 
-    public NamedConnection(string name, GatewayOptions gateway, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
+    public NamedConnection(
+        string name, GatewayOptions gateway, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
     {
         var options = gateway.Connections[name];
         Name = name;
         ApplicationName = dsn.Value.ApplicationName ?? OwnApplicationName;
         Database = dsn.Value.Database ?? dsn.Value.Username ?? "";
-        Server = DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []) is [var server] ? server : null;
+        Server = DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []) is [var server]
+            ? server
+            : null;
         ReadOnly = options.ReadOnly;
         AllowsPrivilegedRole = options.AllowPrivilegedRole;
         ShowsErrorValues = gateway.ShowErrorValues;
@@ -91,14 +110,15 @@ internal sealed class NamedConnection : IAsyncDisposable
         _own = Source(dsn.Value, passwords, logs, OwnSessions);
         _watch = Source(control.Value, controlPasswords, logs, WatchSessions, ControlOptions);
         _lookUps = Source(control.Value, controlPasswords, logs, LookUpSessions, ControlOptions);
-        // What a cancel holds ends with its session.
+        // Not pooled: a cancel is announced by the name of its session, and the announcement must end with it.
         _cancels = Source(control.Value, controlPasswords, logs, sessions: 0, ControlOptions);
         var callers = Source(dsn.Value, passwords, logs, sessions: 0);
         var role = dsn.Value.Username!;
         HasControlRole = control != dsn;
         Role = role;
         var lookUps = new ControlSessions(_lookUps);
-        Journal = new ActivityJournal(lookUps, role, dsn.JournalKey, TimeSpan.FromSeconds(gateway.RetentionSeconds), clock);
+        var retention = TimeSpan.FromSeconds(gateway.RetentionSeconds);
+        Journal = new ActivityJournal(lookUps, role, dsn.JournalKey, retention, clock);
         Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own), options.ReuseSessions, clock);
         Activities = new Activities(Journal, lookUps, _cancels, role, clock);
         LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
@@ -110,41 +130,42 @@ internal sealed class NamedConnection : IAsyncDisposable
 
     public string Name { get; }
 
-    /// <summary>The setting that its DSN was read from.</summary>
+    /// <summary>Gets the setting that the DSN was read from.</summary>
     public string Setting { get; }
 
-    /// <summary>Host, port, database and role; no secret.</summary>
+    /// <summary>Gets the host, port, database and role, without secrets.</summary>
     public string Description { get; }
 
-    /// <summary>The sessions' <c>application_name</c> when no activity runs in them.</summary>
+    /// <summary>Gets the sessions' <c>application_name</c> while no activity runs in them.</summary>
     public string ApplicationName { get; }
 
-    /// <summary>The database's name on its server.</summary>
+    /// <summary>Gets the database's name on its server.</summary>
     public string Database { get; }
 
-    /// <summary>Null where the DSN names several.</summary>
+    /// <summary>Gets the server; null if the DSN names several.</summary>
     public DsnHost? Server { get; }
 
     public bool ReadOnly { get; }
 
-    /// <summary>Whether it is served whatever its role may do.</summary>
+    /// <summary>Gets whether the connection is served even if its role has dangerous privileges.</summary>
     public bool AllowsPrivilegedRole { get; }
 
-    /// <summary>The role that callers' SQL runs as.</summary>
+    /// <summary>Gets the role that callers' SQL runs as.</summary>
     public string Role { get; }
 
-    /// <summary>Whether another role vouches for sessions and watches them.</summary>
+    /// <summary>Gets whether there is a control role.</summary>
     public bool HasControlRole { get; }
 
-    /// <summary>Whether PostgreSQL's errors are shown whole, with the values that they hold.</summary>
+    /// <summary>Gets whether PostgreSQL's errors are shown with the values that they hold.</summary>
     public bool ShowsErrorValues { get; }
 
+    /// <summary>Gets the queue of requests that run statements.</summary>
     public ConnectionQueue Queue { get; }
 
-    /// <summary>The places of requests that look an activity up.</summary>
+    /// <summary>Gets the queue of requests that look an activity up.</summary>
     public ConnectionQueue LookUps { get; }
 
-    /// <summary>The places of requests that cancel an activity.</summary>
+    /// <summary>Gets the queue of requests that cancel an activity.</summary>
     public ConnectionQueue Cancels { get; }
 
     public SessionPool Sessions { get; }
@@ -154,14 +175,17 @@ internal sealed class NamedConnection : IAsyncDisposable
     public StatementDescriptions Descriptions { get; }
     public Reachability Reachability { get; }
 
-    /// <summary>What its role may do that no caller's SQL should; <see cref="RolePrivileges"/>.</summary>
-    public Task<IReadOnlyList<string>> FindPrivilegesAsync(CancellationToken cancellation) => RolePrivileges.FindAsync(_own, cancellation);
+    /// <summary>
+    /// Returns the privileges of the role that callers' SQL must not have, as <see cref="RolePrivileges"/> finds them.
+    /// </summary>
+    public Task<IReadOnlyList<string>> FindPrivilegesAsync(CancellationToken cancellation) =>
+        RolePrivileges.FindAsync(_own, cancellation);
 
-    /// <summary>What is wrong with its control role; null where nothing is, or where it has none.</summary>
+    /// <summary>Returns a fault of the control role; null if there is no fault, or no control role.</summary>
     public Task<string?> FindControlFaultAsync(CancellationToken cancellation) =>
         HasControlRole ? ControlRole.FindFaultAsync(_watch, _own, Role, cancellation) : Task.FromResult<string?>(null);
 
-    /// <summary>Ends the sessions of its role whose transactions are older; how many.</summary>
+    /// <summary>Ends the role's sessions whose transactions are older than a limit. Returns their number.</summary>
     public Task<long> EndTransactionsAsync(TimeSpan oldest, CancellationToken cancellation) =>
         ControlRole.EndTransactionsAsync(_watch, Role, oldest, cancellation);
 
@@ -180,29 +204,37 @@ internal sealed class NamedConnection : IAsyncDisposable
         ? new PasswordFile(path, dsn.Value.Password!, logs.CreateLogger<PasswordFile>())
         : null;
 
-    /// <param name="dsn">Where, and by which role.</param>
-    /// <param name="passwords">The role's password, where it is in a file.</param>
-    /// <param name="logs">For what Npgsql logs.</param>
-    /// <param name="sessions">Maximum number that Npgsql pools; 0 for sessions that are not pooled.</param>
-    /// <param name="options">Further settings of PostgreSQL's, as <c>-c name=value</c>.</param>
+    /// <summary>Creates a data source.</summary>
+    /// <param name="dsn">The server, the database and the role.</param>
+    /// <param name="passwords">The file with the role's password; null if the DSN has it.</param>
+    /// <param name="logs">Gets Npgsql's log.</param>
+    /// <param name="sessions">
+    /// The maximum number of sessions that Npgsql pools; 0 for sessions that are not pooled.
+    /// </param>
+    /// <param name="options">More settings for PostgreSQL, as <c>-c name=value</c>.</param>
     private static NpgsqlDataSource Source(
-        NpgsqlConnectionStringBuilder dsn, PasswordFile? passwords, ILoggerFactory logs, int sessions, string options = "")
+        NpgsqlConnectionStringBuilder dsn,
+        PasswordFile? passwords,
+        ILoggerFactory logs,
+        int sessions,
+        string options = "")
     {
         var settings = new NpgsqlConnectionStringBuilder(dsn.ConnectionString)
         {
             Pooling = sessions > 0,
             // The gateway's own statements leave nothing in a session.
             NoResetOnClose = sessions > 0,
-            // The request's deadline bounds a statement, not a time-out for each read of it.
+            // The request's deadline limits a statement. Npgsql's timeout is for each read.
             CommandTimeout = 0,
-            // A session is abandoned only where the server does not answer: no waiting for its answer to a cancel.
+            // A session is abandoned only if the server does not answer, so a wait for its answer to a cancel is
+            // useless.
             CancellationTimeout = -1,
             // One caller's error must not mark a host as down for the others.
             HostRecheckSeconds = 0,
             Enlist = false,
-            // An error of COMMIT and one of what follows it are told apart by the command.
+            // The failed command tells an error of COMMIT from an error of the commands after it.
             IncludeFailedBatchedCommand = true,
-            // What of it is shown, and in which protocol, is decided where an error is answered.
+            // The code that answers an error decides which parts of it are shown, in each protocol.
             IncludeErrorDetail = true,
             ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
             Options = $"{TimeoutOptions} {dsn.Options} {StatementOptions} {LivenessOptions} {options}".Trim(),
@@ -212,26 +244,34 @@ internal sealed class NamedConnection : IAsyncDisposable
         if (sessions > 0)
         {
             settings.MaxPoolSize = sessions;
-            // What hangs is given up within that, and is out of the way when the server is back.
+            // A connection attempt that hangs ends after this time, so that it does not hold a session of the pool when
+            // the server is back.
             settings.Timeout = OwnConnectSeconds;
         }
-        // Prefer costs a round trip for each new session; whoever needs it says so in the DSN.
+        // Npgsql's default, Prefer, costs a round trip for each new session. A DSN that needs it can set it.
         if (!IsGiven(dsn, "GSS Encryption Mode"))
             settings.GssEncryptionMode = GssEncryptionMode.Disable;
         if (passwords is not null)
             settings.Password = null;
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         if (passwords is not null)
-            builder.UsePasswordProvider(_ => passwords.ReadAgain(), (_, _) => ValueTask.FromResult(passwords.ReadAgain()));
+        {
+            builder.UsePasswordProvider(
+                _ => passwords.ReadAgain(), (_, _) => ValueTask.FromResult(passwords.ReadAgain()));
+        }
         ParameterTextFactory.AddTo(builder);
         MessageLimit.AddTo(builder);
         return builder
-            // Types are the catalog's business; Npgsql would read all of pg_type for each data source.
+            // TypeCatalog reads the types. Npgsql would read all of pg_type for each data source.
             .ConfigureTypeLoading(types => types.EnableTypeLoading(false))
             .UseLoggerFactory(logs)
             .Build();
     }
 
-    /// <summary>ContainsKey is true for every keyword that Npgsql knows.</summary>
-    private static bool IsGiven(NpgsqlConnectionStringBuilder dsn, string keyword) => dsn.Keys.OfType<string>().Any(key => key == keyword);
+    /// <summary>
+    /// Returns whether the DSN sets a keyword. ContainsKey can't tell: it returns true for every keyword that Npgsql
+    /// knows.
+    /// </summary>
+    private static bool IsGiven(NpgsqlConnectionStringBuilder dsn, string keyword) =>
+        dsn.Keys.OfType<string>().Any(key => key == keyword);
 }

@@ -5,23 +5,28 @@ using Npgsql;
 namespace Gateway.Api.Connections;
 
 /// <summary>
-/// Whether a connection's server can be reached, by checks of its own: several in a row must fail before it counts as
-/// unreachable, and one that succeeds is enough for the way back.
+/// Checks whether a connection's server can be reached. Several checks in a row must fail before the server counts as
+/// unreachable; one successful check makes it reachable again.
 /// </summary>
 /// <param name="control">The control role's sessions, which stay open.</param>
-/// <param name="callers">Opens sessions as callers' requests get them: their role may make that impossible, by ALTER ROLE.</param>
-/// <param name="role">That role.</param>
-/// <param name="sessions">Are told whether the database has an extension that keeps state.</param>
-internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource callers, string role, SessionPool sessions)
+/// <param name="callers">
+/// Opens sessions in the same way as for callers' requests: by ALTER ROLE, the callers' role may have made that
+/// impossible.
+/// </param>
+/// <param name="role">The name of the callers' role.</param>
+/// <param name="sessions">Gets whether the database has an extension that keeps state.</param>
+internal sealed class Reachability(
+    NpgsqlDataSource control, NpgsqlDataSource callers, string role, SessionPool sessions)
 {
     private static readonly TimeSpan CheckTime = TimeSpan.FromSeconds(2);
     private volatile ConnectionReadiness _now = new(Reachable: true, FailedChecks: 0, Detail: null);
 
+    /// <summary>Gets the result of the last checks.</summary>
     public ConnectionReadiness Now => _now;
 
     /// <summary>Checks once.</summary>
-    /// <param name="failuresToFlip">The checks in a row that must fail before the server counts as unreachable.</param>
-    /// <param name="cancellation">Ends the check with no verdict.</param>
+    /// <param name="failuresToFlip">The number of checks in a row that must fail.</param>
+    /// <param name="cancellation">Ends the check without a result.</param>
     public async Task CheckAsync(int failuresToFlip, CancellationToken cancellation)
     {
         try
@@ -33,13 +38,13 @@ internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource ca
         catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
             var failed = _now.FailedChecks + 1;
-            // The SQLSTATE or the kind of fault only: probes are often open to all.
+            // Only the SQLSTATE or the kind of fault: probes are often open to everyone.
             var detail = error is PostgresException refusal ? $"SQLSTATE {refusal.SqlState}" : "no answer";
             _now = new ConnectionReadiness(failed < failuresToFlip, failed, detail);
         }
     }
 
-    /// <returns>What an operator should know though requests are served; null where there is nothing.</returns>
+    /// <returns>A fault that operators should know although requests are served; null if there is none.</returns>
     private async Task<string?> AskAsync(CancellationToken cancellation)
     {
         bool seesRole;
@@ -57,9 +62,9 @@ internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource ca
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.TooManyConnections)
         {
-            // All that the role may have are in use: requests are served by them.
+            // All sessions that the role may have are in use, so requests are served.
         }
-        // Before PostgreSQL 15 a role may take membership in itself away.
+        // Before PostgreSQL 15, a role may revoke membership in itself.
         return seesRole ? null : "the control role is no member of the connection's role";
     }
 }

@@ -3,8 +3,8 @@ using Gateway.Api.Configuration;
 namespace Gateway.Api.Connections;
 
 /// <summary>
-/// Checks every connection in turn of its own, so that readiness answers at once, whatever a server does, and one that
-/// hangs delays no other's check.
+/// Checks the connections in the background, so that readiness always answers at once. Each connection has its own
+/// timer, so that a server that hangs does not delay the checks of others.
 /// </summary>
 internal sealed class ReachabilityWatch(ConnectionRegistry connections, GatewayOptions options, TimeProvider clock)
     : BackgroundService
@@ -22,7 +22,7 @@ internal sealed class ReachabilityWatch(ConnectionRegistry connections, GatewayO
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The host logs it as a fault otherwise, where it was another service that could not start.
+            // The service stops. Without this catch, the host logs that as a fault if another service could not start.
         }
     }
 }

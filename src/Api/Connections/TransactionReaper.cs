@@ -5,14 +5,17 @@ using Npgsql;
 namespace Gateway.Api.Connections;
 
 /// <summary>
-/// Ends transactions of a connection's role that are older than the longest budget: no gateway waits for them any more. PostgreSQL
-/// does that by itself where a gateway was killed (client_connection_check_interval), unless the SQL has switched it off. Only
-/// where there is a control role: then the other role is known to be the gateway's alone.
+/// Ends transactions of a connection's role that are older than the longest budget: no gateway waits for them any more.
 /// </summary>
+/// <remarks>
+/// If a gateway was killed, PostgreSQL does this itself (client_connection_check_interval), unless the SQL has turned
+/// it off. This service runs only for a connection with a control role: then only the gateway uses the other role.
+/// </remarks>
 internal sealed partial class TransactionReaper(
-    ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ILogger<TransactionReaper> log) : BackgroundService
+    ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ILogger<TransactionReaper> log)
+    : BackgroundService
 {
-    /// <summary>What a gateway's own watchdog may take to end one.</summary>
+    /// <summary>The time that a gateway's own watchdog may need to end a transaction.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
@@ -20,7 +23,9 @@ internal sealed partial class TransactionReaper(
     private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(2);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(connections.All.Where(connection => connection.HasControlRole).Select(connection => KeepAsync(connection, stoppingToken)));
+        Task.WhenAll(connections.All
+            .Where(connection => connection.HasControlRole)
+            .Select(connection => KeepAsync(connection, stoppingToken)));
 
     private async Task KeepAsync(NamedConnection connection, CancellationToken stoppingToken)
     {
@@ -32,7 +37,7 @@ internal sealed partial class TransactionReaper(
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The host logs it as a fault otherwise.
+            // The service stops. Without this catch, the host may log that as a fault.
         }
     }
 
@@ -42,16 +47,18 @@ internal sealed partial class TransactionReaper(
         var ended = 0L;
         try
         {
-            await Bounded.RunAsync(async ending => ended = await connection.EndTransactionsAsync(oldest, ending), AskTime, stoppingToken);
+            await Bounded.RunAsync(
+                async ending => ended = await connection.EndTransactionsAsync(oldest, ending), AskTime, stoppingToken);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {
-            // That the server is gone is readiness's to say; the next round comes soon.
+            // The next round comes soon. Readiness reports an unreachable server.
         }
         if (ended > 0)
             Ended(connection.Name, ended, oldest.TotalSeconds);
     }
 
-    [LoggerMessage(24, LogLevel.Warning, "Connection {Connection}: {Ended} transactions older than {Seconds} s were ended")]
+    [LoggerMessage(
+        24, LogLevel.Warning, "Connection {Connection}: {Ended} transactions older than {Seconds} s were ended")]
     private partial void Ended(string connection, long ended, double seconds);
 }

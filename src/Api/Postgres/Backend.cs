@@ -1,10 +1,10 @@
 namespace Gateway.Api.Postgres;
 
-/// <summary>One backend of the server, as PostgreSQL itself sees it.</summary>
-/// <param name="ProcessId">Its process ID.</param>
-/// <param name="ClientPort">The port of the connection's other end; null for a Unix socket.</param>
+/// <summary>Represents one backend of the server, as PostgreSQL itself reports it.</summary>
+/// <param name="ProcessId">The backend's process ID.</param>
+/// <param name="ClientPort">The client's port of the connection; null for a Unix socket.</param>
 internal readonly record struct Backend(int ProcessId, int? ClientPort)
 {
-    /// <summary>What PostgreSQL's <c>client_port</c> says instead of a port.</summary>
+    /// <summary>The value of PostgreSQL's <c>client_port</c> for a Unix socket.</summary>
     public const int UnixSocket = -1;
 }

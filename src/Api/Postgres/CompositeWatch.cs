@@ -4,13 +4,13 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// Composite types as they were when they were read, and a look whether they still are: DDL changes their attributes and names,
-/// and the look goes along with a statement that has values of them, in its round trip.
+/// Checks whether composite types are as they were when they were read: DDL can change their attributes and names. The
+/// check goes in the same round trip as a statement that has values of these types.
 /// </summary>
-/// <param name="types">The types that hold them.</param>
+/// <param name="types">The types that contain the composite types.</param>
 internal sealed class CompositeWatch(IEnumerable<DataType> types)
 {
-    /// <summary>Every name is qualified, and operators are: it runs in sessions of callers.</summary>
+    /// <summary>All names and operators are qualified, because this runs in callers' sessions.</summary>
     private const string Attributes =
         """
         SELECT t.oid::pg_catalog.text, pg_catalog.concat(t.typnamespace, '.', t.typname),
@@ -27,17 +27,18 @@ internal sealed class CompositeWatch(IEnumerable<DataType> types)
             .DistinctBy(type => type.Oid).OrderBy(type => type.Oid),
     ];
 
-    /// <summary>Whether there are none.</summary>
+    /// <summary>Gets whether there are no composite types.</summary>
     public bool IsEmpty => _composites.Length == 0;
 
     private IEnumerable<(uint Oid, string Identity, string Attribute, uint AttributeType)> Rows =>
         _composites.SelectMany(type =>
             type.Attributes.Select(attribute => (type.Oid, type.Identity, attribute.Name, attribute.Type.Oid)));
 
-    /// <summary>Whether two types are the same, down to the attributes of what they are made of.</summary>
+    /// <summary>Returns whether two types are the same, with the attributes of all composite types in them.</summary>
     public static bool AreSame(DataType one, DataType other) =>
         one.Oid == other.Oid && new CompositeWatch([one]).Rows.SequenceEqual(new CompositeWatch([other]).Rows);
 
+    /// <summary>Returns the query for the check.</summary>
     public NpgsqlBatchCommand Look() => new(Attributes)
     {
         Parameters =
@@ -46,15 +47,16 @@ internal sealed class CompositeWatch(IEnumerable<DataType> types)
         },
     };
 
-    /// <summary>Reads what the look is answered with, as text; true where nothing has changed.</summary>
+    /// <summary>Reads the check's result as text. Returns true if nothing has changed.</summary>
     public async Task<bool> AreUnchangedAsync(NpgsqlDataReader reader, CancellationToken cancellation)
     {
         using var rows = Rows.GetEnumerator();
         var areSame = true;
         while (await reader.ReadAsync(cancellation))
         {
-            // Sequential access: a value can be read in its turn only.
-            var (oid, identity, attribute) = (Oids.Parse(reader.GetString(0)), reader.GetString(1), reader.GetString(2));
+            // Sequential access: the columns can be read in their order only.
+            var oid = Oids.Parse(reader.GetString(0));
+            var (identity, attribute) = (reader.GetString(1), reader.GetString(2));
             areSame = areSame && rows.MoveNext()
                 && rows.Current == (oid, identity, attribute, Oids.Parse(reader.GetString(3)));
         }

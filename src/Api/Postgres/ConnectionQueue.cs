@@ -4,43 +4,51 @@ using Gateway.Contracts;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// How much at a time: as many requests run on a connection as it has sessions, a bounded number waits, and what comes
-/// after that is refused at once, since waiting longer than a caller does helps nobody. Callers take turns, and where
-/// the queue is full the one that has most in it gives way, so that none can keep the others out.
+/// Limits how many requests run on a connection at a time, and how many wait. A request beyond both limits is refused
+/// at once, because its caller would stop waiting before its turn.
 /// </summary>
+/// <remarks>
+/// Callers take turns (round robin). If the queue is full, the caller with the most waiting requests loses its newest
+/// one to a caller with fewer. So no caller can keep the others out.
+/// </remarks>
 /// <param name="connection">The connection's name.</param>
-/// <param name="places">The most requests that run.</param>
-/// <param name="queueLimit">The most requests that wait.</param>
-/// <param name="kind">What the places are, where no setting says how many there are; null for those of statements.</param>
+/// <param name="places">The maximum number of running requests.</param>
+/// <param name="queueLimit">The maximum number of waiting requests.</param>
+/// <param name="kind">
+/// The name of the places, if no setting gives their number; null for the places of statements.
+/// </param>
 internal sealed class ConnectionQueue(string connection, int places, int queueLimit, string? kind = null)
 {
     private readonly string _saturated =
-        $"Connection \"{connection}\" has all of its {places} {kind ?? "sessions"} in use and {queueLimit} requests waiting"
+        $"Connection \"{connection}\" has all of its {places} {kind ?? "sessions"} in use and {queueLimit} requests "
+        + "waiting"
         + (kind is null ? $"; Gateway__Connections__{connection}__PoolSize and …__QueueLimit raise that." : ".");
 
     private readonly int _queueLimit = queueLimit;
     private readonly Lock _lock = new();
 
-    /// <summary>Each caller's waiting requests, the oldest first; a caller with none has no entry.</summary>
+    /// <summary>Each caller's waiting requests, the oldest first. A caller with none has no entry.</summary>
     private readonly Dictionary<string, LinkedList<Waiter>> _waiting = new(StringComparer.Ordinal);
 
-    /// <summary>The callers with waiting requests; whose turn it is stands first.</summary>
+    /// <summary>The callers with waiting requests, in the order of their turns.</summary>
     private readonly LinkedList<string> _turns = new();
 
     private int _free = places;
     private int _count;
     private long _turnsTaken;
 
-    /// <summary>The requests that wait at the moment.</summary>
+    /// <summary>Gets the number of waiting requests.</summary>
     public int Waiting => Read().Waiting;
 
-    /// <summary>The most requests that run.</summary>
+    /// <summary>Gets the maximum number of running requests.</summary>
     public int Places { get; } = places;
 
-    /// <summary>The most requests that wait.</summary>
+    /// <summary>Gets the maximum number of waiting requests.</summary>
     public int Limit => _queueLimit;
 
-    /// <summary>The places that are taken, the requests that wait for one, and how many have waited and got one so far.</summary>
+    /// <summary>
+    /// Returns the number of places taken, of requests that wait for one, and of requests that got one after a wait.
+    /// </summary>
     public (int Taken, int Waiting, long Turns) Read()
     {
         lock (_lock)
@@ -48,8 +56,8 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
     }
 
     /// <summary>
-    /// Takes a place for a session that nobody could end, even where none is free: then the next ones that are given up are not
-    /// handed on. Disposing what is returned gives it up.
+    /// Takes a place for a session that could not be ended, even if none is free. In that case the next places that are
+    /// released are not handed on. Dispose the returned place to release it.
     /// </summary>
     public Place Hold()
     {
@@ -59,10 +67,13 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
     }
 
     /// <summary>
-    /// Waits until a request that has a place may have another session: where its last one holds a place of its own
-    /// (<see cref="Hold"/>), it lets go of its own and waits for its turn, or each try would take one session more.
+    /// Waits until a request with a place may open another session. If sessions that could not be ended hold too many
+    /// places (<see cref="Hold"/>), the request releases its place and queues for it again. Otherwise each retry would
+    /// use one more session.
     /// </summary>
-    /// <exception cref="Failure"><c>saturated</c>, or <c>deadline_exceeded</c> while waiting; the place is gone then.</exception>
+    /// <exception cref="Failure">
+    /// <c>saturated</c>, or <c>deadline_exceeded</c> during the wait. The place is released.
+    /// </exception>
     public async ValueTask RenewAsync(Place place, string caller, Deadline deadline)
     {
         lock (_lock)
@@ -75,8 +86,8 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
         place.TakeAgain();
     }
 
-    /// <summary>Waits for a place; disposing what is returned gives it up.</summary>
-    /// <exception cref="Failure"><c>saturated</c>, or <c>deadline_exceeded</c> while waiting.</exception>
+    /// <summary>Waits for a place. Dispose the returned place to release it.</summary>
+    /// <exception cref="Failure"><c>saturated</c>, or <c>deadline_exceeded</c> during the wait.</exception>
     public async ValueTask<Place> EnterAsync(string caller, Deadline deadline)
     {
         Waiter waiter;
@@ -97,12 +108,12 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
         return new Place(this);
     }
 
-    /// <summary>The newest request of the caller that has most in the queue gives way to one that has fewer.</summary>
+    /// <summary>Refuses the newest request of the caller with the most, to make room for a caller with fewer.</summary>
     private void MakeRoomFor(string caller)
     {
         var own = _waiting.GetValueOrDefault(caller)?.Count ?? 0;
         var largest = _waiting.Values.MaxBy(waiters => waiters.Count);
-        // With one fewer for the one and one more for the other, it must not be the other way round.
+        // After the exchange, this caller must not have more waiting requests than the other.
         if (largest is null || largest.Count <= own + 1)
             throw Saturated();
 
@@ -139,7 +150,7 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
     {
         lock (_lock)
         {
-            // A waiter that is in no list has been given its place, or has been refused.
+            // A waiter that is in no list already has its place, or was refused.
             if (waiter.Node.List is null)
                 return;
             Remove(waiter);
@@ -147,13 +158,13 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
         waiter.SetException(deadline.Ended("waiting for a session"));
     }
 
-    /// <summary>Hands the place on to the caller whose turn it is.</summary>
+    /// <summary>Hands the place to the caller whose turn it is.</summary>
     private void Leave()
     {
         Waiter next;
         lock (_lock)
         {
-            // What is held beyond the places comes back first.
+            // If more places are held than exist, this one goes back first.
             if (_free < 0 || _turns.First is not { } turn)
             {
                 _free++;
@@ -170,7 +181,7 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
 
     private Failure Saturated() => new(ProblemCode.Saturated, _saturated);
 
-    /// <summary>The right to hold one session.</summary>
+    /// <summary>Represents the right to hold one session.</summary>
     internal sealed class Place(ConnectionQueue queue) : IDisposable
     {
         private int _isGivenUp;
@@ -184,7 +195,9 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
         public void TakeAgain() => _isGivenUp = 0;
     }
 
-    /// <summary>Whoever takes it out of its list, under the lock, settles it.</summary>
+    /// <summary>
+    /// Represents a waiting request. The code that removes it from its list, under the lock, must complete it.
+    /// </summary>
     private sealed class Waiter : TaskCompletionSource
     {
         public Waiter(string caller)

@@ -2,10 +2,16 @@ using Npgsql;
 
 namespace Gateway.Api.Postgres;
 
-/// <summary>Whether a connection's control role is what it must be; docs/database-roles.md says what that is.</summary>
+/// <summary>
+/// Checks the rights of a connection's control role (docs/database-roles.md), and ends old transactions of the callers'
+/// role in the control role's sessions.
+/// </summary>
 internal static class ControlRole
 {
-    /// <summary>Whether the control role has the rights of the role that callers' SQL runs as, to see and end its sessions.</summary>
+    /// <summary>
+    /// SQL expression: whether the control role has the rights of the role that callers' SQL runs as. It needs them to
+    /// see and end that role's sessions.
+    /// </summary>
     public const string SeesRole = "pg_catalog.pg_has_role(session_user, $1, 'USAGE')";
 
     private const string Place =
@@ -26,8 +32,8 @@ internal static class ControlRole
            AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) xact_start OPERATOR(pg_catalog.>) $2
         """;
 
-    /// <summary>Ends the sessions of a role whose transactions are older.</summary>
-    /// <returns>How many.</returns>
+    /// <summary>Ends the sessions of a role whose transactions are older than a limit.</summary>
+    /// <returns>The number of sessions.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached.</exception>
     public static async Task<long> EndTransactionsAsync(
         NpgsqlDataSource control, string role, TimeSpan oldest, CancellationToken cancellation)
@@ -38,12 +44,12 @@ internal static class ControlRole
         return (long)(await end.ExecuteScalarAsync(cancellation))!;
     }
 
-    /// <summary>Finds what is wrong.</summary>
+    /// <summary>Finds a fault of the control role.</summary>
     /// <param name="control">The control role's sessions.</param>
     /// <param name="own">Sessions of the role that callers' SQL runs as.</param>
-    /// <param name="role">That role.</param>
+    /// <param name="role">The name of that role.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>A sentence with the cure; null where nothing is wrong.</returns>
+    /// <returns>A sentence with the fault and its fix; null if there is no fault.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached.</exception>
     public static async Task<string?> FindFaultAsync(
         NpgsqlDataSource control, NpgsqlDataSource own, string role, CancellationToken cancellation)
@@ -57,10 +63,14 @@ internal static class ControlRole
         await reader.ReadAsync(cancellation);
         var controlRole = reader.GetString(2);
         if (reader.GetBoolean(1))
-            return $"role \"{role}\" is a member of it, so callers' SQL could become it: REVOKE \"{controlRole}\" FROM \"{role}\".";
+        {
+            return $"role \"{role}\" is a member of it, so callers' SQL could become it: "
+                + $"REVOKE \"{controlRole}\" FROM \"{role}\".";
+        }
         return reader.GetBoolean(0)
             ? null
-            : $"it can't see and end the sessions of role \"{role}\": run journal install, or GRANT \"{role}\" TO \"{controlRole}\".";
+            : $"it can't see and end the sessions of role \"{role}\": "
+                + $"run journal install, or GRANT \"{role}\" TO \"{controlRole}\".";
     }
 
     private static async Task<(string, long)> ReadPlaceAsync(NpgsqlDataSource source, CancellationToken cancellation)

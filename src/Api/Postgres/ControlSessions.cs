@@ -3,17 +3,20 @@ using Npgsql;
 
 namespace Gateway.Api.Postgres;
 
-/// <summary>The control role's sessions, as they are used for one question each.</summary>
-/// <param name="source">Opens and pools them.</param>
+/// <summary>Runs single queries in sessions of the control role.</summary>
+/// <param name="source">Opens and pools the sessions.</param>
 internal sealed class ControlSessions(NpgsqlDataSource source)
 {
-    /// <summary>Maximum time for one question.</summary>
+    /// <summary>Default maximum time for one try of a query.</summary>
     public static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);
 
-    /// <summary>Asks in one of them, and once more in a new one where the server had closed the first: after its restart, most often.</summary>
-    /// <param name="ask">Asks; what it does may be done twice.</param>
+    /// <summary>
+    /// Runs the query in a session. Runs it once more in a new session if the server had closed the first one, most
+    /// often by a restart.
+    /// </summary>
+    /// <param name="ask">Runs the query. It may be called twice.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <param name="limit">Maximum time for one try; <see cref="AskTime"/> where it is not given.</param>
+    /// <param name="limit">The maximum time for one try; null for <see cref="AskTime"/>.</param>
     /// <exception cref="NpgsqlException">The server can't be reached, refuses, or does not answer in time.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellation"/> came first.</exception>
     public async Task<T> AskAsync<T>(
@@ -35,7 +38,7 @@ internal sealed class ControlSessions(NpgsqlDataSource source)
             }
             catch (NpgsqlException error) when (!isSecond && IsClosed(error))
             {
-                // Those that are idle are most likely closed as well.
+                // The idle sessions are most likely closed too.
                 source.Clear();
             }
             catch (TimeoutException error)
@@ -45,5 +48,6 @@ internal sealed class ControlSessions(NpgsqlDataSource source)
         }
     }
 
-    private static bool IsClosed(NpgsqlException error) => error is not PostgresException refusal || PostgresFailure.EndsSession(refusal);
+    private static bool IsClosed(NpgsqlException error) =>
+        error is not PostgresException refusal || PostgresFailure.EndsSession(refusal);
 }

@@ -4,7 +4,7 @@ using Gateway.Contracts;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// One budget, begun when the request arrived, passed down the path and spent by every stage of it.
+/// Represents the deadline of a request: its arrival plus its budget. The path hands it down, and every stage uses it.
 /// </summary>
 internal sealed class Deadline : IDisposable
 {
@@ -16,13 +16,13 @@ internal sealed class Deadline : IDisposable
     private readonly TimeSpan _budget;
     private readonly TimeSpan _left;
 
-    // Only what is committed asks for it.
+    // Created on first use: only a COMMIT needs it.
     private CancellationTokenSource? _budgetEnd;
 
     /// <param name="budget">The whole budget.</param>
-    /// <param name="spent">What reading the request has already taken of it.</param>
-    /// <param name="clock">The clock that it runs by.</param>
-    /// <param name="callerLeft">Ends when the caller is gone.</param>
+    /// <param name="spent">The part of the budget that reading the request has taken.</param>
+    /// <param name="clock">The clock for the budget.</param>
+    /// <param name="callerLeft">Is cancelled when the caller disconnects.</param>
     public Deadline(TimeSpan budget, TimeSpan spent, TimeProvider clock, CancellationToken callerLeft)
     {
         _clock = clock;
@@ -34,17 +34,21 @@ internal sealed class Deadline : IDisposable
         _leaving = callerLeft.UnsafeRegister(static end => ((CancellationTokenSource)end!).Cancel(), _end);
     }
 
-    /// <summary>Ends with the budget, or when the caller leaves.</summary>
+    /// <summary>Gets the token that is cancelled at the deadline, or when the caller disconnects.</summary>
     public CancellationToken Token => _end.Token;
 
     /// <summary>
-    /// Ends with the budget only: a COMMIT that has been sent is seen through, be the caller there or not.
+    /// Gets the token that is cancelled at the deadline only: the gateway waits for a COMMIT even if the caller has
+    /// disconnected.
     /// </summary>
     public CancellationToken BudgetEnd => (_budgetEnd ??= EndOfBudget()).Token;
 
-    /// <summary>What the end of <see cref="Token"/> means; a caller that left gets no answer.</summary>
-    /// <param name="doing">What was going on, as in "waiting for a session".</param>
-    /// <param name="cause">The exception that reported it.</param>
+    /// <summary>
+    /// Returns the exception for the cancellation of <see cref="Token"/>. A caller that has disconnected gets no
+    /// answer.
+    /// </summary>
+    /// <param name="doing">The work that was interrupted, for example "waiting for a session".</param>
+    /// <param name="cause">The exception that reported the cancellation.</param>
     public Exception Ended(string doing, Exception? cause = null) => _callerLeft.IsCancellationRequested
         ? new CallerLeftException(cause)
         : new Failure(
@@ -52,16 +56,17 @@ internal sealed class Deadline : IDisposable
             Describe(_budget, doing),
             cause);
 
-    /// <summary>Says what a deadline ended.</summary>
+    /// <summary>Returns the message for a deadline that was exceeded.</summary>
     /// <param name="budget">The whole budget.</param>
-    /// <param name="doing">What was going on, as in "waiting for a session".</param>
+    /// <param name="doing">The work that was interrupted, for example "waiting for a session".</param>
     public static string Describe(TimeSpan budget, string doing) =>
-        $"The request did not finish within timeoutMs ({budget.TotalMilliseconds:0} ms). At its end the gateway was {doing}. "
+        $"The request did not finish within timeoutMs ({budget.TotalMilliseconds:0} ms). "
+        + $"At its end the gateway was {doing}. "
         + "A larger timeoutMs, or Gateway__DefaultTimeoutMs, gives it more time.";
 
     public void Dispose()
     {
-        // First: it ends what is disposed next.
+        // First, because its callback cancels _end.
         _leaving.Dispose();
         _end.Dispose();
         _budgetEnd?.Dispose();
@@ -74,5 +79,5 @@ internal sealed class Deadline : IDisposable
     }
 }
 
-/// <summary>The caller is gone, and with it whoever an answer would be for.</summary>
+/// <summary>Thrown when the caller has disconnected, so that no answer is needed.</summary>
 internal sealed class CallerLeftException(Exception? cause) : OperationCanceledException("The caller left.", cause);

@@ -1,9 +1,10 @@
 namespace Gateway.Api.Postgres;
 
-/// <summary>SQL of the gateway's own that lies in its assembly.</summary>
+/// <summary>Reads the gateway's own SQL from the assembly.</summary>
 internal static class EmbeddedSql
 {
-    /// <param name="name">The resource's name, as in <c>demo.sql</c>.</param>
+    /// <summary>Returns the text of a resource.</summary>
+    /// <param name="name">The resource's name, for example <c>demo.sql</c>.</param>
     public static async Task<string> ReadAsync(string name)
     {
         await using var stream = typeof(EmbeddedSql).Assembly.GetManifestResourceStream(name)!;

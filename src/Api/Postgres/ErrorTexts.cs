@@ -6,42 +6,48 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// The texts of PostgreSQL's error as they are shown. They hold no value of a parameter or a row, in whatever form the server prints it
-/// (docs/decisions/0011).
+/// Represents the texts of a PostgreSQL error that are shown. Those of <see cref="WithoutValues"/> hold no value of a
+/// parameter or a row, in whatever form the server prints it (docs/decisions/0011).
 /// </summary>
-/// <param name="Message">What happened.</param>
-/// <param name="Hint">The cure.</param>
-/// <param name="Detail">Of a violated key, its columns; of a function's RAISE, what it says.</param>
-/// <param name="InternalQuery">The statement of a function's that failed, where it is a string of the caller's SQL.</param>
+/// <param name="Message">The message.</param>
+/// <param name="Hint">The hint.</param>
+/// <param name="Detail">The columns of a violated key, or the detail of a function's RAISE.</param>
+/// <param name="InternalQuery">The statement of a function that failed, if it is a string in the caller's SQL.</param>
 /// <param name="Where">The functions that the statement was in.</param>
-internal sealed partial record ErrorTexts(string Message, string? Hint, string? Detail, string? InternalQuery, string? Where)
+internal sealed partial record ErrorTexts(
+    string Message, string? Hint, string? Detail, string? InternalQuery, string? Where)
 {
     private const string RaiseRoutine = "exec_stmt_raise";
     private const string RaisedClass = "P0";
 
-    /// <summary>What each SQLSTATE means in words, for messages in other languages than English.</summary>
+    /// <summary>The meaning of each SQLSTATE in words, for messages that are not in English.</summary>
     private static readonly Dictionary<string, string> Conditions = ReadConditions();
 
-    /// <summary>As PostgreSQL sent them, values and all.</summary>
+    /// <summary>Returns the texts as PostgreSQL sent them, with values.</summary>
     public static ErrorTexts Whole(PostgresException error) =>
         new(error.MessageText, error.Hint, error.Detail, error.InternalQuery, error.Where);
 
     /// <summary>
-    /// What is in quotes stays where it stands in the SQL that was sent or in the error's own fields, and what is not where it is a word
-    /// of PostgreSQL's. What a function raises by itself is its author's, and stays.
+    /// Returns the texts without values. Text in quotes is shown if it is in the SQL that was sent or in the error's
+    /// own fields. Other text is shown if it is one of PostgreSQL's own words, or is there too. The texts of a
+    /// function's RAISE are shown, because the function's author chose them.
     /// </summary>
-    /// <param name="error">What PostgreSQL sent.</param>
-    /// <param name="statements">The statement that failed, or those that it may have been.</param>
+    /// <param name="error">The error from PostgreSQL.</param>
+    /// <param name="statements">The statement that failed, or the statements that may have failed.</param>
     public static ErrorTexts WithoutValues(PostgresException error, IReadOnlyList<BoundStatement> statements)
     {
         var where = ErrorWhere.Compose(error.Where);
         if (error.Routine == RaiseRoutine)
             return new ErrorTexts(error.MessageText, error.Hint, error.Detail, null, where);
 
-        // An operator of the caller's SQL or a regular expression is at fault: what is behind the colon says which. Where the error has no
-        // position, the operator's name was a value.
-        var tailIsProse = error.SqlState == PostgresErrorCodes.InvalidRegularExpression
-            || (error is { SqlState: PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.AmbiguousFunction, Position: > 0 });
+        // If a regular expression or an operator of the caller's SQL is at fault, the text after the colon says why, or
+        // which one. Without a position in the SQL, the operator's name was a value.
+        var isOfOperator = error is
+        {
+            SqlState: PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.AmbiguousFunction,
+            Position: > 0,
+        };
+        var tailIsProse = isOfOperator || error.SqlState == PostgresErrorCodes.InvalidRegularExpression;
         var message = new MessageText(error.MessageText, tailIsProse);
         var hint = error.Hint is null ? null : new MessageText(error.Hint, tailIsProse: true);
 
@@ -67,17 +73,20 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
     }
 
     /// <summary>
-    /// Which name was meant: found before anything runs, among the names of the caller's SQL and the catalog. Within a function, which may
-    /// have composed its SQL of values, an error has no position in the caller's.
+    /// Returns the hint that suggests another name. PostgreSQL finds that name before anything runs, in the caller's
+    /// SQL and in the catalog. An error in a function, which may have composed its SQL from values, has no position in
+    /// the caller's SQL.
     /// </summary>
     private static string? HintOf(PostgresException error) =>
         error is { Position: > 0, Routine: "errorMissingColumn" or "errorMissingRTE" } ? error.Hint : null;
 
-    /// <summary>The names that the error has fields for; a caller sees those anyway.</summary>
+    /// <summary>Returns the names in the error's own fields, which the caller sees in any case.</summary>
     private static HashSet<string> FieldsOf(PostgresException error)
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var name in new[] { error.SchemaName, error.TableName, error.ColumnName, error.DataTypeName, error.ConstraintName })
+        string?[] fields =
+            [error.SchemaName, error.TableName, error.ColumnName, error.DataTypeName, error.ConstraintName];
+        foreach (var name in fields)
         {
             if (!string.IsNullOrEmpty(name))
                 names.Add(name);
@@ -88,8 +97,8 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
     }
 
     /// <summary>
-    /// A translated message has words that are not known here, and its quotes are others. The severity is translated as well, save in a few
-    /// languages; whose messages show by their words.
+    /// Returns whether the message is in English. A translated message has unknown words and other quotation marks. Its
+    /// severity is translated too, except in a few languages; messages in those are known by their words.
     /// </summary>
     private static bool IsEnglish(PostgresException error) => error.Severity == error.InvariantSeverity;
 
@@ -98,8 +107,9 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
         : $"PostgreSQL reports SQLSTATE {sqlState}.";
 
     /// <summary>
-    /// The columns of a violated key, which programs look for: <c>Key (email)=(…) already exists.</c> They stand before the values, and a
-    /// table's name behind them. Only PostgreSQL's own checks of constraints are known to write a detail so.
+    /// Returns the detail of a violated key without its values, for example <c>Key (email)=(…) already exists.</c>
+    /// Programs look for the columns. The columns come before the values, and the table's name after them. Only
+    /// PostgreSQL's own checks of constraints are known to write a detail in this form.
     /// </summary>
     private static string? DetailOf(PostgresException error)
     {
@@ -108,22 +118,29 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
         var key = $"Key ({columns})=({MessageText.Mark})";
         return error switch
         {
-            { SqlState: PostgresErrorCodes.UniqueViolation, Routine: "_bt_check_unique" or "check_exclusion_or_unique_constraint" } =>
-                $"{key} already exists.",
+            {
+                SqlState: PostgresErrorCodes.UniqueViolation,
+                Routine: "_bt_check_unique" or "check_exclusion_or_unique_constraint",
+            } => $"{key} already exists.",
             { SqlState: PostgresErrorCodes.UniqueViolation, Routine: { } routine }
                 when routine.StartsWith("comparetup_index_btree", StringComparison.Ordinal) =>
                 $"{key} is duplicated.",
             { SqlState: PostgresErrorCodes.ExclusionViolation, Routine: "check_exclusion_or_unique_constraint" } =>
                 $"{key} conflicts with existing key ({columns})=({MessageText.Mark}).",
-            { Routine: "ri_ReportViolation" } when detail.EndsWith($"referenced from table \"{error.TableName}\".", StringComparison.Ordinal) =>
+            { Routine: "ri_ReportViolation" }
+                when detail.EndsWith($"referenced from table \"{error.TableName}\".", StringComparison.Ordinal) =>
                 $"{key} is still referenced from table \"{error.TableName}\".",
-            { Routine: "ri_ReportViolation" } when ReferredTableOf(detail) is { } referred => $"{key} is not present in table \"{referred}\".",
+            { Routine: "ri_ReportViolation" } when ReferredTableOf(detail) is { } referred =>
+                $"{key} is not present in table \"{referred}\".",
             { Routine: "ri_ReportViolation" } => $"{key} violates the foreign key.",
             _ => null,
         };
     }
 
-    /// <summary>PostgreSQL's own words come last, so that no value can pass for the table's name.</summary>
+    /// <summary>
+    /// Returns the referred table's name. The search is for PostgreSQL's own words at the end of the detail, so no
+    /// value can be taken for the name.
+    /// </summary>
     private static string? ReferredTableOf(string detail)
     {
         const string Before = ") is not present in table \"";
@@ -131,7 +148,7 @@ internal sealed partial record ErrorTexts(string Message, string? Hint, string? 
         return start >= 0 && detail[(start + Before.Length)..] is [.. var name, '"', '.'] ? name : null;
     }
 
-    /// <summary>What is in the first parentheses, in any language; null where no value follows.</summary>
+    /// <summary>Returns the text in the first parentheses, in any language; null if no value follows it.</summary>
     private static string? KeyOf(string detail)
     {
         var start = detail.IndexOf('(') + 1;

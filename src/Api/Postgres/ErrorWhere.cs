@@ -3,23 +3,23 @@ using System.Text.RegularExpressions;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// The lines of an error's context that say which function it is in. All others may hold values: the SQL that a function composed, a line
-/// of JSON or of COPY, the parameters themselves.
+/// Selects the lines of an error's context that name the function in which it happened. All other lines may hold
+/// values: the SQL that a function composed, a line of JSON or of COPY, the parameters.
 /// </summary>
 internal static partial class ErrorWhere
 {
-    private const int MostLines = 100;
+    private const int MaxLines = 100;
 
-    /// <summary>The lines without the others; null where none is left.</summary>
+    /// <summary>Returns the lines that name a function; null if there are none.</summary>
     /// <remarks>
-    /// A value with line breaks could look like such a line. So only those count that stand before the first of the others, and those
-    /// behind the last one, which ends with a quotation mark where a value is in it.
+    /// A value with line breaks could look like such a line. So only the lines before the first other line are shown,
+    /// and those after the last one, if that line ends its value: a line with a value ends with a quotation mark.
     /// </remarks>
     public static string? Compose(string? where)
     {
         if (where is null)
             return null;
-        var lines = where.Split('\n', MostLines + 1);
+        var lines = where.Split('\n', MaxLines + 1);
         var first = 0;
         while (first < lines.Length && FunctionLine().IsMatch(lines[first]))
             first++;
@@ -35,7 +35,9 @@ internal static partial class ErrorWhere
     private static bool EndsItsValue(string line) =>
         line is [.., '"' or '\''] || line.StartsWith("JSON data, line ", StringComparison.Ordinal);
 
-    /// <summary>A function's name comes from the catalog, and the rest is of PostgreSQL's making.</summary>
+    /// <summary>
+    /// Matches a line that can hold no value: the function's name comes from the catalog, and the rest from PostgreSQL.
+    /// </summary>
     [GeneratedRegex(
         """
         ^(PL/pgSQL[ ]function[ ]inline_code_block|PL/pgSQL[ ]function[ ](([\w$]+|"[^"]*")\.)?([\w$]+|"[^"]*")\([^()']*\))

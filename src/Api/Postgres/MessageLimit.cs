@@ -5,32 +5,40 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// Reads what the server sends, and keeps from Npgsql what would take too much memory: it reads a message whole, and SQL can make
-/// an error or a notice of 1 GB. A large error is cut short, and stays an error of its SQLSTATE; a large notice, notification or
-/// report of a setting is left out, since nobody reads it. Rows go through, which are read in parts. All else is small of itself.
+/// Filters the messages of the server, to limit the memory that Npgsql takes: Npgsql reads a message as a whole, and
+/// SQL can make an error or a notice of 1 GB.
 /// </summary>
-/// <param name="server">What the server sends, from the beginning of a message on.</param>
+/// <remarks>
+/// A large error is cut, and keeps its SQLSTATE. A large notice, notification or parameter status is dropped, because
+/// the gateway does not use it. Rows pass, because they are read in parts. All other messages are small by nature.
+/// </remarks>
+/// <param name="server">The stream from the server, at the beginning of a message.</param>
 internal sealed class MessageLimit(Stream server) : Stream
 {
-    /// <summary>The largest error, notice, notification or report of a setting that goes through as it is.</summary>
+    /// <summary>
+    /// Maximum length in bytes of an error, a notice, a notification or a parameter status that passes unchanged.
+    /// </summary>
     public const int Largest = 256 * 1024;
 
-    /// <summary>The largest of other messages: the description of a row has at most 1,664 columns.</summary>
+    /// <summary>
+    /// Maximum length in bytes of any other message except a row. The largest is the description of a row, which has at
+    /// most 1,664 columns.
+    /// </summary>
     private const int LargestOther = 1 << 20;
 
-    /// <summary>A message's type, and its length without the type.</summary>
+    /// <summary>Bytes of a message's head: its type, and its length without the type.</summary>
     private const int HeadLength = 5;
     private const int LengthLength = 4;
 
-    /// <summary>What an error ends with that is cut short: the end of a field, and the end of the fields.</summary>
+    /// <summary>Bytes that end a cut error: one that fills up, the end of a field, and the end of all fields.</summary>
     private const int EndLength = 3;
 
-    // A head of which not all has come, or not all has been handed out.
+    // A head that has not arrived completely, or has not been handed out completely.
     private readonly byte[] _head = new byte[HeadLength];
     private int _headCome;
     private int _headLeft;
 
-    // What is left of the message that is on: first to be handed out, then to be written over, then to be left out.
+    // The bytes left of the current message, in order: to hand out, to replace by the end of a cut error, to drop.
     private int _left;
     private int _endLeft;
     private int _skipped;
@@ -47,7 +55,7 @@ internal sealed class MessageLimit(Stream server) : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Has every session of the data source read through one.</summary>
+    /// <summary>Makes every session of the data source read through a <see cref="MessageLimit"/>.</summary>
     public static void AddTo(NpgsqlDataSourceBuilder builder) => builder.UsePhysicalConnectionInitializer(
         Limit,
         connection =>
@@ -112,10 +120,11 @@ internal sealed class MessageLimit(Stream server) : Stream
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-    private static void Limit(NpgsqlConnection connection) => NpgsqlInternals.WrapReading(connection, server => new MessageLimit(server));
+    private static void Limit(NpgsqlConnection connection) =>
+        NpgsqlInternals.WrapReading(connection, server => new MessageLimit(server));
 
-    /// <summary>Follows the messages through what has come, and takes out of it what is left out.</summary>
-    /// <returns>How many bytes are left, at the front.</returns>
+    /// <summary>Follows the messages through the bytes that have arrived, and removes the dropped ones.</summary>
+    /// <returns>The number of bytes that remain, at the front.</returns>
     private int Filter(Span<byte> come)
     {
         var (at, kept) = (0, 0);
@@ -159,7 +168,8 @@ internal sealed class MessageLimit(Stream server) : Stream
         return kept;
     }
 
-    /// <summary>Decides on a message, by its head; whether it is handed out.</summary>
+    /// <summary>Decides by its head whether a message passes, is cut or is dropped.</summary>
+    /// <returns>False if the message is dropped, with its head.</returns>
     private bool Begin(Span<byte> head)
     {
         var length = BinaryPrimitives.ReadInt32BigEndian(head[1..]) - LengthLength;
@@ -178,11 +188,16 @@ internal sealed class MessageLimit(Stream server) : Stream
                 (_left, _endLeft, _skipped) = (Largest - EndLength, EndLength, length - Largest);
                 return true;
             default:
-                throw new IOException($"The server sends a message of type {head[0]} and length {length}, which is none of PostgreSQL's.");
+                throw new IOException(
+                    $"The server sends a message of type {head[0]} and length {length}, "
+                    + "which is none of PostgreSQL's.");
         }
     }
 
-    /// <summary>Behind a field's end there has to be another field, so that both cases end with as many bytes.</summary>
+    /// <summary>
+    /// Returns the next byte of the end of a cut error. If the cut is at the end of a field, an empty field is added,
+    /// so that the end has the same length in both cases.
+    /// </summary>
     private byte NextOfEnd() => _endLeft-- < EndLength ? (byte)0 : _last == 0 ? (byte)'R' : (byte)'.';
 
     private void Complete(int came)

@@ -4,31 +4,38 @@ using System.Text;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// A message of PostgreSQL's, cut into parts: those that can hold no value, and those that are shown only where they stand in the SQL
-/// that was sent, or in the error's own fields. The values themselves are never looked at: the server prints them in forms of its own.
+/// Represents a message of PostgreSQL's, split into parts. Some parts can hold no value. The others are shown only if
+/// the same text is in the SQL that was sent, or in the error's own fields.
 /// </summary>
+/// <remarks>A comparison with the values would not find them: the server prints them in its own forms.</remarks>
 internal sealed class MessageText
 {
-    /// <summary>What stands where something is left out.</summary>
+    /// <summary>The text in the place of a part that is left out.</summary>
     public const string Mark = "…";
 
-    /// <summary>PostgreSQL's own messages have some twenty; what is behind the last one is left out.</summary>
-    private const int MostParts = 500;
+    /// <summary>
+    /// Maximum number of parts; the text after the last one is left out. PostgreSQL's own messages have about twenty.
+    /// </summary>
+    private const int MaxParts = 500;
 
     private const int LongestSymbol = 8;
     private const int LongestShown = 1000;
 
-    /// <summary>What may stand before an opening quotation mark, and behind a closing one; a value goes on there otherwise.</summary>
+    /// <summary>
+    /// The characters that may be before an opening quotation mark, and after a closing one. Next to any other
+    /// character, the quotation mark is inside of a value.
+    /// </summary>
     private const string BeforeQuoted = " (.[/,";
     private const string BehindQuoted = " ).]/,:;?!\r\n";
 
-    /// <summary>The only message known that begins with a value which is not quoted.</summary>
+    /// <summary>The end of the only known message that begins with a value without quotes.</summary>
     private const string BeginsWithValue = " is not a valid encoding name";
 
     private static readonly SearchValues<char> Separators = SearchValues.Create(" \t\r\n\f\v()[]{},;:");
 
-    /// <summary>Before a type's name, which only a type that exists can have.</summary>
-    private static readonly string[] BeforeType = ["for enum", "of type", "for type", "cast type", "has type", "requires type"];
+    /// <summary>The words before a type's name. PostgreSQL prints only the name of an existing type there.</summary>
+    private static readonly string[] BeforeType =
+        ["for enum", "of type", "for type", "cast type", "has type", "requires type"];
 
     private readonly string _text;
     private readonly bool _tailIsProse;
@@ -40,8 +47,8 @@ internal sealed class MessageText
 
     /// <param name="text">The message or the hint.</param>
     /// <param name="tailIsProse">
-    /// Whether words of PostgreSQL's may stand after a colon too, and not only what was found. They do where an operator or a regular
-    /// expression is at fault.
+    /// Whether the text after a colon may have PostgreSQL's own words. It has them if an operator or a regular
+    /// expression is at fault; in other messages it is a value.
     /// </param>
     public MessageText(string text, bool tailIsProse)
     {
@@ -54,7 +61,7 @@ internal sealed class MessageText
         {
             var opening = text.IndexOf('"', start);
             ReadProse(start, opening);
-            // Where the last one has no partner, a value has one.
+            // If the last quotation mark has no partner, one of the others is inside of a value.
             var closing = opening == _lastQuote ? opening : text.IndexOf('"', opening + 1);
             Add(PartKind.Quoted, opening, closing + 1);
             start = closing + 1;
@@ -67,38 +74,44 @@ internal sealed class MessageText
         /// <summary>Spaces and punctuation.</summary>
         Plain,
 
-        /// <summary>A word of PostgreSQL's own.</summary>
+        /// <summary>One of PostgreSQL's own words.</summary>
         Word,
 
-        /// <summary>Anything else that is not in quotes.</summary>
+        /// <summary>Any other text outside of quotes.</summary>
         Doubtful,
 
-        /// <summary>In quotes, the quotes included.</summary>
+        /// <summary>Text in quotes, with the quotes.</summary>
         Quoted,
 
-        /// <summary>All the rest, where there are too many parts.</summary>
+        /// <summary>The last part of a message that has too many.</summary>
         Rest,
     }
 
-    /// <summary>Adds the texts that are shown only where they stand in the SQL.</summary>
+    /// <summary>Adds the texts that are shown only if they are in the SQL.</summary>
     public void AddDoubtful(HashSet<string> texts)
     {
         foreach (var part in _parts)
         {
-            if (part.Kind is PartKind.Doubtful or PartKind.Quoted && ContentOf(part) is { Length: <= LongestShown } text)
+            if (part.Kind is PartKind.Doubtful or PartKind.Quoted
+                && ContentOf(part) is { Length: <= LongestShown } text)
+            {
                 texts.Add(text.ToString());
+            }
         }
     }
 
-    /// <summary>The message with nothing in it that may be a value; null where too little would be left of it.</summary>
-    /// <param name="standing">The doubtful texts that stand in the SQL or in the error's fields.</param>
-    /// <param name="quotedMark">What stands in place of what was quoted.</param>
+    /// <summary>
+    /// Returns the message without any text that may be a value; null if too little of the message is left.
+    /// </summary>
+    /// <param name="standing">The doubtful texts that are in the SQL or in the error's fields.</param>
+    /// <param name="quotedMark">The text in the place of quoted text that is left out.</param>
     public string? Show(HashSet<string> standing, string quotedMark)
     {
         var shown = new StringBuilder();
         var stands = standing.GetAlternateLookup<ReadOnlySpan<char>>();
-        var quotedStand = _parts.TrueForAll(part => part.Kind != PartKind.Quoted || (IsWholeQuoted(part) && stands.Contains(ContentOf(part))));
-        // Where the last mark ends, as long as nothing but punctuation has come after it.
+        var quotedStand = _parts.TrueForAll(part =>
+            part.Kind != PartKind.Quoted || (IsWholeQuoted(part) && stands.Contains(ContentOf(part))));
+        // The end of the last mark, while only punctuation has come after it: two marks become one.
         var markEnd = -1;
         int words = 0, strange = 0, skipped = -1;
         foreach (var part in _parts)
@@ -114,7 +127,7 @@ internal sealed class MessageText
                 shown.Append(_text, part.Start, part.End - part.Start);
                 continue;
             }
-            // A value may have quotation marks in it, so that it is not known where it ends before the last one.
+            // A value may have quotation marks in it, so it may end as late as at the last one of the message.
             if (part.Kind == PartKind.Quoted)
                 skipped = _lastQuote;
             else if (part.Kind == PartKind.Doubtful && ContentOf(part).ContainsAnyExceptInRange('0', '9'))
@@ -169,12 +182,13 @@ internal sealed class MessageText
 
     private PartKind KindOf(ReadOnlySpan<char> piece, int start, int end)
     {
-        if (!piece.ContainsAnyInRange('0', '9') && !piece.ContainsAnyExceptInRange('!', '~') && !piece.ContainsAnyInRange('A', 'Z')
-            && !piece.ContainsAnyInRange('a', 'z'))
+        if (!piece.ContainsAnyInRange('0', '9') && !piece.ContainsAnyExceptInRange('!', '~')
+            && !piece.ContainsAnyInRange('A', 'Z') && !piece.ContainsAnyInRange('a', 'z'))
         {
             return piece.Length <= LongestSymbol ? PartKind.Plain : PartKind.Doubtful;
         }
-        return !_isTail && (MessageWords.Contains(piece) || IsTypeName(piece, start) || IsTypeModifier(piece, start, end))
+        return !_isTail
+            && (MessageWords.Contains(piece) || IsTypeName(piece, start) || IsTypeModifier(piece, start, end))
             ? PartKind.Word
             : PartKind.Doubtful;
     }
@@ -197,7 +211,7 @@ internal sealed class MessageText
         return false;
     }
 
-    /// <summary>Whether it is the length in <c>character varying(10)</c>.</summary>
+    /// <summary>Returns whether the text is a type's length, for example in <c>character varying(10)</c>.</summary>
     private bool IsTypeModifier(ReadOnlySpan<char> piece, int start, int end) =>
         !piece.ContainsAnyExceptInRange('0', '9') && end < _text.Length && _text[end] == ')'
         && (_text.AsSpan(0, start).EndsWith("varying(") || _text.AsSpan(0, start).EndsWith("type character(")
@@ -205,8 +219,8 @@ internal sealed class MessageText
 
     private void Add(PartKind kind, int start, int end)
     {
-        _isCut |= _parts.Count == MostParts - 1;
-        if (_parts.Count < MostParts)
+        _isCut |= _parts.Count == MaxParts - 1;
+        if (_parts.Count < MaxParts)
             _parts.Add(new Part(_isCut ? PartKind.Rest : kind, start, end));
     }
 

@@ -3,15 +3,17 @@ using System.Collections.Frozen;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// The English words that PostgreSQL's own messages are made of, in the resource <c>message-words.txt</c>: what stands in a message
-/// outside of quotes and is none of them may be a value.
+/// Holds the English words of PostgreSQL's own messages, from the resource <c>message-words.txt</c>. Any other text in
+/// a message, outside of quotes, may be a value.
 /// </summary>
 internal static class MessageWords
 {
     private static readonly FrozenSet<string> Words = Read().ToFrozenSet(StringComparer.OrdinalIgnoreCase);
-    private static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> Lookup = Words.GetAlternateLookup<ReadOnlySpan<char>>();
 
-    /// <summary>Whether it is such a word, or several that hyphens join.</summary>
+    private static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> Lookup =
+        Words.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    /// <summary>Returns whether the text is such a word, or several such words joined by hyphens.</summary>
     public static bool Contains(ReadOnlySpan<char> text)
     {
         if (text.IsEmpty)
@@ -26,7 +28,9 @@ internal static class MessageWords
 
     private static string[] Read()
     {
-        using var reader = new StreamReader(typeof(MessageWords).Assembly.GetManifestResourceStream("message-words.txt")!);
-        return reader.ReadToEnd().Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        using var stream = typeof(MessageWords).Assembly.GetManifestResourceStream("message-words.txt")!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd()
+            .Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
     }
 }

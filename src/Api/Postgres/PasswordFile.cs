@@ -3,18 +3,18 @@ using Gateway.Api.Dsns;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// A mounted file that holds a connection's password, read again for each new session: who changes the password changes the file,
-/// and no replica is restarted.
+/// Represents a mounted file with a connection's password. It is read again for each new session, so that a new
+/// password in the file needs no restart.
 /// </summary>
-/// <param name="path">The file.</param>
-/// <param name="password">What it held at the start.</param>
-/// <param name="log">Is told once where it can't be read any more.</param>
+/// <param name="path">The file's path.</param>
+/// <param name="password">The password that the file had at the start.</param>
+/// <param name="log">Gets one warning when the file can't be read any more.</param>
 internal sealed partial class PasswordFile(string path, string password, ILogger<PasswordFile> log)
 {
     private volatile string _last = password;
     private int _isUnreadable;
 
-    /// <summary>Reads a file; a line break at its end is not the password's.</summary>
+    /// <summary>Returns the password in a file, without line breaks at the end.</summary>
     /// <exception cref="DsnException">The path is empty, or the file can't be read or is empty.</exception>
     public static string Read(string path)
     {
@@ -32,7 +32,10 @@ internal sealed partial class PasswordFile(string path, string password, ILogger
         }
     }
 
-    /// <summary>The password as the file has it now; where it can't be read, the one that it had last, which is most likely still good.</summary>
+    /// <summary>
+    /// Reads the file again and returns the password. If the file can't be read, returns the last password, which is
+    /// most likely still valid.
+    /// </summary>
     public string ReadAgain()
     {
         try
@@ -48,6 +51,9 @@ internal sealed partial class PasswordFile(string path, string password, ILogger
         return _last;
     }
 
-    [LoggerMessage(22, LogLevel.Warning, "A password's file can't be read any more; the password that it held stays in use: {Reason}")]
+    [LoggerMessage(
+        22,
+        LogLevel.Warning,
+        "A password's file can't be read any more; the password that it held stays in use: {Reason}")]
     private partial void Unreadable(string reason);
 }

@@ -4,13 +4,15 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// What a connection's role may do that no caller's SQL should: it runs as that role, and with these it reaches the server's machine.
+/// Finds the privileges of a connection's role that callers' SQL must not have. Callers' SQL runs as that role, and
+/// with these privileges it reaches the server's machine.
 /// </summary>
 internal static class RolePrivileges
 {
     /// <summary>
-    /// A superuser has all the others too, so that says enough. The functions are nobody's by default, and who is granted one needs no
-    /// role to reach a file. Up to version 15 CREATEROLE makes its holder a member of any role but a superuser's.
+    /// For a superuser, only that is listed: it has all other privileges too. The functions are granted to no role by
+    /// default, and a role with such a grant reaches files without membership in another role. Up to version 15, a role
+    /// with CREATEROLE can make itself a member of any role that is not a superuser.
     /// </summary>
     private const string Query =
         """
@@ -38,8 +40,8 @@ internal static class RolePrivileges
                'pg_read_file', 'pg_read_binary_file', 'lo_import', 'lo_export']::pg_catalog.name[])
         """;
 
-    /// <summary>Asks the server.</summary>
-    /// <returns>Each such privilege as the rest of a sentence about the role; none where there is nothing to say.</returns>
+    /// <summary>Reads the privileges from the server.</summary>
+    /// <returns>Each privilege as the rest of a sentence about the role; empty if there are none.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached.</exception>
     public static async Task<IReadOnlyList<string>> FindAsync(NpgsqlDataSource source, CancellationToken cancellation)
     {

@@ -4,72 +4,77 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// The clean sessions of one connection. It stands in for Npgsql's own pool, which cleans a session before its next use
-/// instead of after this one, and which one caller's error (SQLSTATE XX000, say) empties for all (docs/decisions/0003).
-/// How many there may be is the queue's business.
+/// Represents the clean sessions of one connection. It replaces Npgsql's own pool, which cleans a session before its
+/// next use instead of after the current one, and which one caller's error (for example SQLSTATE XX000) empties for all
+/// callers (docs/decisions/0003). The queue limits the number of sessions.
 /// </summary>
 /// <param name="source">Opens sessions.</param>
-/// <param name="queue">Says how many there may be.</param>
-/// <param name="watchdog">Ends what runs in them.</param>
+/// <param name="queue">Limits the number of sessions.</param>
+/// <param name="watchdog">Ends the work in the sessions.</param>
 /// <param name="reuses">
-/// Whether a request may get a session that another one had, whoever sent that; null for a session of the same caller's only, and none
-/// where the database has one of <see cref="StatefulExtensions"/>.
+/// True if any caller may reuse a session; false if no session is reused; null if only the same caller may reuse it,
+/// and no session is reused while the database has one of <see cref="StatefulExtensions"/>.
 /// </param>
-/// <param name="clock">The clock that idle times run by.</param>
+/// <param name="clock">The clock for idle times and retries.</param>
 internal sealed class SessionPool(
-    NpgsqlDataSource source, ConnectionQueue queue, Watchdog watchdog, bool? reuses, TimeProvider clock) : IAsyncDisposable
+    NpgsqlDataSource source, ConnectionQueue queue, Watchdog watchdog, bool? reuses, TimeProvider clock)
+    : IAsyncDisposable
 {
     /// <summary>
-    /// A session that has been idle for longer is asked for a sign of life first: what is between it and its server may
-    /// have dropped it without a word, and a statement sent into the void would spend its whole budget there.
+    /// Maximum idle time for a reuse without a ping. After it, a device on the way to the server may have dropped the
+    /// connection without notice, and a statement would spend its whole budget on it.
     /// </summary>
     private static readonly TimeSpan TrustedIdleTime = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a server that refuses connections is asked again: a restart takes about that.</summary>
-    private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(1);
+    /// <summary>How long to retry when a server refuses connections: about the time of a restart.</summary>
+    private static readonly TimeSpan ConnectRetryTime = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan ConnectRetryDelay = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long a server that has let the gateway in may take to name the session's backend.</summary>
+    /// <summary>Maximum time for the first query of a new session, which finds its backend.</summary>
     private static readonly TimeSpan FirstAnswerTime = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// As PostgreSQL itself has them: a pooler in between tells the client another process ID.
+    /// Reads the process ID and the port from PostgreSQL: a pooler in between tells the client another process ID.
     /// </summary>
     private const string FindBackend =
         $"SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port(), {StatefulExtensions.Exist}";
 
     /// <summary>
-    /// How many connects may hang that nobody waits for any more: Npgsql can't be made to end one before its time-out. So
-    /// many that a server which is back is not kept waiting for them, and so few that they don't fill it.
+    /// Maximum number of abandoned connection attempts, since Npgsql can't end one before its timeout. They are enough
+    /// that new attempts need not wait for them when the server is back, and too few to fill the server.
     /// </summary>
-    private const int LeftBehind = 8;
+    private const int MaxAbandonedConnects = 8;
 
     /// <summary>
-    /// How many abandoned sessions may be left behind of which the server does not say whether they run still: a network that
-    /// swallows packets must not take the whole pool along. Where the server answers, each counts until it is gone.
+    /// Maximum number of abandoned sessions that no longer count although the server has not said whether they still
+    /// run. A network that drops packets must not use up the whole pool. If the server answers, each session counts
+    /// until it has ended.
     /// </summary>
-    private const int LeftUnknown = 4;
+    private const int MaxUnknownSessions = 4;
 
-    /// <summary>How long the server must have been silent for that; one look takes a second at most.</summary>
+    /// <summary>
+    /// How long the server must be silent before such a session no longer counts. One query to it takes a second at
+    /// most.
+    /// </summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(0.9);
 
     /// <summary>
-    /// How long an abandoned session counts while the server is silent: it has most likely ended it by its own checks of the
-    /// connection, or lost it.
+    /// How long the server must be silent before no abandoned session counts. Most likely the server has ended the
+    /// session by its own checks of the connection, or has lost it.
     /// </summary>
     private static readonly TimeSpan LongSilence = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
 
-    // Last in, first out: what is in use stays warm, and what is not grows old.
+    // Last in, first out: the sessions in use stay warm, and those that are not needed age.
     private readonly List<Session> _idle = [];
-    private readonly SemaphoreSlim _connecting = new(queue.Places + LeftBehind);
-    private readonly SemaphoreSlim _unknown = new(LeftUnknown);
+    private readonly SemaphoreSlim _connecting = new(queue.Places + MaxAbandonedConnects);
+    private readonly SemaphoreSlim _unknown = new(MaxUnknownSessions);
     private volatile bool _closed;
     private volatile bool _mayKeepState;
 
-    /// <summary>The sessions that wait for a request.</summary>
+    /// <summary>Gets the number of idle sessions.</summary>
     public int Idle
     {
         get
@@ -79,7 +84,10 @@ internal sealed class SessionPool(
         }
     }
 
-    /// <summary>Whether the database has an extension by which a session may keep something of a request; as was seen last.</summary>
+    /// <summary>
+    /// Gets or sets whether the database has an extension that may keep something of a request in a session, as seen
+    /// last.
+    /// </summary>
     public bool MayKeepState
     {
         get => _mayKeepState;
@@ -88,15 +96,19 @@ internal sealed class SessionPool(
 
     private bool Reuses => reuses ?? !MayKeepState;
 
-    /// <summary>Is told of each new session, and how long it took to come to be.</summary>
+    /// <summary>
+    /// Gets or sets the callback for each new session. It gets the time that opening the session took.
+    /// </summary>
     public Action<TimeSpan> Opened { get; set; } = _ => { };
 
     /// <summary>
-    /// A clean session: an idle one that may be reused, or a new one where there is none or <paramref name="fresh"/> is asked. PostgreSQL
-    /// keeps the plans of functions, and what it has made of their text, beyond all cleaning: by the settings of whoever called them
-    /// first. So a session serves one caller (docs/decisions/0014).
+    /// Returns a clean session: an idle one, or a new one if there is none or <paramref name="fresh"/> is true.
     /// </summary>
-    /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
+    /// <remarks>
+    /// PostgreSQL keeps the plans and the parsed text of functions through all cleaning. They depend on the settings at
+    /// the first call. So a session serves one caller (docs/decisions/0014).
+    /// </remarks>
+    /// <exception cref="NpgsqlException">The server can't be reached, or refuses the connection.</exception>
     /// <exception cref="OperationCanceledException">The deadline came first.</exception>
     public async ValueTask<Session> RentAsync(string caller, bool fresh, Deadline deadline)
     {
@@ -106,7 +118,7 @@ internal sealed class SessionPool(
         {
             if (idle.IdleTime < TrustedIdleTime || await idle.AnswersAsync())
                 return idle;
-            // What cut this one off has most likely cut off all.
+            // The cause has most likely cut off all other idle sessions too.
             await CloseAsync(idle);
             await CloseIdleAsync();
         }
@@ -117,7 +129,7 @@ internal sealed class SessionPool(
         return session;
     }
 
-    /// <summary>Takes a session back; one that is not clean, or may not be so, is closed.</summary>
+    /// <summary>Takes a session back. Closes it if it may not be clean, or if it is not to be reused.</summary>
     public async ValueTask ReturnAsync(Session session)
     {
         session.MarkIdle();
@@ -145,7 +157,7 @@ internal sealed class SessionPool(
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Has an abandoned session count against the pool until it is gone.</summary>
+    /// <summary>Ends an abandoned session, which counts against the pool until then.</summary>
     private async Task EndAbandonedAsync(Session session, ConnectionQueue.Place place)
     {
         using (place)
@@ -177,7 +189,7 @@ internal sealed class SessionPool(
             await session.DisposeAsync();
     }
 
-    /// <summary>The newest idle session that the caller may have.</summary>
+    /// <summary>Removes and returns the newest idle session that the caller may reuse.</summary>
     private Session? TakeIdle(string caller)
     {
         lock (_lock)
@@ -187,10 +199,10 @@ internal sealed class SessionPool(
         }
     }
 
-    /// <summary>The idle session that has waited longest, where with one more there would be more than the pool may have.</summary>
+    /// <summary>Removes and returns the session that is idle longest, if one more session would be too many.</summary>
     private Session? TakeSuperfluous()
     {
-        // The session that is to be opened is for one of those.
+        // One of these places is for the session to be opened.
         var taken = queue.Read().Taken;
         lock (_lock)
             return _idle.Count > 0 && taken + _idle.Count > queue.Places ? TakeAt(0) : null;
@@ -214,17 +226,20 @@ internal sealed class SessionPool(
                 Opened(clock.GetElapsedTime(begun));
                 return session;
             }
-            catch (NpgsqlException error) when (MayPass(error) && clock.GetElapsedTime(begun) < ConnectPatience)
+            catch (NpgsqlException error) when (MayPass(error) && clock.GetElapsedTime(begun) < ConnectRetryTime)
             {
-                await Task.Delay(ConnectPause, clock, CancellationToken.None);
-                // That there was a reason says more than that the time is over.
+                await Task.Delay(ConnectRetryDelay, clock, CancellationToken.None);
+                // The server's error tells more than a timeout.
                 if (deadline.Token.IsCancellationRequested)
                     throw;
             }
         }
     }
 
-    /// <summary>Npgsql does not end every wait of a connect at once; the connect may end by itself, when it does.</summary>
+    /// <summary>
+    /// Connects, until the deadline. Npgsql does not end every wait of a connection attempt at once, so an attempt that
+    /// takes longer is left to end by itself.
+    /// </summary>
     private async Task<Session> ConnectAsync(Deadline deadline)
     {
         await _connecting.WaitAsync(deadline.Token);
@@ -240,7 +255,9 @@ internal sealed class SessionPool(
         }
     }
 
-    /// <summary>Gives its place among the connects up when it ends, whether or not anybody still waits for it.</summary>
+    /// <summary>
+    /// Connects. Counts in <see cref="_connecting"/> until the attempt ends, even if it is abandoned.
+    /// </summary>
     private async Task<Session> ConnectAndLeaveAsync(CancellationToken cancellation)
     {
         try
@@ -250,7 +267,9 @@ internal sealed class SessionPool(
             try
             {
                 await Bounded.RunAsync(
-                    async ending => backend = await FindBackendAsync(connection, ending), FirstAnswerTime, CancellationToken.None);
+                    async ending => backend = await FindBackendAsync(connection, ending),
+                    FirstAnswerTime,
+                    CancellationToken.None);
             }
             catch (NpgsqlException)
             {
@@ -259,7 +278,7 @@ internal sealed class SessionPool(
             }
             catch (TimeoutException error)
             {
-                // The connection is the abandoned work's, which is ended later.
+                // The abandoned work still uses the connection, and is ended later.
                 throw new NpgsqlException("The server lets the gateway in and does not answer.", error);
             }
             return new Session(connection, backend, watchdog, clock);
@@ -287,11 +306,14 @@ internal sealed class SessionPool(
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
-            // It has not come to be.
+            // No session was opened.
         }
     }
 
-    /// <summary>A server that is starting, stopping or full, or whose machine refuses: nothing has been asked of it yet.</summary>
+    /// <summary>
+    /// Returns whether another attempt may succeed soon: the server is starting, stopping or full, or its machine
+    /// refuses connections. No statement was sent yet, so a retry is safe.
+    /// </summary>
     private static bool MayPass(NpgsqlException error) => error is PostgresException refusal
         ? refusal.SqlState is PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown
             or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections

@@ -1,12 +1,12 @@
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// Extensions by which something of one request stays in a session for the next, and which DISCARD ALL does not know of: connections to
-/// other servers, variables of a language's interpreter.
+/// Lists the extensions that may keep something of one request in a session for the next, and that DISCARD ALL does not
+/// reset: connections to other servers, variables of a language's interpreter.
 /// </summary>
 internal static class StatefulExtensions
 {
-    /// <summary>An expression: whether the database has one of them.</summary>
+    /// <summary>SQL expression: whether the database has one of these extensions.</summary>
     public const string Exist =
         """
         EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) ANY (ARRAY[

@@ -4,7 +4,7 @@ using NpgsqlTypes;
 
 namespace Gateway.Api.Postgres;
 
-/// <summary>Makes the command of a statement.</summary>
+/// <summary>Creates the command of a statement.</summary>
 internal static class StatementCommand
 {
     /// <summary>Returns the command for one run.</summary>

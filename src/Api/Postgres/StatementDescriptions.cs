@@ -8,44 +8,50 @@ using Npgsql;
 
 namespace Gateway.Api.Postgres;
 
-/// <summary>What is known of a statement before it runs.</summary>
-/// <param name="Parameters">The types of its parameters; null where they were never needed.</param>
+/// <summary>Represents the types of a statement, as far as they are known before it runs.</summary>
+/// <param name="Parameters">The types of its parameters; null if they were never needed.</param>
 /// <param name="AlterableResults">The types of its columns that DDL can change.</param>
-internal sealed record StatementDescription(IReadOnlyList<DataType>? Parameters, IReadOnlyList<DataType> AlterableResults)
+internal sealed record StatementDescription(
+    IReadOnlyList<DataType>? Parameters, IReadOnlyList<DataType> AlterableResults)
 {
     public static StatementDescription None { get; } = new(null, []);
 
-    /// <summary>All composites that must still be what they were.</summary>
+    /// <summary>Gets the check that all composite types are unchanged.</summary>
     public CompositeWatch Watch { get; } = new((Parameters ?? []).Concat(AlterableResults));
 
-    /// <summary>About the bytes that it takes.</summary>
+    /// <summary>Gets the approximate size in bytes.</summary>
     public long Size =>
         (16L * (Parameters?.Count ?? 0)) + TypeCatalog.SizeOf((Parameters ?? []).Concat(AlterableResults));
 }
 
-/// <summary>The types of a result's columns as they are in the transaction that asks.</summary>
-/// <param name="Types">In the order of the columns.</param>
-/// <param name="AreLocal">Whether some of them are so there only.</param>
+/// <summary>Represents the types of a result's columns in the transaction that asks.</summary>
+/// <param name="Types">The types, in the order of the columns.</param>
+/// <param name="AreLocal">Whether some of them are different outside of the transaction.</param>
 internal sealed record ResultTypes(IReadOnlyList<DataType> Types, bool AreLocal);
 
 /// <summary>
-/// What one connection's server has said of statements: asked for when a caller's statement first comes with a
-/// parameter whose text depends on its type, and remembered for that caller by the statement's text, so that the next
-/// needs no round trip of its own. It is no more than a guess, since the types depend on the whole state of the
-/// transaction: <see cref="TypeCheck"/> and <see cref="StatementDescription.Watch"/> find out in that transaction
-/// whether it is right, and else it is asked for anew.
+/// Caches the types that the server of a connection infers for statements. The server is asked when a caller first
+/// sends a statement with a parameter whose text depends on its type. The types are cached for that caller by the
+/// statement's text, so that the next request needs no extra round trip.
 /// </summary>
+/// <remarks>
+/// A cached type is only a guess, because the types depend on the whole state of the transaction. In that transaction,
+/// <see cref="TypeCheck"/> and <see cref="StatementDescription.Watch"/> check whether it is right; if not, the server
+/// is asked again.
+/// </remarks>
 internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
 {
-    private static readonly TimeSpan KeptUnused = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan IdleTimeout = TimeSpan.FromMinutes(10);
 
-    /// <summary>Bytes of all that is remembered, the texts and what is known of them.</summary>
-    public const int MostRemembered = 16 << 20;
+    /// <summary>Maximum size of the cache: the statements' texts and their types.</summary>
+    public const int MaxCacheBytes = 16 << 20;
 
-    /// <summary>Bytes of one statement; a larger one is asked for each time.</summary>
-    private const int LargestRemembered = MostRemembered / 16;
+    /// <summary>Maximum size of one entry. For a larger one, the server is asked each time.</summary>
+    private const int MaxEntryBytes = MaxCacheBytes / 16;
 
-    /// <summary>In the order of the parameters; what is no type's name is 0.</summary>
+    /// <summary>
+    /// Finds the OIDs of the declared types, in the order of the parameters; 0 if a name is no type's.
+    /// </summary>
     private const string FindDeclared =
         """
         SELECT coalesce(pg_catalog.to_regtype(declared.name)::pg_catalog.oid, 0)::pg_catalog.text
@@ -53,7 +59,7 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
          ORDER BY declared.place
         """;
 
-    private readonly MemoryCache _known = new(new MemoryCacheOptions { SizeLimit = MostRemembered });
+    private readonly MemoryCache _known = new(new MemoryCacheOptions { SizeLimit = MaxCacheBytes });
 
     public StatementDescription? Find(string caller, BoundStatement statement) =>
         _known.TryGetValue(KeyOf(caller, statement), out StatementDescription? known) ? known : null;
@@ -62,22 +68,25 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
     {
         var key = KeyOf(caller, statement);
         var size = key.Size + description.Size + 400;
-        if (size <= LargestRemembered)
-            _known.Set(key, description, new MemoryCacheEntryOptions { Size = size, SlidingExpiration = KeptUnused });
+        if (size <= MaxEntryBytes)
+            _known.Set(key, description, new MemoryCacheEntryOptions { Size = size, SlidingExpiration = IdleTimeout });
         else
             _known.Remove(key);
     }
 
     public void Forget(string caller, BoundStatement statement) => _known.Remove(KeyOf(caller, statement));
 
-    /// <summary>Asks the server of the types of a statement's parameters; nothing of the statement runs.</summary>
+    /// <summary>
+    /// Asks the server for the types of a statement's parameters, and caches them. The statement does not run.
+    /// </summary>
     /// <exception cref="PostgresException">The statement is wrong.</exception>
-    /// <exception cref="Failure">A declared type is none of the database's.</exception>
+    /// <exception cref="Failure">The database does not have a declared type.</exception>
     public async Task<StatementDescription> AskAsync(Session session, string caller, BoundStatement statement)
     {
         var declared = await FindDeclaredAsync(session, statement.DeclaredTypes);
-        var oids = await session.Transaction.DescribeParametersAsync(statement.Sql.Text, [.. Enumerable.Range(0, statement.Values.Count)
-            .Select(index => declared.ElementAtOrDefault(index))]);
+        var oids = await session.Transaction.DescribeParametersAsync(
+            statement.Sql.Text,
+            [.. Enumerable.Range(0, statement.Values.Count).Select(index => declared.ElementAtOrDefault(index))]);
 
         var description = new StatementDescription(
             await FindTypesAsync(session, oids), Find(caller, statement)?.AlterableResults ?? []);
@@ -85,14 +94,14 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
         return description;
     }
 
-    /// <summary>Asks the server of the types of a statement's columns; nothing of the statement runs.</summary>
+    /// <summary>Asks the server for the types of a statement's columns. The statement does not run.</summary>
     /// <exception cref="PostgresException">The statement is wrong.</exception>
     public async Task<ResultTypes> AskResultsAsync(Session session, NpgsqlBatchCommand statement)
     {
         var oids = await session.Transaction.DescribeResultAsync(statement);
         var found = (await FindTypesAsync(session, oids)).ToArray();
-        // Where the transaction has not changed them, they are called what they are called elsewhere, whatever settings
-        // it has.
+        // A type that the transaction has not changed gets the name from outside of it: the transaction's settings may
+        // change how names are printed.
         var elsewhere = await types.FindAsync(oids, [], session.Abandoning);
         var areLocal = false;
         for (var i = 0; i < found.Length; i++)
@@ -107,13 +116,16 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
 
     public void Dispose() => _known.Dispose();
 
-    /// <summary>In the transaction itself, which may have created a type.</summary>
+    /// <summary>
+    /// Returns the types. Those that are not cached are read in the transaction, which may have created them.
+    /// </summary>
     private async Task<IReadOnlyList<DataType>> FindTypesAsync(Session session, IReadOnlyList<uint> oids)
     {
         var found = oids.Select(types.Known).ToArray();
         if (!found.Contains(null))
             return found!;
-        await using var reader = await session.Transaction.ExecuteAsync([TypeCatalog.Query(oids.Where((_, index) => found[index] is null))]);
+        var query = TypeCatalog.Query(oids.Where((_, index) => found[index] is null));
+        await using var reader = await session.Transaction.ExecuteAsync([query]);
         var read = await TypeCatalog.ReadAsync(reader, session.Abandoning);
         return [.. oids.Select((oid, index) => found[index] ?? read.GetValueOrDefault(oid, TypeCatalog.Unknown))];
     }
@@ -122,9 +134,10 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
     {
         if (!names.Any(name => name is not null))
             return [];
+        var json = JsonSerializer.Serialize(names.Select(name => name ?? "text"));
         var command = new NpgsqlBatchCommand(FindDeclared)
         {
-            Parameters = { new NpgsqlParameter<string> { TypedValue = JsonSerializer.Serialize(names.Select(name => name ?? "text")) } },
+            Parameters = { new NpgsqlParameter<string> { TypedValue = json } },
         };
         var oids = new List<uint>();
         try
@@ -133,7 +146,8 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
             while (await reader.ReadAsync(session.Abandoning))
                 oids.Add(Oids.Parse(reader.GetString(0)));
         }
-        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.SyntaxError or PostgresErrorCodes.InvalidName)
+        catch (PostgresException error)
+            when (error.SqlState is PostgresErrorCodes.SyntaxError or PostgresErrorCodes.InvalidName)
         {
             throw NoSuchType(error.MessageText, error);
         }
@@ -147,10 +161,11 @@ internal sealed class StatementDescriptions(TypeCatalog types) : IDisposable
         return oids;
     }
 
-    private static Failure NoSuchType(string detail, Exception? cause = null) => new(ProblemCode.SqlError, detail, cause)
-    {
-        Refusal = new PostgresRefusal(PostgresErrorCodes.UndefinedObject),
-    };
+    private static Failure NoSuchType(string detail, Exception? cause = null) =>
+        new(ProblemCode.SqlError, detail, cause)
+        {
+            Refusal = new PostgresRefusal(PostgresErrorCodes.UndefinedObject),
+        };
 
     private static Key KeyOf(string caller, BoundStatement statement) => new(
         caller,

@@ -5,15 +5,18 @@ using Npgsql;
 
 namespace Gateway.Api.Postgres;
 
-/// <summary>Makes the failure of a statement that PostgreSQL refused, with what may be shown of the error.</summary>
+/// <summary>
+/// Creates the failure of a statement that PostgreSQL refused, with the parts of the error that may be shown.
+/// </summary>
 internal static class StatementFailure
 {
-    /// <summary>PostgreSQL refused the caller's statement, or its COMMIT.</summary>
-    /// <param name="error">What PostgreSQL sent.</param>
+    /// <summary>Returns the failure of a caller's statement, or of its COMMIT.</summary>
+    /// <param name="error">The error from PostgreSQL.</param>
     /// <param name="statements">
-    /// The statement that failed, for its positions, or those that it may have been: what stands in their SQL may be shown.
+    /// The statement that failed; the failure then has its position. If it is not known, the statements that may have
+    /// failed. Text that is in their SQL may be shown.
     /// </param>
-    /// <param name="showsValues">Whether the error is shown as it is, which Development may want.</param>
+    /// <param name="showsValues">Whether the error is shown with its values, a setting for Development.</param>
     public static Failure Of(PostgresException error, IReadOnlyList<BoundStatement> statements, bool showsValues)
     {
         var texts = showsValues ? ErrorTexts.Whole(error) : ErrorTexts.WithoutValues(error, statements);
@@ -23,7 +26,9 @@ internal static class StatementFailure
             Refusal = new PostgresRefusal(error.SqlState)
             {
                 Hint = texts.Hint,
-                Position = error.Position > 0 && statements is [var statement] ? statement.Sql.OriginalPosition(error.Position) : null,
+                Position = error.Position > 0 && statements is [var statement]
+                    ? statement.Sql.OriginalPosition(error.Position)
+                    : null,
                 Schema = error.SchemaName,
                 Table = error.TableName,
                 Column = error.ColumnName,
@@ -32,7 +37,9 @@ internal static class StatementFailure
                 Context = new PostgresErrorContext(error.Severity)
                 {
                     Detail = texts.Detail,
-                    InternalPosition = error.InternalPosition > 0 && texts.InternalQuery is not null ? error.InternalPosition : null,
+                    InternalPosition = error.InternalPosition > 0 && texts.InternalQuery is not null
+                        ? error.InternalPosition
+                        : null,
                     InternalQuery = texts.InternalQuery,
                     Where = texts.Where,
                     File = error.File,
@@ -44,8 +51,8 @@ internal static class StatementFailure
     }
 
     /// <summary>
-    /// 42601 is any syntax error; that it is several statements shows in the server function which says so, since the
-    /// message is in the server's language.
+    /// Returns whether the SQL has several statements. SQLSTATE 42601 is any syntax error, and the message is in the
+    /// server's language, so the name of the server's function decides.
     /// </summary>
     private static bool IsSeveralStatements(PostgresException error) =>
         error is { SqlState: PostgresErrorCodes.SyntaxError, Routine: "exec_parse_message" };

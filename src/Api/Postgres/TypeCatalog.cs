@@ -8,39 +8,48 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// The types of one database: PostgreSQL's own are read when the gateway starts, extensions' and users' when a value
-/// first has one, also those that were created meanwhile. What DDL can change is read each time. Only what the
-/// gateway's own sessions read is remembered: in a caller's there are types that nobody else sees, and settings that
-/// change how names are printed.
+/// Reads and caches the types of one database. PostgreSQL's own types are read when the gateway starts. The types of
+/// extensions and users are read when a value first has one, so new types are found too. Types that DDL can change are
+/// read each time.
 /// </summary>
+/// <remarks>
+/// Only types that the gateway's own sessions read are cached: a caller's session may have types that no other session
+/// sees, and settings that change how names are printed.
+/// </remarks>
 /// <param name="source">The gateway's own sessions.</param>
-/// <param name="clock">The clock that names are trusted by.</param>
-/// <param name="mostRemembered">
-/// Bytes of the remembered types that are not PostgreSQL's own: a caller can make as many as it likes.
+/// <param name="clock">The clock for the age of names.</param>
+/// <param name="maxCacheBytes">
+/// The maximum size of the cached types that are not PostgreSQL's own: a caller can create any number of types.
 /// </param>
-internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, long mostRemembered = 4 << 20)
+internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, long maxCacheBytes = 4 << 20)
     : IDisposable
 {
-    /// <summary>What <c>format_type</c> prints for a type that it does not find; one created in a transaction that is still open, say.</summary>
+    /// <summary>
+    /// Stands for a type that was not found, for example one from a transaction that is still open. Its name is the one
+    /// that <c>format_type</c> prints then.
+    /// </summary>
     public static readonly DataType Unknown = new(0, "???", JsonForm.Text);
 
     private static readonly DataType Text = new(25, "text", JsonForm.Text);
 
-    /// <summary>A type can be renamed, and its OID stays; the name is only shown.</summary>
-    private static readonly TimeSpan NameIsTrusted = TimeSpan.FromSeconds(30);
+    /// <summary>
+    /// How long a cached type is used, if it is not PostgreSQL's own. A type can be renamed and keeps its OID; its name
+    /// is only shown.
+    /// </summary>
+    private static readonly TimeSpan MaxNameAge = TimeSpan.FromSeconds(30);
 
-    /// <summary>The first OID that PostgreSQL gives to an object which initdb did not make.</summary>
+    /// <summary>The first OID of an object that initdb did not create.</summary>
     private const int FirstNormalObjectId = 16384;
 
-    /// <summary>Types and attributes of one look: a table has 1600 columns at most.</summary>
-    private const int MostRows = 10_000;
+    /// <summary>Maximum number of types and attributes in one query. A table has at most 1600 columns.</summary>
+    private const int MaxRows = 10_000;
 
-    /// <summary>How deep types are within types; each level of a value doubles its quotation marks.</summary>
-    private const int MostLevels = 100;
+    /// <summary>Maximum depth of types in types. Each level doubles the quotation marks in a value's text.</summary>
+    private const int MaxLevels = 100;
 
     /// <summary>
-    /// What reads any text as well, and is not of the category of strings (text, varchar, char, name, citext): "char",
-    /// bytea, xml, unknown, refcursor, cstring, tsvector, tsquery.
+    /// The types that read any text too, and are not in the category of strings (text, varchar, char, name, citext):
+    /// "char", bytea, xml, unknown, refcursor, cstring, tsvector, tsquery.
     /// </summary>
     private const string AnyTextOids =
         "{18,17,142,705,1790,2275,3614,3615}";
@@ -49,7 +58,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
         "p.oid, p.typtype, p.typrelid, p.typbasetype, p.typelem, p.typdelim, p.typsubscript, p.typcategory, p.typname, "
         + "p.typnamespace";
 
-    /// <summary>PostgreSQL's own, composites and their arrays apart.</summary>
+    /// <summary>PostgreSQL's own types, except composite types and their arrays.</summary>
     private const string BuiltIn =
         $"""
         reached AS (
@@ -60,7 +69,10 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
         )
         """;
 
-    /// <summary>The given ones, and all that they are made of; what OFFSET keeps apart is looked up by its key.</summary>
+    /// <summary>
+    /// The given types, and all types in them. OFFSET keeps the planner from merging its subquery into the join, so
+    /// that each type is found by its key.
+    /// </summary>
     private const string Given =
         $"""
         RECURSIVE reached AS (
@@ -80,15 +92,16 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
         """;
 
     private readonly ConcurrentDictionary<uint, DataType> _builtIn = new();
-    private readonly MemoryCache _made = new(new MemoryCacheOptions { SizeLimit = mostRemembered });
+    private readonly MemoryCache _made = new(new MemoryCacheOptions { SizeLimit = maxCacheBytes });
 
     /// <summary>Reads PostgreSQL's own types.</summary>
-    /// <exception cref="NpgsqlException">The server can't be reached, or does not let the gateway in.</exception>
-    public async Task LoadAsync(CancellationToken cancellation) => await ReadAsync(new NpgsqlBatchCommand(Query(BuiltIn)), cancellation);
+    /// <exception cref="NpgsqlException">The server can't be reached, or refuses the connection.</exception>
+    public async Task LoadAsync(CancellationToken cancellation) =>
+        await ReadAsync(new NpgsqlBatchCommand(Query(BuiltIn)), cancellation);
 
-    /// <summary>The types with those OIDs, in their order.</summary>
-    /// <param name="oids">The OIDs; one may be there several times.</param>
-    /// <param name="current">What is known to be true of others in the transaction that asks.</param>
+    /// <summary>Returns the types with those OIDs, in the same order.</summary>
+    /// <param name="oids">The OIDs, with or without duplicates.</param>
+    /// <param name="current">Types that are known to be current in the transaction that asks.</param>
     /// <param name="cancellation">Ends the wait for the server.</param>
     public ValueTask<DataType[]> FindAsync(
         IReadOnlyList<uint> oids, IReadOnlyList<DataType> current, CancellationToken cancellation)
@@ -103,41 +116,48 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
         return new ValueTask<DataType[]>(types);
     }
 
-    /// <summary>A type that is known for good, or long enough.</summary>
+    /// <summary>Returns the cached type; null if there is none, or if it is too old.</summary>
     public DataType? Known(uint oid)
     {
         if (oid < FirstNormalObjectId)
             return _builtIn.GetValueOrDefault(oid);
-        return _made.TryGetValue(oid, out RememberedType? known) && clock.GetElapsedTime(known!.ReadAt) < NameIsTrusted
+        return _made.TryGetValue(oid, out RememberedType? known) && clock.GetElapsedTime(known!.ReadAt) < MaxNameAge
             ? known.Type
             : null;
     }
 
     /// <summary>
-    /// Whether a type was not found, or is one that DDL can change: an earlier statement of the transaction may have.
+    /// Returns whether an earlier statement of the transaction may have created or changed the type: it was not found,
+    /// or DDL can change it.
     /// </summary>
     public static bool MayBeNew(DataType type) => type.IsAlterable || ReferenceEquals(type, Unknown);
 
-    /// <summary>Asks for types, with all that they are made of; its results are text.</summary>
+    /// <summary>Returns the query for types and all types in them. Its results are text.</summary>
     public static NpgsqlBatchCommand Query(IEnumerable<uint> oids) => new(Query(Given))
     {
         Parameters = { new NpgsqlParameter<string> { TypedValue = Oids.ArrayOf(oids) } },
     };
 
-    /// <summary>Reads what <see cref="Query(IEnumerable{uint})"/> is answered with.</summary>
-    /// <exception cref="Failure"><c>sql_rejected</c>: the types are made of too much.</exception>
+    /// <summary>Reads the result of <see cref="Query(IEnumerable{uint})"/>.</summary>
+    /// <exception cref="Failure"><c>sql_rejected</c>: the types have too many parts, or too many levels.</exception>
     public static async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(
         NpgsqlDataReader reader, CancellationToken cancellation)
     {
         var rows = new List<TypeRow>();
         while (await reader.ReadAsync(cancellation))
         {
-            if (rows.Count == MostRows)
-                throw TooMuch($"more than {MostRows} types and attributes");
+            if (rows.Count == MaxRows)
+                throw TooMuch($"more than {MaxRows} types and attributes");
             rows.Add(new TypeRow(
-                Oids.Parse(reader.GetString(0)), reader.GetString(1), Oids.Parse(reader.GetString(2)), Oids.Parse(reader.GetString(3)),
-                reader.GetString(4)[0], IsComposite: reader.GetString(5) == "true", IsHstore: reader.GetString(6) == "true",
-                TakesAnyText: reader.GetString(7) == "true", reader.GetString(8),
+                Oids.Parse(reader.GetString(0)),
+                reader.GetString(1),
+                Oids.Parse(reader.GetString(2)),
+                Oids.Parse(reader.GetString(3)),
+                reader.GetString(4)[0],
+                IsComposite: reader.GetString(5) == "true",
+                IsHstore: reader.GetString(6) == "true",
+                TakesAnyText: reader.GetString(7) == "true",
+                reader.GetString(8),
                 reader.IsDBNull(9) ? null : new AttributeRow(reader.GetString(9), Oids.Parse(reader.GetString(10)))));
         }
 
@@ -158,9 +178,11 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
         return [.. oids.Select((oid, index) => types[index] ?? read.GetValueOrDefault(oid, Unknown))];
     }
 
-    private static DataType? Among(IReadOnlyList<DataType> types, uint oid) => types.FirstOrDefault(type => type.Oid == oid);
+    private static DataType? Among(IReadOnlyList<DataType> types, uint oid) =>
+        types.FirstOrDefault(type => type.Oid == oid);
 
-    private async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(NpgsqlBatchCommand query, CancellationToken cancellation)
+    private async Task<IReadOnlyDictionary<uint, DataType>> ReadAsync(
+        NpgsqlBatchCommand query, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var batch = new NpgsqlBatch(connection) { BatchCommands = { query } };
@@ -184,24 +206,27 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
         _made.Set(oid, new RememberedType(type, clock.GetTimestamp()), entry);
     }
 
-    /// <summary>About the bytes that types take, with all that they are made of.</summary>
+    /// <summary>Returns the approximate size in bytes of types and all types in them.</summary>
     public static long SizeOf(IEnumerable<DataType> types) => DataType.PartsOf(types).Sum(type =>
         200L + (2 * type.Name.Length) + (type.Composite is { } composite ? 100 + (2 * composite.Identity.Length) : 0)
         + type.Attributes.Sum(attribute => 120L + (3 * attribute.Name.Length)));
 
-    private static Failure TooDeep() => TooMuch($"more than {MostLevels} types within one another");
+    private static Failure TooDeep() => TooMuch($"more than {MaxLevels} types within one another");
 
     private static Failure TooMuch(string what) => new(
         ProblemCode.SqlRejected,
-        $"The types of the statement's values are made of {what}, which the gateway does not look up; cast them to text.");
+        $"The types of the statement's values are made of {what}, which the gateway does not look up; "
+        + "cast them to text.");
 
     /// <summary>
-    /// A row for each type, and for a composite one for each attribute, in their order. Every name is qualified, and
-    /// operators are: it runs in sessions of callers too. The search_path stays the role's, since names of types are
-    /// printed by it. What has the array's subscripts is an array to <c>to_json</c>. The first LIMIT is for the planner
-    /// too, who takes the types for so many that it would have them compiled; the second ends the look where there is
-    /// more than is taken.
+    /// Returns a query with a row for each type, and for a composite type a row for each attribute, in order.
     /// </summary>
+    /// <remarks>
+    /// All names and operators are qualified, because this runs in callers' sessions too. The search_path is not
+    /// changed, because the names of types are printed by it. A type with the subscript function of arrays is an array
+    /// for <c>to_json</c>. The first LIMIT also helps the planner: without it, the planner expects so many types that
+    /// it compiles the query (JIT). The second LIMIT ends the query if it has more rows than are accepted.
+    /// </remarks>
     private static string Query(string reached) =>
         $"""
         WITH {reached}
@@ -224,14 +249,14 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
                t.attname::pg_catalog.text, t.atttypid::pg_catalog.text
           FROM (
             SELECT t.*, a.attname, a.atttypid, a.attnum
-              FROM (SELECT * FROM reached LIMIT {MostRows + 1}) t
+              FROM (SELECT * FROM reached LIMIT {MaxRows + 1}) t
               LEFT JOIN LATERAL (
                 SELECT a.attname, a.atttypid, a.attnum FROM pg_catalog.pg_attribute a
                  WHERE t.typtype OPERATOR(pg_catalog.=) 'c' AND a.attrelid OPERATOR(pg_catalog.=) t.typrelid
                    AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
                 OFFSET 0
               ) a ON true
-             LIMIT {MostRows + 1}
+             LIMIT {MaxRows + 1}
           ) t
          ORDER BY t.oid, t.attnum
         """;
@@ -241,7 +266,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
     {
         if (described.TryGetValue(oid, out var known))
             return known;
-        if (level > MostLevels)
+        if (level > MaxLevels)
             throw TooDeep();
         if (rows[oid].FirstOrDefault() is not { } row)
             return Unknown;
@@ -261,12 +286,12 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
         }
         else if (type.Form == JsonForm.Array)
         {
-            // anyarray, of pg_stats: nothing says of what it is one.
+            // anyarray, for example in pg_stats: the type of its elements is unknown.
             type = type with { Element = Text };
         }
         else if (row.BaseType != 0)
         {
-            // A domain is written as what it is over.
+            // A domain's value is written as one of its base type.
             var over = Describe(row.BaseType, rows, described, level + 1);
             type = over with { Oid = oid, Name = row.Name, Levels = over.Levels + 1 };
         }
@@ -281,10 +306,13 @@ internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, l
                 Levels = 1 + attributes.Select(attribute => attribute.Type.Levels).DefaultIfEmpty().Max(),
             };
         }
-        return described[oid] = type.Levels <= MostLevels ? type : throw TooDeep();
+        return described[oid] = type.Levels <= MaxLevels ? type : throw TooDeep();
     }
 
-    /// <summary>The one table PostgreSQL type → JSON. What is not in it is text; the OIDs are in pg_type.dat.</summary>
+    /// <summary>
+    /// Returns the JSON form of a PostgreSQL type: the only such table. All other types are text. The OIDs are in
+    /// pg_type.dat.
+    /// </summary>
     private static JsonForm FormOf(uint oid) => oid switch
     {
         16 /* boolean */ => JsonForm.Boolean,

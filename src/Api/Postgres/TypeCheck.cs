@@ -5,15 +5,19 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// Has the server compare the types of a statement's parameters with those that its values were made for, right before
-/// it runs and in the same round trip: where they differ, the check fails, and PostgreSQL does not run what comes
-/// behind it. So what is remembered of types is no more than a guess. PREPARE infers them as the protocol does, at that
-/// point of that transaction, and runs nothing.
+/// Makes the server compare the types of a statement's parameters with the types that the values were written for,
+/// right before the statement and in the same round trip.
 /// </summary>
+/// <remarks>
+/// If the types differ, the check fails, and PostgreSQL does not run the commands after it. So a cached type is only a
+/// guess. PREPARE infers the types as the protocol does, at that point of the transaction, and does not run the
+/// statement.
+/// </remarks>
 internal sealed class TypeCheck
 {
     /// <summary>
-    /// Fails with 22P02 where they differ. Every name is qualified, and operators are: it runs in sessions of callers.
+    /// Fails with 22P02 if the types differ. All names and operators are qualified, because this runs in callers'
+    /// sessions.
     /// </summary>
     private const string Compare =
         """
@@ -41,25 +45,25 @@ internal sealed class TypeCheck
         };
     }
 
-    /// <summary>They go right before the statement.</summary>
+    /// <summary>Gets the commands of the check. They must go right before the statement.</summary>
     public IEnumerable<NpgsqlBatchCommand> Commands => [_prepare, _compare];
 
+    /// <summary>Returns the check for a statement; null if PREPARE does not accept such a statement.</summary>
     /// <param name="statement">The statement.</param>
-    /// <param name="types">The types that are expected.</param>
-    /// <param name="index">Its place in the transaction.</param>
-    /// <returns>Null where PREPARE takes no such statement.</returns>
+    /// <param name="types">The expected types.</param>
+    /// <param name="index">The statement's index in the transaction.</param>
     public static TypeCheck? For(BoundStatement statement, IReadOnlyList<DataType> types, int index) =>
         statement.Sql.FirstWord() is "SELECT" or "INSERT" or "UPDATE" or "DELETE" or "MERGE" or "WITH" or "VALUES"
             or "TABLE"
             ? new TypeCheck(statement, types, index)
             : null;
 
-    /// <summary>Whether a command is one of it.</summary>
+    /// <summary>Returns whether a command belongs to this check.</summary>
     public bool Has(NpgsqlBatchCommand? command) => command is not null && (command == _prepare || command == _compare);
 
     /// <summary>
-    /// A declared type's name, which the server has taken for one before, so that no other SQL is in it. A line for
-    /// each: it may end with a comment.
+    /// Returns the declared types for PREPARE. The server has accepted each name as a type's before, so no other SQL is
+    /// in it. Each name has its own line, because it may end with a comment.
     /// </summary>
     private static string Declared(IReadOnlyList<string?> types) =>
         types.Count == 0 ? "" : $"({string.Join(",", types.Select(type => $"{type ?? "pg_catalog.unknown"}\n"))}) ";

@@ -5,8 +5,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.Results;
 
 /// <summary>
-/// PostgreSQL's text of an array → a JSON array. Bounds other than 1, as in <c>[0:1]={1,2}</c>, are left out, as
-/// <c>to_json</c> leaves them out.
+/// Writes PostgreSQL's text of an array as a JSON array. Lower bounds other than 1, for example in <c>[0:1]={1,2}</c>,
+/// are left out, as in <c>to_json</c>.
 /// </summary>
 internal static class ArrayText
 {
@@ -16,7 +16,10 @@ internal static class ArrayText
         WriteElements(output, type, text, ref position, numbers);
     }
 
-    /// <summary>From an opening brace to behind the closing one; PostgreSQL wrote it, so it is well-formed.</summary>
+    /// <summary>
+    /// Writes the elements from an opening brace to its closing one, and moves the position behind it. PostgreSQL wrote
+    /// the text, so it is well-formed.
+    /// </summary>
     private static void WriteElements(
         PooledBuffer output, DataType type, ReadOnlySpan<byte> text, ref int position, Numbers numbers)
     {
@@ -56,7 +59,7 @@ internal static class ArrayText
         var rest = text[position..];
         var length = rest.IndexOfAny((byte)type.Delimiter, (byte)'}');
         var element = rest[..length];
-        // The word NULL in a text array comes quoted.
+        // The string "NULL" would be quoted.
         if (element.SequenceEqual("NULL"u8))
             output.Write("null"u8);
         else

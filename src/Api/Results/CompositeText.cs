@@ -5,7 +5,9 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Results;
 
-/// <summary>PostgreSQL's text of a composite value, as in <c>(1,"a b",)</c> → a JSON object of its attributes.</summary>
+/// <summary>
+/// Writes PostgreSQL's text of a composite value, for example <c>(1,"a b",)</c>, as a JSON object of its attributes.
+/// </summary>
 internal static class CompositeText
 {
     /// <exception cref="Failure"><c>conflict</c>: the type is being altered.</exception>
@@ -38,7 +40,7 @@ internal static class CompositeText
             return;
         }
         var length = text[position..].IndexOfAny((byte)',', (byte)')');
-        // An empty string comes quoted.
+        // NULL: an empty string would be quoted.
         if (length == 0)
             output.Write("null"u8);
         else

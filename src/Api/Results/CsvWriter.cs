@@ -8,8 +8,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.Results;
 
 /// <summary>
-/// <c>text/csv</c> (RFC 4180): a header of the columns' names, and a record for each row. A field is what the value is in
-/// JSON, a string without its JSON quotes; NULL is an empty field, and an empty string a quoted one.
+/// Writes <c>text/csv</c> (RFC 4180): a header with the columns' names, and a record for each row. A field is the value
+/// in JSON; a string has no JSON quotes. NULL is an empty field, and an empty string is a quoted empty field.
 /// </summary>
 internal sealed class CsvWriter(PooledBuffer output, Numbers numbers) : ResultWriter(output)
 {
@@ -53,7 +53,7 @@ internal sealed class CsvWriter(PooledBuffer output, Numbers numbers) : ResultWr
         _json.CutTo(0);
         JsonValue.Write(_json, type, text, numbers);
         var json = _json.Written.Span;
-        // Those have nothing to escape; a json value that is a string stays JSON.
+        // These have nothing to escape. A json value that is a string stays JSON, with its quotes.
         if (type.Form is JsonForm.Date or JsonForm.Timestamp or JsonForm.Number or JsonForm.ExactNumber)
             json = json.Trim((byte)'"');
         WriteField(json);

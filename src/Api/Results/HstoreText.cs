@@ -3,8 +3,8 @@ using Gateway.Api.Json;
 namespace Gateway.Api.Results;
 
 /// <summary>
-/// PostgreSQL's text of an <c>hstore</c>, as in <c>"a"=>"1", "b"=>NULL</c> → a JSON object. The extension has a cast to json,
-/// which is what <c>to_json</c> goes by.
+/// Writes PostgreSQL's text of an <c>hstore</c>, for example <c>"a"=>"1", "b"=>NULL</c>, as a JSON object, as
+/// <c>to_json</c> does by the extension's cast to json.
 /// </summary>
 internal static class HstoreText
 {

@@ -4,7 +4,7 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Results;
 
-/// <summary>The rows as one JSON array, for an answer that is held whole.</summary>
+/// <summary>Writes the rows as one JSON array, for an answer that is held.</summary>
 internal class JsonArrayWriter(PooledBuffer output, RowFormat format, Numbers numbers)
     : JsonRowWriter(output, format, numbers)
 {

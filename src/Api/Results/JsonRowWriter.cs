@@ -6,13 +6,15 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Results;
 
-/// <summary>A row as a JSON object or array. What is between two rows, and around all of them, is the derived form's.</summary>
+/// <summary>
+/// Writes a row as a JSON object or array. The derived class writes the text between two rows, and around all of them.
+/// </summary>
 internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Numbers numbers) : ResultWriter(output)
 {
-    /// <summary>What a row is.</summary>
+    /// <summary>Gets whether a row is an object or an array.</summary>
     protected RowFormat Format => format;
 
-    // What stands before each value: its member's name, for an object.
+    // For an object: the member's name before each value.
     private byte[][] _names = [];
 
     public override void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions)
@@ -66,8 +68,8 @@ internal abstract class JsonRowWriter(PooledBuffer output, RowFormat format, Num
             {
                 throw new Failure(
                     ProblemCode.DuplicateColumn,
-                    $"Two columns are named \"{column.Name}\", and a JSON object can't hold both. Rename one with AS, or send "
-                    + "\"rowFormat\": \"array\".");
+                    $"Two columns are named \"{column.Name}\", and a JSON object can't hold both. "
+                    + "Rename one with AS, or send \"rowFormat\": \"array\".");
             }
         }
     }

@@ -5,7 +5,7 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Results;
 
-/// <summary>PostgreSQL's text of a value → JSON, as <c>to_json</c> prints it.</summary>
+/// <summary>Writes PostgreSQL's text of a value as JSON, as <c>to_json</c> does.</summary>
 internal static class JsonValue
 {
     public static void Write(PooledBuffer output, DataType type, ReadOnlySpan<byte> text, Numbers numbers)
@@ -15,7 +15,7 @@ internal static class JsonValue
             case JsonForm.ExactNumber when numbers == Numbers.String:
                 JsonString.Write(output, text);
                 break;
-            // NaN and the infinities begin with a letter, after a sign perhaps.
+            // NaN and the infinities end with a letter, and become strings.
             case JsonForm.Number or JsonForm.ExactNumber when char.IsAsciiDigit((char)text[^1]):
             case JsonForm.Json:
                 output.Write(text);
@@ -49,18 +49,24 @@ internal static class JsonValue
         }
     }
 
-    /// <summary>Each session begins with DateStyle ISO; a year of four digits or more is first in no other.</summary>
+    /// <summary>
+    /// Throws if a date is not in ISO style, which every session starts with. Only in that style does a year of four or
+    /// more digits come first.
+    /// </summary>
     private static void RequireIso(ReadOnlySpan<byte> text)
     {
         if (!char.IsAsciiDigit((char)text[2]) && !text.EndsWith("infinity"u8))
         {
             throw new Failure(
                 ProblemCode.SqlRejected,
-                "The statement changes DateStyle, and an answer's dates would be wrong; to_char() prints one in another style.");
+                "The statement changes DateStyle, and an answer's dates would be wrong; "
+                + "to_char() prints one in another style.");
         }
     }
 
-    /// <summary><c>2026-01-02 03:04:05.6+00</c> → <c>2026-01-02T03:04:05.6+00:00</c>; infinity and BC stay.</summary>
+    /// <summary>
+    /// Writes <c>2026-01-02 03:04:05.6+00</c> as <c>2026-01-02T03:04:05.6+00:00</c>; infinity and BC stay.
+    /// </summary>
     private static void WriteTimestamp(PooledBuffer output, ReadOnlySpan<byte> text)
     {
         output.Write((byte)'"');

@@ -7,8 +7,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.Results;
 
 /// <summary>
-/// <c>application/x-ndjson</c>: a line of columns, a line for each row, and a line that says how it ended. Without that it is
-/// incomplete.
+/// Writes <c>application/x-ndjson</c>: a line with the columns, a line for each row, and a line with the end or a
+/// failure. Without the last line, the answer is incomplete.
 /// </summary>
 internal sealed class NdjsonWriter(PooledBuffer output, RowFormat format, Numbers numbers)
     : JsonRowWriter(output, format, numbers)
@@ -55,7 +55,10 @@ internal sealed class NdjsonWriter(PooledBuffer output, RowFormat format, Number
         return true;
     }
 
-    /// <summary>A json value may have line breaks between its tokens, where a space means the same; in its strings they are escaped.</summary>
+    /// <summary>
+    /// Replaces the line breaks in a JSON value by spaces. They are between tokens, where a space means the same: strings
+    /// have them escaped.
+    /// </summary>
     private void JoinLines(DataType type, int start)
     {
         if (type.Form is not (JsonForm.Json or JsonForm.Array or JsonForm.Composite))

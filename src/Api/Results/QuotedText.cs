@@ -3,8 +3,8 @@ using Gateway.Api.Json;
 namespace Gateway.Api.Results;
 
 /// <summary>
-/// A quoted part of PostgreSQL's text of an array, a composite or an <c>hstore</c>, read: without its quotes, and with what
-/// they escaped, be it by a backslash or, as composites have it, by doubling.
+/// Represents a quoted part of PostgreSQL's text of an array, a composite value or an <c>hstore</c>, without its quotes
+/// and escapes. A character is escaped by a backslash or, in composite values, by doubling.
 /// </summary>
 internal readonly ref struct QuotedText
 {
@@ -17,13 +17,15 @@ internal readonly ref struct QuotedText
         _rented = rented;
     }
 
-    /// <summary>Valid until this is disposed.</summary>
+    /// <summary>Gets the text without quotes and escapes. It is valid until this is disposed.</summary>
     public ReadOnlySpan<byte> Value { get; }
 
-    /// <summary>What it takes in the text, both quotes included.</summary>
+    /// <summary>Gets the length of the part in PostgreSQL's text, with both quotes.</summary>
     public int Length { get; }
 
-    /// <summary>Reads from an opening quote to the closing one; PostgreSQL wrote it, so it is well-formed.</summary>
+    /// <summary>
+    /// Reads from an opening quote to the closing one. PostgreSQL wrote the text, so it is well-formed.
+    /// </summary>
     public static QuotedText Read(ReadOnlySpan<byte> text)
     {
         var end = 1 + text[1..].IndexOfAny((byte)'"', (byte)'\\');
@@ -55,5 +57,6 @@ internal readonly ref struct QuotedText
         return from + 1;
     }
 
-    private static bool IsDoubled(ReadOnlySpan<byte> text, int quote) => quote + 1 < text.Length && text[quote + 1] == (byte)'"';
+    private static bool IsDoubled(ReadOnlySpan<byte> text, int quote) =>
+        quote + 1 < text.Length && text[quote + 1] == (byte)'"';
 }

@@ -3,7 +3,7 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Results;
 
-/// <summary>Members that a result has in every form of JSON.</summary>
+/// <summary>Writes the members that a result has in every JSON format.</summary>
 internal static class ResultMembers
 {
     public static void WriteRowCount(this Utf8JsonWriter json, long? rowCount)

@@ -7,8 +7,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.Results;
 
 /// <summary>
-/// The interface of all writers of a statement's result: JSON that is held (<see cref="JsonArrayWriter"/>), NDJSON, CSV and
-/// Neon's format. A value comes as PostgreSQL's text.
+/// The interface of all writers of a statement's result: JSON that is held (<see cref="JsonArrayWriter"/>), NDJSON, CSV
+/// and Neon's format. A value comes as PostgreSQL's text.
 /// </summary>
 /// <param name="output">Gets the bytes; the writer owns it.</param>
 internal abstract class ResultWriter(PooledBuffer output) : IDisposable
@@ -38,16 +38,22 @@ internal abstract class ResultWriter(PooledBuffer output) : IDisposable
     /// <summary>Ends a result.</summary>
     public abstract void End(ResultEnd end);
 
-    /// <summary>Ends a result with a failure, after rows. Returns false if the format has no place for a failure.</summary>
+    /// <summary>
+    /// Ends a result with a failure, after rows. Returns false if the format has no place for a failure.
+    /// </summary>
     /// <param name="problem">The problem as JSON.</param>
     public abstract bool Fail(ReadOnlySpan<byte> problem);
 
     public virtual void Dispose() => output.Dispose();
 }
 
-/// <summary>How a result ended.</summary>
+/// <summary>Represents the end of a result.</summary>
 /// <param name="Command">The command tag's first word.</param>
-/// <param name="RowCount">Rows returned, or affected where none are; null for a statement that has no count.</param>
-/// <param name="TagCount">The command tag's number; null where it has none, as that of <c>SHOW</c>, whatever rows there are.</param>
-/// <param name="Truncated">Whether there were more rows than were asked for.</param>
+/// <param name="RowCount">
+/// The number of rows returned, or affected if it returns none; null for a statement without a count.
+/// </param>
+/// <param name="TagCount">
+/// The command tag's number; null if the tag has none. That of <c>SHOW</c> has none, even if there are rows.
+/// </param>
+/// <param name="Truncated">Whether there were more rows than the maximum.</param>
 internal readonly record struct ResultEnd(string Command, long? RowCount, long? TagCount, bool Truncated);

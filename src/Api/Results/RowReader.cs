@@ -10,37 +10,44 @@ using Npgsql;
 
 namespace Gateway.Api.Results;
 
-/// <summary>Reads the rows of a result, and writes them: all of them held, or sent on as they come.</summary>
-/// <param name="writer">Writes them.</param>
-/// <param name="stream">Takes them on to the caller; null where they are held.</param>
-/// <param name="limits">How large the answer may be.</param>
-/// <param name="rowsBefore">The rows of the answer's earlier results.</param>
-/// <param name="memory">Counts the memory that a value takes.</param>
-/// <param name="clock">The clock that a row's wait for company runs by.</param>
+/// <summary>Reads the rows of a result and writes them. The rows are held, or streamed as they arrive.</summary>
+/// <param name="writer">Writes the rows.</param>
+/// <param name="stream">Sends the rows to the caller; null if they are held.</param>
+/// <param name="limits">The maximum size of the answer.</param>
+/// <param name="rowsBefore">The number of rows in the answer's earlier results.</param>
+/// <param name="memory">Counts the memory of a value.</param>
+/// <param name="clock">The clock for the flush delay of a stream.</param>
 internal sealed class RowReader(
-    ResultWriter writer, RowStream? stream, AnswerLimits limits, long rowsBefore, MemoryReservation memory, TimeProvider clock)
+    ResultWriter writer,
+    RowStream? stream,
+    AnswerLimits limits,
+    long rowsBefore,
+    MemoryReservation memory,
+    TimeProvider clock)
     : IDisposable
 {
-    /// <summary>A larger string or JSON value is sent on in parts of about that.</summary>
+    /// <summary>
+    /// The approximate length in bytes of the parts in which a larger string or JSON value is streamed.
+    /// </summary>
     private const int PartLength = 32 * 1024;
 
-    /// <summary>The value, and an element of it that is read out of its quotes.</summary>
-    private const long PartsOfValue = 2;
+    /// <summary>Number of copies of a value in memory: the value, and an element of it without its quotes.</summary>
+    private const long CopiesOfValue = 2;
 
     private byte[] _value = [];
 
-    // Where the row begins that is being written.
+    // The start of the current row in the output.
     private int _rowStart;
 
     public IReadOnlyList<Column> Columns { get; private set; } = [];
 
-    /// <summary>The columns' types.</summary>
+    /// <summary>Gets the columns' types.</summary>
     public DataType[] Types { get; private set; } = [];
 
-    /// <summary>The rows written.</summary>
+    /// <summary>Gets the number of rows that were written.</summary>
     public long Count { get; private set; }
 
-    /// <summary>Whether there are more rows than were asked for.</summary>
+    /// <summary>Gets whether there are more rows than the maximum.</summary>
     public bool Truncated { get; private set; }
 
     /// <summary>Returns the OID of each column's type.</summary>
@@ -82,7 +89,8 @@ internal sealed class RowReader(
             {
                 throw new Failure(
                     ProblemCode.ResultTooLarge,
-                    $"The answer would have more than {limits.Rows} rows (Gateway__RowLimit); ask for fewer, by LIMIT or by a query's maxRows.");
+                    $"The answer would have more than {limits.Rows} rows (Gateway__RowLimit); "
+                    + "ask for fewer, by LIMIT or by a query's maxRows.");
             }
             await WriteRowAsync(reader, waits);
             Count++;
@@ -94,11 +102,11 @@ internal sealed class RowReader(
     public void Dispose()
     {
         BufferPool.Return(_value);
-        memory.GiveBack(PartsOfValue * _value.Length);
+        memory.GiveBack(CopiesOfValue * _value.Length);
         _value = [];
     }
 
-    /// <summary>Goes on to the next row.</summary>
+    /// <summary>Moves to the next row.</summary>
     private ValueTask<bool> NextAsync(NpgsqlDataReader reader, ReadingWaits waits)
     {
         _rowStart = writer.Output.Length;
@@ -106,12 +114,13 @@ internal sealed class RowReader(
     }
 
     /// <summary>
-    /// Waits for the server; where that takes a while, the rows that are whole go to the caller meanwhile. Before there is one, a
-    /// failure can still have a status of its own.
+    /// Waits for the server. If that takes a while, sends the complete rows to the caller meanwhile. Sends nothing
+    /// before the first complete row: until then, a failure can still have its own status.
     /// </summary>
-    private ValueTask<T> WaitAsync<T>(Task<T> read, ReadingWaits waits) => stream is null || Count == 0 || read.IsCompleted
-        ? new ValueTask<T>(read)
-        : new ValueTask<T>(SendMeanwhileAsync(stream, read, waits.Caller));
+    private ValueTask<T> WaitAsync<T>(Task<T> read, ReadingWaits waits) =>
+        stream is null || Count == 0 || read.IsCompleted
+            ? new ValueTask<T>(read)
+            : new ValueTask<T>(SendMeanwhileAsync(stream, read, waits.Caller));
 
     private async Task<T> SendMeanwhileAsync<T>(RowStream rows, Task<T> read, CancellationToken caller)
     {
@@ -128,7 +137,7 @@ internal sealed class RowReader(
         }
         finally
         {
-            // Nobody may close the reader while it reads.
+            // The reader must not be closed while it reads.
             await ((Task)read).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         return await read;
@@ -169,7 +178,7 @@ internal sealed class RowReader(
         writer.Write(Types[column], value);
     }
 
-    /// <summary>A row that has not come as a whole yet, and may be larger than what can be held.</summary>
+    /// <summary>Writes a row that has not arrived completely, and may be too large to be held.</summary>
     private async ValueTask WriteLargeRowAsync(NpgsqlDataReader reader, ReadingWaits waits)
     {
         try
@@ -198,7 +207,8 @@ internal sealed class RowReader(
     private async ValueTask WriteAsync(NpgsqlDataReader reader, int column, ReadingWaits waits)
     {
         var length = LengthOf(reader, column);
-        var isInParts = stream is not null && length > PartLength && Types[column].Form is JsonForm.Text or JsonForm.Json;
+        var isInParts = stream is not null && length > PartLength
+            && Types[column].Form is JsonForm.Text or JsonForm.Json;
         if (!isInParts)
             RequireRoom(length);
         await using var bytes = await reader.GetStreamAsync(column, waits.Server);
@@ -225,7 +235,7 @@ internal sealed class RowReader(
             left -= read;
 
             var text = part[..(held + read)];
-            // A character that the part's end cuts waits for the next.
+            // A character that is cut by the part's end goes to the next part.
             var whole = left == 0 ? text.Length : text.Length - CutCharacter(text.Span);
             RequireUtf8(text.Span[..whole], column);
             writer.WritePart(Types[column], text.Span[..whole], isFirst, isLast: left == 0);
@@ -240,8 +250,10 @@ internal sealed class RowReader(
         while (!into.IsEmpty)
         {
             var read = await WaitAsync(bytes.ReadAsync(into, waits.Server).AsTask(), waits);
-            // Npgsql takes the connection's end for the stream's.
-            into = read > 0 ? into[read..] : throw new NpgsqlException("The server closed the connection within a value.");
+            // Npgsql reports the end of the connection as the end of the stream.
+            into = read > 0
+                ? into[read..]
+                : throw new NpgsqlException("The server closed the connection within a value.");
         }
     }
 
@@ -251,7 +263,7 @@ internal sealed class RowReader(
         _rowStart = 0;
     }
 
-    /// <summary>The bytes of a UTF-8 character at the end that is not whole.</summary>
+    /// <summary>Returns the number of bytes of an incomplete UTF-8 character at the end; 0 if there is none.</summary>
     private static int CutCharacter(ReadOnlySpan<byte> text)
     {
         for (var back = 1; back <= 3; back++)
@@ -276,19 +288,20 @@ internal sealed class RowReader(
         {
             throw new Failure(
                 ProblemCode.ResultTooLarge,
-                $"A value of {length} bytes is more than the {limits.Bytes} that are held (Gateway__ResponseLimitBytes): only strings and "
-                + "JSON are streamed in parts. Cast it to text, or unnest it.");
+                $"A value of {length} bytes is more than the {limits.Bytes} that are held "
+                + "(Gateway__ResponseLimitBytes): only strings and JSON are streamed in parts. "
+                + "Cast it to text, or unnest it.");
         }
     }
 
-    /// <summary>Memory for a value, which the next value overwrites.</summary>
+    /// <summary>Returns memory for a value. The next value overwrites it.</summary>
     private Memory<byte> Rent(int length)
     {
         if (length > _value.Length)
         {
             Dispose();
             var rented = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)length), (uint)Array.MaxLength);
-            memory.Take(PartsOfValue * rented);
+            memory.Take(CopiesOfValue * rented);
             _value = BufferPool.Rent(rented);
         }
         return _value.AsMemory(0, length);
@@ -300,13 +313,13 @@ internal sealed class RowReader(
         {
             throw new Failure(
                 ProblemCode.SqlError,
-                $"A value of column \"{Columns[column].Name}\" is not UTF-8: the database's encoding is SQL_ASCII, or the "
-                + "statement changed client_encoding.");
+                $"A value of column \"{Columns[column].Name}\" is not UTF-8: the database's encoding is SQL_ASCII, "
+                + "or the statement changed client_encoding.");
         }
     }
 }
 
-/// <summary>What ends a wait while rows are read.</summary>
-/// <param name="Server">For the server's: when the session is given up.</param>
-/// <param name="Caller">For the caller's: with its budget, or when it is gone.</param>
+/// <summary>Represents the tokens that end the waits while rows are read.</summary>
+/// <param name="Server">Ends a wait for the server: the session is abandoned.</param>
+/// <param name="Caller">Ends a wait for the caller: the deadline has come, or the caller has disconnected.</param>
 internal readonly record struct ReadingWaits(CancellationToken Server, CancellationToken Caller);

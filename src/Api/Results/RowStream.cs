@@ -1,17 +1,17 @@
 namespace Gateway.Api.Results;
 
 /// <summary>
-/// A result's rows on their way to the caller, as they come from the server: no more of them is held than the caller has not
-/// taken yet, and that is little.
+/// Sends a result's rows to the caller as they arrive from the server. It holds only rows that the caller has not taken
+/// yet, and those are few.
 /// </summary>
-/// <param name="writer">Writes them in the form that the caller asks for.</param>
-/// <param name="send">Sends bytes to the caller; done when it can take more.</param>
+/// <param name="writer">Writes the rows in the format that the caller asks for.</param>
+/// <param name="send">Sends bytes to the caller; completes when the caller can take more.</param>
 internal sealed class RowStream(ResultWriter writer, Func<ReadOnlyMemory<byte>, ValueTask> send)
 {
-    /// <summary>So much is worth a write to the socket.</summary>
+    /// <summary>The number of bytes that are worth a write to the socket.</summary>
     public const int WorthSending = 32 * 1024;
 
-    /// <summary>A row waits for company no longer than that.</summary>
+    /// <summary>The flush delay: maximum time for which a row waits for more rows.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(50);
 
     private State _state = State.BetweenRows;
@@ -19,56 +19,61 @@ internal sealed class RowStream(ResultWriter writer, Func<ReadOnlyMemory<byte>, 
 
     public ResultWriter Writer => writer;
 
-    /// <summary>Whether anything was sent: from then on the answer can't become another.</summary>
+    /// <summary>Gets whether anything was sent. After that the answer can't become another.</summary>
     public bool HasBegun { get; private set; }
 
     /// <summary>
-    /// Whether what was sent and what is held end with a whole row, so that more can be said after it; not while a part of a row is
-    /// on its way, nor where nobody knows how much of what was sent has arrived.
+    /// Gets whether the sent and the held bytes end with a complete row, so that a problem or an end can follow. False
+    /// while a part of a row is being sent, and while it is unknown how many of the sent bytes have arrived.
     /// </summary>
     public bool IsBetweenRows => _state == State.BetweenRows;
 
-    /// <summary>Forgets what an attempt left that came to nothing.</summary>
+    /// <summary>Discards the bytes that a failed run has left.</summary>
     public void Restart() => writer.Output.CutTo(0);
 
-    /// <summary>Nothing more may be said: what was abandoned may still write to what is held.</summary>
+    /// <summary>
+    /// Marks the stream as given up: nothing may follow, because abandoned work may still write to the held bytes.
+    /// </summary>
     public void GiveUp() => _state = State.GivenUp;
 
-    /// <summary>A row of which a part was sent is whole now.</summary>
+    /// <summary>Marks the row as complete, if a part of it was sent before.</summary>
     public void EndRow()
     {
         if (_state == State.WithinRow)
             _state = State.BetweenRows;
     }
 
-    /// <summary>Sends what is held.</summary>
+    /// <summary>Sends all held bytes.</summary>
     /// <param name="cancellation">Ends the wait for the caller.</param>
-    /// <param name="isWithinRow">Whether that ends within a row.</param>
-    /// <exception cref="OperationCanceledException">The caller did not take it in time.</exception>
+    /// <param name="isWithinRow">Whether the bytes end within a row.</param>
+    /// <exception cref="OperationCanceledException">The caller did not take the bytes in time.</exception>
     public ValueTask SendAsync(CancellationToken cancellation, bool isWithinRow = false) =>
         SendFirstAsync(writer.Output.Length, isWithinRow, cancellation);
 
-    /// <summary>Sends the rows that are whole; what was begun after them stays.</summary>
-    /// <param name="length">The bytes of the whole rows.</param>
+    /// <summary>Sends the complete rows. The row that was begun after them stays.</summary>
+    /// <param name="length">The length of the complete rows in bytes.</param>
     /// <param name="cancellation">Ends the wait for the caller.</param>
-    /// <exception cref="OperationCanceledException">The caller did not take it in time.</exception>
+    /// <exception cref="OperationCanceledException">The caller did not take the bytes in time.</exception>
     public ValueTask SendWholeAsync(int length, CancellationToken cancellation) =>
         length > 0 ? SendFirstAsync(length, isWithinRow: false, cancellation) : ValueTask.CompletedTask;
 
-    /// <summary>Waits until the caller has taken what was sent to it last, though whoever sent it waits no longer.</summary>
-    /// <exception cref="OperationCanceledException">It does not take it.</exception>
+    /// <summary>
+    /// Waits until the caller has taken the last bytes, even if the wait of the send itself was cancelled.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The caller did not take the bytes in time.</exception>
     public Task SettleAsync(CancellationToken cancellation) => _sending.WaitAsync(cancellation);
 
     private async ValueTask SendFirstAsync(int length, bool isWithinRow, CancellationToken cancellation)
     {
-        // What was abandoned comes here late, when the answer may be another's.
+        // Abandoned work may come here late, when the HTTP response may already belong to another request.
         cancellation.ThrowIfCancellationRequested();
         HasBegun = true;
         _state = State.Sending;
         var sending = SendFirstAsync(length, isWithinRow);
         if (sending.IsCompletedSuccessfully)
             return;
-        // Not cancelled itself: that would cut the caller off, who may only have to hear why nothing more comes.
+        // The send itself is not cancelled: that would cut the connection, and the caller may still have to get the
+        // reason for the end.
         _sending = sending.AsTask();
         await _sending.WaitAsync(cancellation);
     }

@@ -45,7 +45,7 @@ public sealed class StatementDescriptionsTests : IDisposable
         var kept = statements.Select(statement => _descriptions.Find("caller", statement)).OfType<StatementDescription>().ToArray();
 
         Assert.NotEmpty(kept);
-        Assert.InRange(kept.Sum(description => description.Size), 1, StatementDescriptions.MostRemembered);
+        Assert.InRange(kept.Sum(description => description.Size), 1, StatementDescriptions.MaxCacheBytes);
     }
 
     [Fact]
