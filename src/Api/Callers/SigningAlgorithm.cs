@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace Gateway.Api.Callers;
 
 /// <summary>
@@ -34,13 +32,4 @@ internal static class SigningAlgorithm
     /// <param name="algorithm">One of <see cref="All"/>.</param>
     /// <param name="curve">The key's curve; null where it is RSA's.</param>
     public static bool Fits(string algorithm, string? curve) => Kinds.TryGetValue(algorithm, out var kind) && kind == (curve ?? Rsa);
-
-    /// <summary>Null where no algorithm of ours uses it.</summary>
-    public static ECCurve? CurveOf(string name) => name switch
-    {
-        "P-256" => ECCurve.NamedCurves.nistP256,
-        "P-384" => ECCurve.NamedCurves.nistP384,
-        "P-521" => ECCurve.NamedCurves.nistP521,
-        _ => null,
-    };
 }
