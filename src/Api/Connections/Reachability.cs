@@ -12,7 +12,9 @@ namespace Gateway.Api.Connections;
 /// <param name="callers">Opens sessions as callers' requests get them: their role may make that impossible, by ALTER ROLE.</param>
 /// <param name="role">That role.</param>
 /// <param name="sessions">Are told whether the database has an extension that keeps state.</param>
-internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource callers, string role, SessionPool sessions)
+/// <param name="clock">The clock that a check's limit runs by.</param>
+internal sealed class Reachability(
+    NpgsqlDataSource control, NpgsqlDataSource callers, string role, SessionPool sessions, TimeProvider clock)
 {
     private static readonly TimeSpan CheckTime = TimeSpan.FromSeconds(2);
     private volatile ConnectionReadiness _now = new(Reachable: true, FailedChecks: 0, Detail: null);
@@ -27,7 +29,7 @@ internal sealed class Reachability(NpgsqlDataSource control, NpgsqlDataSource ca
         try
         {
             string? detail = null;
-            await Bounded.RunAsync(async ending => detail = await AskAsync(ending), CheckTime, cancellation);
+            await BoundedWait.RunAsync(async ending => detail = await AskAsync(ending), CheckTime, clock, cancellation);
             _now = new ConnectionReadiness(Reachable: true, FailedChecks: 0, detail);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)

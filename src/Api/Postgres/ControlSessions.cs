@@ -5,7 +5,8 @@ namespace Gateway.Api.Postgres;
 
 /// <summary>The control role's sessions, as they are used for one question each.</summary>
 /// <param name="source">Opens and pools them.</param>
-internal sealed class ControlSessions(NpgsqlDataSource source)
+/// <param name="clock">The clock that the limits run by.</param>
+internal sealed class ControlSessions(NpgsqlDataSource source, TimeProvider clock)
 {
     /// <summary>Maximum time for one question.</summary>
     public static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);
@@ -24,13 +25,13 @@ internal sealed class ControlSessions(NpgsqlDataSource source)
             T answer = default!;
             try
             {
-                await Bounded.RunAsync(
+                await BoundedWait.RunAsync(
                     async ending =>
                     {
                         await using var session = await source.OpenConnectionAsync(ending);
                         answer = await ask(session, ending);
                     },
-                    limit ?? AskTime, cancellation);
+                    limit ?? AskTime, clock, cancellation);
                 return answer;
             }
             catch (NpgsqlException error) when (!isSecond && IsClosed(error))

@@ -302,7 +302,7 @@ internal sealed class Session(NpgsqlConnection connection, Backend backend, Watc
     /// <param name="ended">Set where the server ended that; the backend may run on where the gateway had to.</param>
     private async Task LeaveAsync(TaskCompletionSource ended)
     {
-        await Bounded.AbandonAsync(_work, _abandon);
+        await BoundedWait.AbandonAsync(_work, _abandon, clock);
         await connection.DisposeAsync();
         if (!_abandon.IsCancellationRequested)
             ended.SetResult();

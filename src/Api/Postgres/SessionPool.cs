@@ -249,8 +249,9 @@ internal sealed class SessionPool(
             Backend backend = default;
             try
             {
-                await Bounded.RunAsync(
-                    async ending => backend = await FindBackendAsync(connection, ending), FirstAnswerTime, CancellationToken.None);
+                await BoundedWait.RunAsync(
+                    async ending => backend = await FindBackendAsync(connection, ending), FirstAnswerTime, clock,
+                    CancellationToken.None);
             }
             catch (NpgsqlException)
             {

@@ -1,15 +1,17 @@
 using Gateway.Api.Callers;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.Api.Tests.Callers;
 
 public sealed class IssuerKeysTests
 {
+    private readonly FakeTimeProvider _clock = new();
     private readonly Source _source = new();
     private readonly IssuerKeys _keys;
 
     public IssuerKeysTests() =>
-        _keys = new IssuerKeys("issuer", _source, TimeProvider.System, NullLogger<IssuerKeys>.Instance);
+        _keys = new IssuerKeys("issuer", _source, _clock, NullLogger<IssuerKeys>.Instance);
 
     [Fact]
     public async Task ManyWhoWaitForTheFirstFetch_AreAnsweredByIt()
@@ -35,6 +37,32 @@ public sealed class IssuerKeysTests
 
         Assert.Null(_keys.Current);
         Assert.Equal(1, _source.Fetches);
+    }
+
+    [Fact]
+    public async Task KeysThatCannotBeReadAgain_HoldForTwelvePeriods()
+    {
+        _source.Document.SetResult("{\"keys\": []}");
+        var keys = await _keys.AskAgainAsync();
+
+        _clock.Advance((IssuerKeys.PeriodsKept * _source.Period) - TimeSpan.FromSeconds(1));
+        Assert.Same(keys, _keys.Current);
+
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.Null(_keys.Current);
+    }
+
+    [Fact]
+    public async Task UnknownKeys_AskTheIssuerEveryFiveSecondsAtMost()
+    {
+        _source.Document.SetException(new IOException("away"));
+        for (var second = 0; second < 20; second++)
+        {
+            Assert.Null(await _keys.AskAgainAsync());
+            Assert.Null(await _keys.AskAgainAsync());
+            Assert.Equal(1 + (second / 5), _source.Fetches);
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
     }
 
     private Task<KeySet?>[] AskTogether() => [.. Enumerable.Range(0, 50).Select(_ => Task.Run(_keys.AskAgainAsync))];
