@@ -189,7 +189,9 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
     private async Task<int> PurgeAllAsync()
     {
         await using var source = NpgsqlDataSource.Create(_dsn);
-        var journal = new ActivityJournal(new ControlSessions(source), Dsn.Parse(_dsn).Username!, journalKey: null, TimeSpan.Zero, TimeProvider.System);
+        var journal = new ActivityJournal(
+            new ControlSessions(source, TimeProvider.System), Dsn.Parse(_dsn).Username!, journalKey: null, TimeSpan.Zero,
+            TimeProvider.System);
         var all = 0;
         while (await journal.PurgeAsync(50, Patience, CancellationToken.None) is > 0 and var deleted)
             all += deleted;

@@ -1,98 +1,130 @@
+using Microsoft.IdentityModel.Protocols;
+
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// An issuer's keys as they were read last. They are read again and again, and at once where a token names one that is not among
-/// them; by one at a time, and so seldom that whoever sends nonsense can't make us a burden to the issuer.
+/// Holds an issuer's keys. <see cref="ConfigurationManager{T}"/> fetches and keeps them, one fetch at a time. This
+/// class adds what it lacks: periods below 5 minutes, an end of what is kept, and a refresh rate limit that also holds
+/// while fetches fail.
 /// </summary>
-internal sealed partial class IssuerKeys(string issuer, KeySource source, TimeProvider clock, ILogger<IssuerKeys> log)
+internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
 {
-    /// <summary>For so many periods keys hold that can't be read again: an issuer that is away for a while locks nobody out.</summary>
+    /// <summary>The number of periods that keys stay valid if they can't be read again.</summary>
     public const int PeriodsKept = 12;
 
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(5);
 
-    private readonly Lock _lock = new();
-    private CancellationToken _stopping;
-    private Task<KeySet?>? _reading;
-    private long _begun;
+    /// <summary>
+    /// How long a failed fetch answers those who waited for it: the manager would fetch again for each of them.
+    /// </summary>
+    private static readonly TimeSpan FailureKept = TimeSpan.FromMilliseconds(500);
+
+    private readonly string _issuer;
+    private readonly TimeSpan _period;
+    private readonly TimeSpan _pause;
+    private readonly TimeProvider _clock;
+    private readonly ILogger<IssuerKeys> _log;
+    private readonly ConfigurationManager<KeySet> _manager;
+
+    // Written by one fetch at a time.
     private volatile Known? _known;
+    private volatile Fetch? _fetch;
     private bool _fails;
 
-    /// <summary>Null where they were never read, or too long ago.</summary>
-    public KeySet? Current =>
-        _known is { } known && clock.GetElapsedTime(known.At) < PeriodsKept * source.Period ? known.Keys : null;
+    // The caller of a token with an unknown key waits for the new keys, and does not get the old ones at once.
+    static IssuerKeys() => AppContext.SetSwitch("Switch.Microsoft.IdentityModel.UpdateConfigAsBlocking", true);
 
-    /// <summary>The pause before keys are read at a token's instance again, and after a reading that failed.</summary>
-    private TimeSpan Pause => source.Period < LongestPause ? source.Period : LongestPause;
-
-    /// <summary>The keys as of now, or of so short a time ago that it is the same; null where they can't be read.</summary>
-    public Task<KeySet?> AskAgainAsync()
+    public IssuerKeys(string issuer, KeySource source, TimeProvider clock, ILogger<IssuerKeys> log)
     {
-        lock (_lock)
-            return _reading is null || clock.GetElapsedTime(_begun) >= Pause ? Begin() : _reading;
+        (_issuer, _period, _clock, _log) = (issuer, source.Period, clock, log);
+        _pause = source.Period < MaxPause ? source.Period : MaxPause;
+        _manager = new ConfigurationManager<KeySet>(source.Address, this, source)
+        {
+            RefreshInterval = ConfigurationManager<KeySet>.MinimumRefreshInterval,
+        };
     }
 
-    /// <summary>Reads them again and again, until it is stopped.</summary>
+    /// <summary>Gets the keys; null if they were never read, or too long ago.</summary>
+    public KeySet? Current =>
+        _known is { } known && _clock.GetElapsedTime(known.At) < PeriodsKept * _period ? known.Keys : null;
+
+    /// <summary>Returns keys that are at most 5 seconds old; null if they can't be read.</summary>
+    public async Task<KeySet?> AskAgainAsync()
+    {
+        if (_fetch is not { } last || _clock.GetElapsedTime(last.Begun) >= _pause)
+            _manager.RequestRefresh();
+        else if (last.FailedAt is not null)
+            return null;
+        return await GetAsync();
+    }
+
+    /// <summary>Reads the keys each period, until it is stopped.</summary>
     public async Task WatchAsync(CancellationToken stopping)
     {
-        _stopping = stopping;
         try
         {
             while (true)
             {
-                Task<KeySet?> reading;
-                lock (_lock)
-                    reading = Begin();
-                var read = await reading.WaitAsync(stopping);
-                await Task.Delay(read is null ? Pause : source.Period, clock, stopping);
+                _manager.RequestRefresh();
+                var keys = await GetAsync().WaitAsync(stopping);
+                await Task.Delay(keys is null ? _pause : _period, _clock, stopping);
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            // The host is going.
+            // The host is stopping.
         }
     }
 
-    /// <summary>Reads them, and lets faults through: for the start, of a file.</summary>
-    public async Task ReadFirstAsync(CancellationToken ending) => Take(await source.ReadAsync(ending));
-
-    /// <summary>One at a time: whoever comes while it reads gets what that one gets.</summary>
-    private Task<KeySet?> Begin()
+    /// <summary>Called by the manager, once at a time.</summary>
+    public async Task<KeySet> GetConfigurationAsync(
+        string address, IDocumentRetriever retriever, CancellationToken cancel)
     {
-        if (_reading is { IsCompleted: false } reading)
-            return reading;
-        _begun = clock.GetTimestamp();
-        return _reading = Task.Run(ReadAsync);
-    }
-
-    private async Task<KeySet?> ReadAsync()
-    {
+        if (_fetch?.FailedAt is { } failed && _clock.GetElapsedTime(failed) < FailureKept)
+            throw new IOException("The keys could not be read a moment ago.");
+        var fetch = new Fetch(_clock.GetTimestamp(), FailedAt: null);
+        _fetch = fetch;
         try
         {
-            var keys = Take(await source.ReadAsync(_stopping));
+            var keys = Take(await retriever.GetDocumentAsync(address, cancel));
             if (_fails)
-                Recovered(issuer);
+                Recovered(_issuer);
             _fails = false;
             return keys;
         }
-        catch (Exception error) when (error is IOException or HttpRequestException or FormatException or UnauthorizedAccessException
-            or OperationCanceledException)
+        catch (Exception error)
         {
-            // Once for each time that it begins: it may go on for hours.
-            if (!_fails && !_stopping.IsCancellationRequested)
-                Failed(issuer, error.Message.ReplaceLineEndings(" "));
+            // An outage can last for hours, so only its beginning is logged.
+            if (!_fails)
+                Failed(_issuer, error.Message.ReplaceLineEndings(" "));
             _fails = true;
+            _fetch = fetch with { FailedAt = _clock.GetTimestamp() };
+            throw;
+        }
+    }
+
+    /// <summary>Returns the keys of the last fetch, which it waits for; null if it failed.</summary>
+    private async Task<KeySet?> GetAsync()
+    {
+        try
+        {
+            var keys = await _manager.GetConfigurationAsync(CancellationToken.None);
+            return _fetch is { FailedAt: null } ? keys : null;
+        }
+        catch (InvalidOperationException)
+        {
+            // No fetch has succeeded yet.
             return null;
         }
     }
 
-    /// <summary>The same document is the same set still: what was found valid by it is.</summary>
-    private KeySet Take(byte[] document)
+    /// <summary>The same document stays the same set, so the tokens that it found valid stay remembered.</summary>
+    private KeySet Take(string document)
     {
         var keys = _known?.Keys is { } before && before.IsOf(document) ? before : KeySet.Parse(document);
         if (keys.Count == 0 && keys != _known?.Keys)
-            Empty(issuer);
-        _known = new Known(keys, clock.GetTimestamp());
+            Empty(_issuer);
+        _known = new Known(keys, _clock.GetTimestamp());
         return keys;
     }
 
@@ -106,4 +138,6 @@ internal sealed partial class IssuerKeys(string issuer, KeySource source, TimePr
     private partial void Empty(string issuer);
 
     private sealed record Known(KeySet Keys, long At);
+
+    private sealed record Fetch(long Begun, long? FailedAt);
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.IdentityModel.Tokens;
@@ -6,25 +5,26 @@ using Microsoft.IdentityModel.Tokens;
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// An issuer's public keys, as a JWK Set (RFC 7517) has them. Of its members only those are read that make a key and say what it is
-/// for; a certificate, or an address of more, is not looked at.
+/// Represents an issuer's public keys, a JWK Set (RFC 7517), without those that must not check a token. Each key is
+/// read by itself, and not by <see cref="JsonWebKeySet"/>: a key that can't be used is left out, as the RFC says, and
+/// the others are kept.
 /// </summary>
 internal sealed class KeySet
 {
-    /// <summary>What is smaller can be broken.</summary>
-    private const int SmallestRsaBits = 2048;
+    /// <summary>Minimum size of an RSA key in bits: smaller keys can be broken.</summary>
+    private const int MinRsaBits = 2048;
 
-    private readonly byte[] _document;
+    private readonly string _document;
     private readonly List<Entry> _keys = [];
 
-    private KeySet(byte[] document) => _document = document;
+    private KeySet(string document) => _document = document;
 
-    /// <summary>How many of its keys can check a token.</summary>
+    /// <summary>Gets the number of keys that can check a token.</summary>
     public int Count => _keys.Count;
 
     /// <summary>Reads a document.</summary>
-    /// <exception cref="FormatException">It is no JWK Set. A key in it that can't be used is left out, as the RFC has it.</exception>
-    public static KeySet Parse(byte[] document)
+    /// <exception cref="FormatException">It is not a JWK Set.</exception>
+    public static KeySet Parse(string document)
     {
         var set = new KeySet(document);
         try
@@ -36,17 +36,17 @@ internal sealed class KeySet
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            throw new FormatException("it is no JWK Set, a JSON object with an array \"keys\"", error);
+            throw new FormatException("it is not a JWK Set, a JSON object with an array \"keys\"", error);
         }
     }
 
-    /// <summary>Whether it was read from the same text.</summary>
-    public bool IsOf(ReadOnlySpan<byte> document) => _document.AsSpan().SequenceEqual(document);
+    /// <summary>Returns whether it was read from the same text.</summary>
+    public bool IsOf(string document) => _document == document;
 
-    /// <summary>The one key that a token was signed by.</summary>
-    /// <param name="id">The token's <c>kid</c>; where it has none there must be one key only that fits.</param>
+    /// <summary>Returns the one key that a token was signed by.</summary>
+    /// <param name="id">The token's <c>kid</c>; without one, exactly one key must fit.</param>
     /// <param name="algorithm">The token's <c>alg</c>.</param>
-    /// <returns>Null where there is none, or where it would have to be guessed which.</returns>
+    /// <returns>Null if no key fits, or if several do.</returns>
     public SecurityKey? Find(string? id, string algorithm)
     {
         SecurityKey? found = null;
@@ -62,52 +62,51 @@ internal sealed class KeySet
         return found;
     }
 
-    private void Add(JsonElement jwk)
+    private void Add(JsonElement json)
     {
         try
         {
-            if (!IsForSignatures(jwk))
+            if (!IsForSignatures(json))
                 return;
-            if (Text(jwk, "kty") == "RSA")
-                AddRsa(jwk);
-            else if (Text(jwk, "kty") == "EC" && Text(jwk, "crv") is { } curve && SigningAlgorithm.CurveOf(curve) is { } known)
-                AddCurve(jwk, curve, known);
+            // A copy of the members that make a key: a certificate or an address in the document must not count.
+            var read = new JsonWebKey(json.GetRawText());
+            var bare = new JsonWebKey
+            {
+                Kty = read.Kty,
+                N = read.N,
+                E = read.E,
+                Crv = read.Crv,
+                X = read.X,
+                Y = read.Y,
+            };
+            if (JsonWebKeyConverter.TryConvertToSecurityKey(bare, out var key) && IsStrong(key))
+                _keys.Add(new Entry(read.Kid, read.Alg, key is ECDsaSecurityKey ? read.Crv : null, key));
         }
-        catch (Exception error) when (error is FormatException or CryptographicException or InvalidOperationException)
+        catch (Exception error) when (error is ArgumentException or CryptographicException or FormatException
+            or InvalidOperationException)
         {
-            // Members or numbers that are no key's.
+            // Members or numbers that make no key.
         }
-    }
-
-    private void AddRsa(JsonElement jwk)
-    {
-        var numbers = new RSAParameters { Modulus = Number(jwk, "n"), Exponent = Number(jwk, "e") };
-        using var rsa = RSA.Create(numbers);
-        if (rsa.KeySize >= SmallestRsaBits)
-            _keys.Add(new Entry(Text(jwk, "kid"), Text(jwk, "alg"), null, new RsaSecurityKey(numbers)));
-    }
-
-    private void AddCurve(JsonElement jwk, string name, ECCurve curve)
-    {
-        var point = new ECPoint { X = Number(jwk, "x"), Y = Number(jwk, "y") };
-        var key = ECDsa.Create(new ECParameters { Curve = curve, Q = point });
-        _keys.Add(new Entry(Text(jwk, "kid"), Text(jwk, "alg"), name, new ECDsaSecurityKey(key)));
     }
 
     private static bool IsForSignatures(JsonElement jwk) =>
         jwk.ValueKind == JsonValueKind.Object
         && (!jwk.TryGetProperty("use", out var use) || use.ValueEquals("sig"))
-        && (!jwk.TryGetProperty("key_ops", out var uses) || uses.EnumerateArray().Any(each => each.ValueEquals("verify")));
+        && (!jwk.TryGetProperty("key_ops", out var uses)
+            || uses.EnumerateArray().Any(each => each.ValueEquals("verify")));
 
-    private static string? Text(JsonElement jwk, string name) =>
-        jwk.TryGetProperty(name, out var value) ? value.GetString() : null;
+    private static bool IsStrong(SecurityKey key)
+    {
+        if (key is not RsaSecurityKey rsa)
+            return key is ECDsaSecurityKey;
+        // The library counts the bytes of the modulus, also leading zeros.
+        using var checkedKey = RSA.Create(rsa.Parameters);
+        return checkedKey.KeySize >= MinRsaBits;
+    }
 
-    private static byte[] Number(JsonElement jwk, string name) =>
-        Text(jwk, name) is { } text ? Base64Url.DecodeFromChars(text) : throw new FormatException($"A key has no \"{name}\".");
-
-    /// <param name="Id">Its <c>kid</c>.</param>
-    /// <param name="Algorithm">The only one that it is for, where it says so.</param>
-    /// <param name="Curve">Null where it is RSA's.</param>
+    /// <param name="Id">The key's <c>kid</c>.</param>
+    /// <param name="Algorithm">The only algorithm that the key is for, if it names one.</param>
+    /// <param name="Curve">Null if it is an RSA key.</param>
     /// <param name="Key">The key.</param>
     private sealed record Entry(string? Id, string? Algorithm, string? Curve, SecurityKey Key);
 }

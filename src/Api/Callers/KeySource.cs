@@ -1,33 +1,42 @@
 using System.Buffers;
+using System.Text;
+using Microsoft.IdentityModel.Protocols;
 
 namespace Gateway.Api.Callers;
 
-/// <summary>Reads an issuer's key document.</summary>
-/// <param name="period">The interval between reads.</param>
-internal abstract class KeySource(TimeSpan period)
+/// <summary>Represents the place where an issuer's keys are read.</summary>
+/// <param name="Address">The URL or the path.</param>
+/// <param name="Period">The time between two readings.</param>
+internal abstract record KeySource(string Address, TimeSpan Period) : IDocumentRetriever
 {
-    /// <summary>
-    /// The maximum size of the document, in bytes. It has room for hundreds of keys; a larger document is no key set.
-    /// </summary>
-    protected const int LargestDocument = 256 << 10;
-
-    public TimeSpan Period => period;
+    /// <summary>Maximum size of a document in bytes: that of hundreds of keys.</summary>
+    protected const int MaxDocumentBytes = 256 << 10;
 
     /// <summary>Reads the document.</summary>
-    /// <exception cref="IOException">It can't be read.</exception>
-    /// <exception cref="HttpRequestException">It can't be read.</exception>
-    /// <exception cref="FormatException">It is too large.</exception>
-    public abstract Task<byte[]> ReadAsync(CancellationToken ending);
+    /// <exception cref="IOException">The document can't be read.</exception>
+    /// <exception cref="HttpRequestException">The document can't be read, or is too large.</exception>
+    /// <exception cref="OperationCanceledException">The server did not answer in time.</exception>
+    /// <exception cref="FormatException">The document is too large.</exception>
+    public abstract Task<string> GetDocumentAsync(string address, CancellationToken cancel);
+}
 
-    protected static async Task<byte[]> ReadAsync(Stream stream, CancellationToken ending)
+/// <summary>
+/// Represents a mounted file. Its content is read each time: neither its time nor its length need change when a mount
+/// swaps the link that leads to it.
+/// </summary>
+internal sealed record KeyFile(string Path, TimeSpan Period) : KeySource(Path, Period)
+{
+    public override async Task<string> GetDocumentAsync(string address, CancellationToken cancel)
     {
-        var bytes = ArrayPool<byte>.Shared.Rent(LargestDocument + 1);
+        await using var file = new FileStream(
+            address, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var bytes = ArrayPool<byte>.Shared.Rent(MaxDocumentBytes + 1);
         try
         {
-            var length = await stream.ReadAtLeastAsync(bytes, LargestDocument + 1, throwOnEndOfStream: false, ending);
-            return length <= LargestDocument
-                ? bytes[..length]
-                : throw new FormatException($"it is larger than {LargestDocument} bytes");
+            var length = await file.ReadAtLeastAsync(bytes, MaxDocumentBytes + 1, throwOnEndOfStream: false, cancel);
+            return length <= MaxDocumentBytes
+                ? Encoding.UTF8.GetString(bytes, 0, length)
+                : throw new FormatException($"it is larger than {MaxDocumentBytes} bytes");
         }
         finally
         {
@@ -36,48 +45,22 @@ internal abstract class KeySource(TimeSpan period)
     }
 }
 
-/// <summary>
-/// Reads a mounted file. It is read again in each period, since neither its time nor its length need change when a
-/// mount replaces the symbolic link to it; the file is small.
-/// </summary>
-internal sealed class KeyFile(string path, TimeSpan period) : KeySource(period)
+/// <summary>Represents the URL of an issuer's keys.</summary>
+internal sealed record KeyUrl(Uri Url, TimeSpan Period) : KeySource(Url.AbsoluteUri, Period)
 {
-    public override async Task<byte[]> ReadAsync(CancellationToken ending)
-    {
-        await using var file =
-            new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        return await ReadAsync(file, ending);
-    }
-}
-
-/// <summary>Reads a URL of the issuer.</summary>
-internal sealed class KeyUrl(Uri url, TimeSpan period) : KeySource(period)
-{
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
-
-    // The server at the URL decides which tokens the gateway trusts, so redirects are not followed.
+    // Who answers at the URL decides whom the gateway believes, so redirects are not followed. HttpDocumentRetriever
+    // would also do, but it retries at once, and its messages hide the status.
     private static readonly HttpClient Http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
         UseCookies = false,
-        ConnectTimeout = Patience,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-    });
-
-    public override async Task<byte[]> ReadAsync(CancellationToken ending)
+    })
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ending);
-        limit.CancelAfter(Patience);
-        try
-        {
-            using var response = await Http.GetAsync(url, HttpCompletionOption.ResponseHeadersRead, limit.Token);
-            response.EnsureSuccessStatusCode();
-            await using var body = await response.Content.ReadAsStreamAsync(limit.Token);
-            return await ReadAsync(body, limit.Token);
-        }
-        catch (OperationCanceledException error) when (!ending.IsCancellationRequested)
-        {
-            throw new HttpRequestException($"no answer within {Patience.TotalSeconds:0} s", error);
-        }
-    }
+        MaxResponseContentBufferSize = MaxDocumentBytes,
+        Timeout = TimeSpan.FromSeconds(5),
+    };
+
+    public override Task<string> GetDocumentAsync(string address, CancellationToken cancel) =>
+        Http.GetStringAsync(address, cancel);
 }

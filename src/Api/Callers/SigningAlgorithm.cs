@@ -1,10 +1,8 @@
-using System.Security.Cryptography;
-
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// The algorithms that a token may be signed with, and the kind of key that each needs. All are asymmetric: with a
-/// shared secret every verifier could also make tokens, and a public key could be passed off as the secret.
+/// The algorithms that a token may be signed by, and the kind of key that each needs. All are asymmetric: where a secret is shared,
+/// whoever checks a token could make one, and a public key would pass for the secret.
 /// </summary>
 internal static class SigningAlgorithm
 {
@@ -12,7 +10,7 @@ internal static class SigningAlgorithm
 
     private const string Rsa = "RSA";
 
-    /// <summary><c>RSA</c>, or the name of an elliptic curve as in a JWK.</summary>
+    /// <summary>RSA, or an elliptic curve's name as a JWK has it.</summary>
     private static readonly Dictionary<string, string> Kinds = new(StringComparer.Ordinal)
     {
         [Default] = Rsa,
@@ -35,13 +33,4 @@ internal static class SigningAlgorithm
     /// <param name="curve">The key's curve; null for an RSA key.</param>
     public static bool Fits(string algorithm, string? curve) =>
         Kinds.TryGetValue(algorithm, out var kind) && kind == (curve ?? Rsa);
-
-    /// <summary>Returns the curve with a name; null if no supported algorithm uses it.</summary>
-    public static ECCurve? CurveOf(string name) => name switch
-    {
-        "P-256" => ECCurve.NamedCurves.nistP256,
-        "P-384" => ECCurve.NamedCurves.nistP384,
-        "P-521" => ECCurve.NamedCurves.nistP521,
-        _ => null,
-    };
 }

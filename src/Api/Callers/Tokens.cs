@@ -53,16 +53,16 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
     public Task WatchKeysAsync(CancellationToken stopping) =>
         Task.WhenAll(_issuers.Values.Select(issuer => issuer.Keys.WatchAsync(stopping)));
 
-    /// <summary>Reads those keys that are in files. A URL's may come later: an issuer that is away must not keep replicas down.</summary>
-    /// <returns>What is wrong, a sentence for each file.</returns>
+    /// <summary>Checks the keys that are in files. A URL's may come later: an issuer that is down must not keep replicas down.</summary>
+    /// <returns>The faults, a sentence for each file.</returns>
     public async Task<IReadOnlyList<string>> ReadFilesAsync()
     {
         var faults = new List<string>();
-        foreach (var (issuer, keys) in _issuers.Values.Where(issuer => issuer.Issuer.Source is KeyFile))
+        foreach (var issuer in issuers.Where(issuer => issuer.Source is KeyFile))
         {
             try
             {
-                await keys.ReadFirstAsync(CancellationToken.None);
+                _ = KeySet.Parse(await issuer.Source.GetDocumentAsync(issuer.Source.Address, CancellationToken.None));
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException or FormatException)
             {

@@ -116,16 +116,16 @@ internal sealed class NamedConnection : IAsyncDisposable
         var role = dsn.Value.Username!;
         HasControlRole = control != dsn;
         Role = role;
-        var lookUps = new ControlSessions(_lookUps);
+        var lookUps = new ControlSessions(_lookUps, clock);
         var retention = TimeSpan.FromSeconds(gateway.RetentionSeconds);
         Journal = new ActivityJournal(lookUps, role, dsn.JournalKey, retention, clock);
-        Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own), options.ReuseSessions, clock);
+        Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own, clock), options.ReuseSessions, clock);
         Activities = new Activities(Journal, lookUps, _cancels, role, clock);
         LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);
         Descriptions = new StatementDescriptions(Types);
-        Reachability = new Reachability(_watch, callers, role, Sessions);
+        Reachability = new Reachability(_watch, callers, role, Sessions, clock);
     }
 
     public string Name { get; }

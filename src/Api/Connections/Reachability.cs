@@ -15,8 +15,9 @@ namespace Gateway.Api.Connections;
 /// </param>
 /// <param name="role">The name of the callers' role.</param>
 /// <param name="sessions">Gets whether the database has an extension that keeps state.</param>
+/// <param name="clock">The clock for the time limit of a check.</param>
 internal sealed class Reachability(
-    NpgsqlDataSource control, NpgsqlDataSource callers, string role, SessionPool sessions)
+    NpgsqlDataSource control, NpgsqlDataSource callers, string role, SessionPool sessions, TimeProvider clock)
 {
     private static readonly TimeSpan CheckTime = TimeSpan.FromSeconds(2);
     private volatile ConnectionReadiness _now = new(Reachable: true, FailedChecks: 0, Detail: null);
@@ -32,7 +33,7 @@ internal sealed class Reachability(
         try
         {
             string? detail = null;
-            await Bounded.RunAsync(async ending => detail = await AskAsync(ending), CheckTime, cancellation);
+            await BoundedWait.RunAsync(async ending => detail = await AskAsync(ending), CheckTime, clock, cancellation);
             _now = new ConnectionReadiness(Reachable: true, FailedChecks: 0, detail);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)

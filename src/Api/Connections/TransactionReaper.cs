@@ -47,8 +47,11 @@ internal sealed partial class TransactionReaper(
         var ended = 0L;
         try
         {
-            await Bounded.RunAsync(
-                async ending => ended = await connection.EndTransactionsAsync(oldest, ending), AskTime, stoppingToken);
+            await BoundedWait.RunAsync(
+                async ending => ended = await connection.EndTransactionsAsync(oldest, ending),
+                AskTime,
+                clock,
+                stoppingToken);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)
         {

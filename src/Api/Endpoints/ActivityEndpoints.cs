@@ -75,7 +75,7 @@ internal static class ActivityEndpoints
         record.Enter(Stage.Execute);
         var identity = new ActivityIdentity(caller.Name, connection.Name, id);
         var state = await DatabaseTrace.RunAsync(connection, () => AskAsync(
-            connection, ending => ask(connection.Activities, identity, ending), budget, deadline));
+            connection, ending => ask(connection.Activities, identity, ending), budget, deadline, clock));
         if (state is null)
         {
             throw new Failure(
@@ -90,12 +90,12 @@ internal static class ActivityEndpoints
 
     private static async Task<ActivityState?> AskAsync(
         NamedConnection connection, Func<CancellationToken, Task<ActivityState?>> ask,
-        TimeSpan budget, Deadline deadline)
+        TimeSpan budget, Deadline deadline, TimeProvider clock)
     {
         ActivityState? state = null;
         try
         {
-            await Bounded.RunAsync(async ending => state = await ask(ending), budget, deadline.Token);
+            await BoundedWait.RunAsync(async ending => state = await ask(ending), budget, clock, deadline.Token);
             return state;
         }
         catch (NpgsqlException error)

@@ -11,12 +11,6 @@ namespace Gateway.Api.Endpoints;
 /// <param name="Request">The size of the request, in bytes, until it is answered.</param>
 internal readonly record struct RequestWeight(long Document, long Request)
 {
-    /// <summary>
-    /// The bytes per byte of the body: strings have two bytes per character, the SQL is held as received and as sent,
-    /// and a parameter as JSON and as text.
-    /// </summary>
-    private const int TextCopies = 6;
-
     /// <summary>The bytes of a name while the request's members are sorted.</summary>
     private const int BytesOfName = 64;
 
@@ -61,7 +55,7 @@ internal readonly record struct RequestWeight(long Document, long Request)
         var tables = JsonTables.Of(length, tokens);
         return new RequestWeight(
             tables.Most + ((long)BytesOfName * names),
-            ((long)TextCopies * length)
+            ((long)JsonText.MemoryPerByte * length)
                 + ((long)JsonTables.BytesOfToken * tokens)
                 + ((long)BytesOfParameter * parameters))
         { Tables = tables };

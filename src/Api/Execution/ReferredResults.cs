@@ -24,9 +24,6 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
 
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
-    /// <summary>Bytes of memory for each byte of a value: it is held three times, in two bytes a character.</summary>
-    private const int TextCopies = 6;
-
     private readonly Dictionary<int, ReferredResult> _parsed = [];
     private readonly Counted _counted = new(memory);
 
@@ -59,7 +56,7 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
                 $"The values that parameters refer to by $ref are larger than {room} bytes together; refer to each once, or pass "
                 + "it on in SQL.");
         }
-        memory.Take(TextCopies * (long)length);
+        memory.Take(JsonText.MemoryPerByte * (long)length);
         return part.Value;
     }
 

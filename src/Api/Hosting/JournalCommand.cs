@@ -154,7 +154,8 @@ internal static class JournalCommand
         try
         {
             await using var source = NpgsqlDataSource.Create(Unpooled(control.Value).ConnectionString);
-            var journal = new ActivityJournal(new ControlSessions(source), role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
+            var sessions = new ControlSessions(source, TimeProvider.System);
+            var journal = new ActivityJournal(sessions, role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
             if (await journal.FindKeyAsync(CancellationToken.None) is not null)
                 return;
         }

@@ -7,6 +7,12 @@ namespace Gateway.Api.Json;
 /// <summary>Reads JSON strings that PostgreSQL's text can hold.</summary>
 internal static class JsonText
 {
+    /// <summary>
+    /// Bytes of memory for each byte of JSON text that goes to PostgreSQL. It is held three times (as JSON, as the text of
+    /// its type, and as it is sent), in two bytes a character.
+    /// </summary>
+    public const int MemoryPerByte = 6;
+
     public const string LoneSurrogate = "A lone surrogate stands there, which is no Unicode character.";
 
     /// <summary>Reads a member's name. Returns false if it contains a lone surrogate.</summary>

@@ -5,7 +5,8 @@ namespace Gateway.Api.Postgres;
 
 /// <summary>Runs single queries in sessions of the control role.</summary>
 /// <param name="source">Opens and pools the sessions.</param>
-internal sealed class ControlSessions(NpgsqlDataSource source)
+/// <param name="clock">The clock for the time limits.</param>
+internal sealed class ControlSessions(NpgsqlDataSource source, TimeProvider clock)
 {
     /// <summary>Default maximum time for one try of a query.</summary>
     public static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);
@@ -27,13 +28,13 @@ internal sealed class ControlSessions(NpgsqlDataSource source)
             T answer = default!;
             try
             {
-                await Bounded.RunAsync(
+                await BoundedWait.RunAsync(
                     async ending =>
                     {
                         await using var session = await source.OpenConnectionAsync(ending);
                         answer = await ask(session, ending);
                     },
-                    limit ?? AskTime, cancellation);
+                    limit ?? AskTime, clock, cancellation);
                 return answer;
             }
             catch (NpgsqlException error) when (!isSecond && IsClosed(error))

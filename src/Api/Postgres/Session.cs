@@ -194,7 +194,7 @@ internal sealed class Session : IAsyncDisposable
     /// <param name="ended">Set if the server ended the work. If the gateway had to, the backend may still run.</param>
     private async Task LeaveAsync(TaskCompletionSource ended)
     {
-        await Bounded.AbandonAsync(Work, _abandon);
+        await BoundedWait.AbandonAsync(Work, _abandon, _clock);
         await _connection.DisposeAsync();
         if (!_abandon.IsCancellationRequested)
             ended.SetResult();

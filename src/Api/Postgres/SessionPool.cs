@@ -266,9 +266,10 @@ internal sealed class SessionPool(
             Backend backend = default;
             try
             {
-                await Bounded.RunAsync(
+                await BoundedWait.RunAsync(
                     async ending => backend = await FindBackendAsync(connection, ending),
                     FirstAnswerTime,
+                    clock,
                     CancellationToken.None);
             }
             catch (NpgsqlException)

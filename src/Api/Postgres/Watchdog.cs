@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Npgsql;
 
 namespace Gateway.Api.Postgres;
@@ -12,7 +11,8 @@ namespace Gateway.Api.Postgres;
 /// <param name="own">
 /// Sessions of the role that is watched: before PostgreSQL 15 a role may take membership in itself away, the control role's too.
 /// </param>
-internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
+/// <param name="clock">The clock that the waits run by.</param>
+internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, TimeProvider clock)
 {
     private const string Cancel = $"SELECT pg_catalog.pg_cancel_backend(pid) {Target}";
     private const string Terminate = $"SELECT pg_catalog.pg_terminate_backend(pid) {Target}";
@@ -49,7 +49,7 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
         foreach (var (sql, wait) in Steps)
         {
             _ = SendAsync(sql, backend);
-            if (await Task.WhenAny(work, Task.Delay(wait)) == work)
+            if (await Task.WhenAny(work, Task.Delay(wait, clock)) == work)
                 return true;
         }
         return work.IsCompleted;
@@ -61,7 +61,7 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
     /// <param name="givesUp">Whether to look no further; told how long the server has been silent.</param>
     public async Task PursueAsync(Backend backend, Task ended, Func<TimeSpan, bool> givesUp)
     {
-        var heard = Stopwatch.GetTimestamp();
+        var heard = clock.GetTimestamp();
         var pause = FirstPause;
         while (!ended.IsCompleted)
         {
@@ -71,12 +71,12 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
                     // There is no such backend any more.
                     return;
                 case true:
-                    heard = Stopwatch.GetTimestamp();
+                    heard = clock.GetTimestamp();
                     break;
             }
-            if (givesUp(Stopwatch.GetElapsedTime(heard)))
+            if (givesUp(clock.GetElapsedTime(heard)))
                 return;
-            await Task.WhenAny(ended, Task.Delay(pause));
+            await Task.WhenAny(ended, Task.Delay(pause, clock));
             pause = pause < SendTime ? pause * 2 : SendTime;
         }
     }
@@ -87,7 +87,7 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
         bool? answer = null;
         try
         {
-            await Bounded.RunAsync(
+            await BoundedWait.RunAsync(
                 async cancellation =>
                 {
                     try
@@ -99,7 +99,7 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own)
                         answer = await SendAsync(own, sql, backend, cancellation);
                     }
                 },
-                SendTime);
+                SendTime, clock);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException or ObjectDisposedException)
         {

@@ -1,50 +1,126 @@
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+
 namespace Gateway.Api.PostgresTests.Deploy;
 
 /// <summary>
-/// Tests how CI's audit treats the findings of a source. The findings are made up, because no package of ours may have
-/// one.
+/// A restore with the settings of this repository fails if a package has a known vulnerability. The list is a server's of
+/// the test, since no package of ours has one.
 /// </summary>
-public sealed class AuditTests : IDisposable
+public sealed class AuditTests : IAsyncLifetime
 {
-    private const string Finding = """
-        {"projects":[{"path":"a.csproj","frameworks":[{"framework":"net10.0","transitivePackages":[
-        {"id":"Old.Package","resolvedVersion":"1.0.0","vulnerabilities":[{"severity":"High","advisoryurl":"https://example.org/1"}]}]}]}]}
-        """;
+    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-audit-").FullName;
+    private readonly WebApplication _source;
+    private string? _vulnerabilities;
 
-    private const string NoFinding = """{"projects":[{"path":"a.csproj"}]}""";
+    public AuditTests()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        _source = builder.Build();
+        _source.Run(http => http.Response.WriteAsync(Answer(http.Request.Path)));
+    }
 
-    private const string WithList = """{"resources":[{"@id":"https://example.org/v","@type":"VulnerabilityInfo/6.7.0"}]}""";
+    private string Address => _source.Urls.Single();
 
-    private const string WithoutList = """{"resources":[{"@id":"https://example.org/r","@type":"RegistrationsBaseUrl/3.6.0"}]}""";
+    public async ValueTask InitializeAsync()
+    {
+        await _source.StartAsync();
+        await WriteAsync("Directory.Build.props", Import("Directory.Build.props"));
+        await WriteAsync("Directory.Packages.props", Import("Directory.Packages.props"));
+        await WriteAsync("Audited.csproj", """
+            <Project Sdk="Microsoft.NET.Sdk">
+              <ItemGroup>
+                <PackageReference Include="Npgsql" />
+              </ItemGroup>
+            </Project>
+            """);
+        // The packages are there already.
+        await WriteAsync("nuget.config", $"""
+            <configuration>
+              <packageSources><clear /></packageSources>
+              <auditSources>
+                <clear />
+                <add key="test" value="{Address}/index.json" allowInsecureConnections="true" />
+              </auditSources>
+            </configuration>
+            """);
+    }
 
-    private readonly string _programs = Directory.CreateTempSubdirectory("gateway-audit-").FullName;
-
-    public void Dispose() => Directory.Delete(_programs, recursive: true);
+    public async ValueTask DisposeAsync()
+    {
+        await _source.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
 
     [Theory]
-    [InlineData(Finding, WithList, 1, "Old.Package 1.0.0: High https://example.org/1")]
-    [InlineData(Finding, WithoutList, 1, "Old.Package 1.0.0: High https://example.org/1")]
-    [InlineData(NoFinding, WithList, 0, "No package has a known vulnerability.")]
-    [InlineData(NoFinding, WithoutList, 0, "NOTHING WAS AUDITED")]
-    public async Task Findings_Fail(string report, string index, int expected, string said)
+    [InlineData("npgsql", 0, "NU1901")]
+    [InlineData("npgsql", 1, "NU1902")]
+    [InlineData("npgsql", 2, "NU1903")]
+    [InlineData("npgsql", 3, "NU1904")]
+    [InlineData("microsoft.extensions.logging.abstractions", 0, "NU1901")]
+    public async Task KnownVulnerability_FailsTheRestore(string package, int severity, string code)
     {
-        await WriteAsync("dotnet", $"case $1 in nuget) echo 'E https://example.org/index.json' ;; *) cat <<'REPORT'\n{report}\nREPORT\nesac");
-        await WriteAsync("curl", $"cat <<'INDEX'\n{index}\nINDEX");
+        _vulnerabilities = $$"""
+            {"{{package}}": [{"severity": {{severity}}, "url": "https://example.org/1", "versions": "(, 99.0.0)"}]}
+            """;
 
-        await using var audit = new ClientProcess(
-            Repository.Root, Repository.PathOf(".ci/audit"), ["src/Api"],
-            new Dictionary<string, string> { ["PATH"] = $"{_programs}:{Environment.GetEnvironmentVariable("PATH")}" });
+        var (exitCode, output) = await RestoreAsync();
 
-        Assert.Equal(expected, await audit.WaitForExitAsync());
-        Assert.Contains(said, audit.Output + audit.Errors);
-        Assert.Equal(said.StartsWith("No package", StringComparison.Ordinal), audit.Output.Contains("No package", StringComparison.Ordinal));
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains($"error {code}", output);
     }
 
-    private async Task WriteAsync(string program, string script)
+    [Fact]
+    public async Task NoKnownVulnerability_Restores()
     {
-        var path = Path.Combine(_programs, program);
-        await File.WriteAllTextAsync(path, $"#!/bin/sh\n{script}\n", TestContext.Current.CancellationToken);
-        await using var executable = new ClientProcess(_programs, "chmod", ["+x", path]);
-        Assert.Equal(0, await executable.WaitForExitAsync());
+        _vulnerabilities = """{"another.package": [{"severity": 3, "url": "https://example.org/1", "versions": "(, 99.0.0)"}]}""";
+
+        var (exitCode, output) = await RestoreAsync();
+
+        Assert.True(exitCode == 0, output);
+        Assert.DoesNotContain("NU190", output);
     }
+
+    [Fact]
+    public async Task SourceWithoutAList_RestoresAndSaysSo()
+    {
+        var (exitCode, output) = await RestoreAsync();
+
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("warning NU1905", output);
+    }
+
+    private async Task<(int ExitCode, string Output)> RestoreAsync()
+    {
+        // CI restores from lock files, and this project has none yet.
+        await using var restore = new ClientProcess(_folder, "dotnet", ["restore", "-p:RestoreLockedMode=false", "-p:MinVerSkip=true"]);
+        var exitCode = await restore.WaitForExitAsync();
+        return (exitCode, restore.Output + restore.Errors);
+    }
+
+    private string Answer(string path) => path switch
+    {
+        "/index.json" when _vulnerabilities is null => """{"version": "3.0.0", "resources": []}""",
+        "/index.json" => $$"""
+            {"version": "3.0.0", "resources": [{"@id": "{{Address}}/list.json", "@type": "VulnerabilityInfo/6.7.0"}]}
+            """,
+        "/list.json" => JsonSerializer.Serialize(new[]
+        {
+            new Dictionary<string, string>
+            {
+                ["@name"] = "base",
+                ["@id"] = $"{Address}/base.json",
+                ["@updated"] = "2026-01-01T00:00:00Z",
+            },
+        }),
+        _ => _vulnerabilities!,
+    };
+
+    private static string Import(string file) => $"<Project><Import Project=\"{Repository.PathOf(file)}\" /></Project>";
+
+    private Task WriteAsync(string file, string text) => File.WriteAllTextAsync(Path.Combine(_folder, file), text);
 }

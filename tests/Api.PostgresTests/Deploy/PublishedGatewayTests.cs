@@ -4,10 +4,7 @@ using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>
-/// Tests that the image's content runs as in the image: as its user, with its variables, and without any writable
-/// folder.
-/// </summary>
+/// <summary>What goes into the image runs as it would there: as its user, with its variables, and with nothing that it may write to.</summary>
 public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGateway published) : IClassFixture<PublishedGateway>
 {
     private static readonly Dictionary<string, string> Nothing = [];
@@ -28,7 +25,7 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
         var control = new NpgsqlConnectionStringBuilder(role.ControlDsn);
         control.Remove("Password");
         var entry = JsonSerializer.Deserialize<string[]>(image.Last("ENTRYPOINT"))!;
-        // It listens on any address, as in the image; a port of the machine replaces the container's.
+        // Any address, as in the image; a machine's port stands in for the container's.
         string[] command =
         [
             ReadOnly, user, "/usr/bin/env", "--ignore-environment", .. Variables(image), $"ASPNETCORE_URLS=http://127.0.0.1:{port}",
@@ -65,21 +62,19 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
 
         Assert.Contains("Gateway.Api", files);
         Assert.Contains("appsettings.json", files);
-        // The gateway reads it at the start, for the texts of the contract.
+        // The contract's texts are made of it at the start.
         Assert.Contains("Gateway.Contracts.xml", files);
         Assert.DoesNotContain(files, file => file.Contains("appsettings.D", StringComparison.Ordinal) || file.Contains("packages.lock", StringComparison.Ordinal) || file.EndsWith("launchSettings.json", StringComparison.Ordinal)
             || file.EndsWith(".http", StringComparison.Ordinal) || file == "web.config");
         Assert.DoesNotContain(Directory.GetDirectories(published.App), folder => folder.EndsWith("runtimes", StringComparison.Ordinal));
     }
 
-    /// <summary>
-    /// The bill of materials is made from the lock file; the published output lists its own packages.
-    /// </summary>
+    /// <summary>The bill of materials is made of what was restored; what was published says itself what it is made of.</summary>
     [Fact]
     public async Task EveryPackageOfTheOutput_IsInTheBillOfMaterials()
     {
         var file = Path.Combine(Path.GetDirectoryName(published.App)!, "sbom.json");
-        await using var sbom = new ClientProcess(Repository.Root, "node", [Repository.PathOf(".ci/sbom"), file]);
+        await using var sbom = new ClientProcess(Repository.Root, Repository.PathOf(".ci/sbom"), [file]);
         Assert.True(await sbom.WaitForExitAsync() == 0, sbom.Errors);
 
         var components = (await ReadAsync(file)).GetProperty("components").EnumerateArray()
@@ -95,7 +90,7 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
         {
             Assert.Equal(1, component.GetProperty("licenses").GetArrayLength());
             if (component.GetProperty("type").GetString() == "library")
-                Assert.Matches("^[0-9a-f]{128}$", component.GetProperty("hashes")[0].GetProperty("content").GetString());
+                Assert.Matches("^[0-9A-F]{128}$", component.GetProperty("hashes")[0].GetProperty("content").GetString());
         });
     }
 
@@ -108,10 +103,7 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
     private static IEnumerable<string> Variables(Dockerfile image) =>
         image.Final.Where(instruction => instruction.Name == "ENV").SelectMany(instruction => instruction.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
-    /// <summary>
-    /// Writes secrets with the permissions of a mounted volume: readable by the group, or by the user that runs the
-    /// gateway.
-    /// </summary>
+    /// <summary>As a volume of secrets is mounted: for the group, or for whoever runs it.</summary>
     private string WriteSecrets(params (string Name, string Value)[] secrets)
     {
         var folder = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(published.App)!, "secrets")).FullName;

@@ -1,6 +1,7 @@
 using Gateway.Api.Errors;
 using Gateway.Api.Postgres;
 using Gateway.Contracts;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.Api.Tests.Postgres;
 
@@ -144,9 +145,14 @@ public sealed class ConnectionQueueTests : IDisposable
     {
         var queue = new ConnectionQueue("c", places: 1, queueLimit: 1);
         using var running = await queue.EnterAsync("a", _deadline);
-        using var brief = new Deadline(TimeSpan.FromMilliseconds(20), TimeSpan.Zero, TimeProvider.System, CancellationToken.None);
+        var clock = new FakeTimeProvider();
+        using var brief = new Deadline(TimeSpan.FromSeconds(20), TimeSpan.Zero, clock, CancellationToken.None);
 
-        var failure = await Assert.ThrowsAsync<Failure>(async () => await queue.EnterAsync("a", brief));
+        var waiting = queue.EnterAsync("a", brief).AsTask();
+        clock.Advance(TimeSpan.FromSeconds(19));
+        Assert.Equal(1, queue.Waiting);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        var failure = await Assert.ThrowsAsync<Failure>(() => waiting);
 
         Assert.Equal(ProblemCode.DeadlineExceeded, failure.Code);
         Assert.Equal(0, queue.Waiting);

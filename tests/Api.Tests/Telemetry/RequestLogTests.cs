@@ -5,6 +5,7 @@ using Gateway.Api.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Patterns;
+using Microsoft.Extensions.Time.Testing;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
@@ -14,7 +15,7 @@ namespace Gateway.Api.Tests.Telemetry;
 /// <summary>Tests the log line of a request.</summary>
 public sealed class RequestLogTests
 {
-    private readonly HandClock _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Fact]
     public async Task Answered_SaysWhatItsRecordHolds()
@@ -66,9 +67,9 @@ public sealed class RequestLogTests
         var line = Assert.Single(await LinesAsync("/v1/query", record =>
         {
             record.Enter(Stage.Execute);
-            _clock.Now += TimeSpan.FromMicroseconds(5_001);
+            _clock.Advance(TimeSpan.FromMicroseconds(5_001));
             record.Enter(Stage.Answer);
-            _clock.Now += TimeSpan.FromMicroseconds(2_000);
+            _clock.Advance(TimeSpan.FromMicroseconds(2_000));
         }));
 
         var stages = Assert.IsType<StructureValue>(line.Properties["Stages"]).Properties.ToDictionary(

@@ -1,11 +1,12 @@
 using Gateway.Api.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.Api.Tests.Telemetry;
 
 public sealed class ServerTimingTests
 {
-    private readonly HandClock _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Fact]
     public void Stages_AreMillisecondsInTheirOrder()
@@ -33,7 +34,7 @@ public sealed class ServerTimingTests
     /// <summary>Spends the given number of microseconds in the current stage, and enters the next one.</summary>
     private void Spend(RequestRecord record, Stage next, long microseconds)
     {
-        _clock.Now += TimeSpan.FromMicroseconds(microseconds);
+        _clock.Advance(TimeSpan.FromMicroseconds(microseconds));
         record.Enter(next);
     }
 
