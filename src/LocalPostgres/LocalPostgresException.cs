@@ -1,4 +1,5 @@
 namespace Gateway.LocalPostgres;
 
 /// <summary>A private PostgreSQL can't be had; the message says why and what to do.</summary>
-public sealed class LocalPostgresException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class LocalPostgresException(string message, Exception? inner = null)
+    : InvalidOperationException(message, inner);
