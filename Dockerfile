@@ -14,7 +14,6 @@ ENV DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 COPY global.json Directory.Build.props Directory.Packages.props BannedSymbols.txt .editorconfig ./
 COPY src/Api/Api.csproj src/Api/packages.lock.json src/Api/
 COPY src/Contracts/Contracts.csproj src/Contracts/packages.lock.json src/Contracts/
-COPY src/LocalPostgres/LocalPostgres.csproj src/LocalPostgres/packages.lock.json src/LocalPostgres/
 RUN dotnet restore src/Api --locked-mode
 
 COPY src src

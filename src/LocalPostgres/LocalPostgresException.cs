@@ -1,4 +1,5 @@
 namespace Gateway.LocalPostgres;
 
 /// <summary>Thrown when a private PostgreSQL can't be started. The message contains the reason and the fix.</summary>
-public sealed class LocalPostgresException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class LocalPostgresException(string message, Exception? inner = null)
+    : InvalidOperationException(message, inner);

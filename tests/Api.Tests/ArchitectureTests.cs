@@ -59,6 +59,11 @@ public sealed class ArchitectureTests
         Assert.Equal(Order, documented);
     }
 
+    /// <summary>Production does not contain what starts Development's PostgreSQL.</summary>
+    [Fact]
+    public void Gateway_DoesNotReferToLocalPostgres() =>
+        Assert.DoesNotContain(typeof(Program).Assembly.GetReferencedAssemblies(), assembly => assembly.Name == "Gateway.LocalPostgres");
+
     private static string NamespaceOf(string folder) => $"{Root}.{folder}";
 
     private static PredicateList TypesOf(string folder) =>

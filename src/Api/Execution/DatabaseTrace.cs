@@ -39,7 +39,7 @@ internal static class DatabaseTrace
         });
 
     /// <summary>Traces a request of the gateway's own.</summary>
-    public static Task<T> RunAsync<T>(NamedConnection connection, Func<Task<T>> work) => 
+    public static Task<T> RunAsync<T>(NamedConnection connection, Func<Task<T>> work) =>
         RunAsync(connection, null, work, _ => null, _ => { });
 
     /// <summary>Adds the server that the run came to, if the DSN names several.</summary>

@@ -1,8 +1,8 @@
+using System.Reflection;
 using Gateway.Api.Configuration;
 using Gateway.Api.Dsns;
 using Gateway.Api.Journal;
 using Gateway.Api.Postgres;
-using Gateway.LocalPostgres;
 using Npgsql;
 
 namespace Gateway.Api.Hosting;
@@ -18,33 +18,25 @@ internal static class DevelopmentDatabase
 
     private const string ControlRole = "gateway_demo_control";
 
+    /// <summary>The assembly that starts the server. A build has it beside the gateway; what is published does not.</summary>
+    private static readonly string LocalPostgres = Path.Combine(AppContext.BaseDirectory, "Gateway.LocalPostgres.dll");
+
     /// <exception cref="StartupException">There is no way to a PostgreSQL on this machine.</exception>
     public static async Task AddDevelopmentDatabaseAsync(this WebApplicationBuilder builder)
     {
-        if (!builder.Environment.IsDevelopment() || GatewayConfiguration.HasDsn(builder.Configuration))
+        if (!builder.Environment.IsDevelopment() || GatewayConfiguration.HasDsn(builder.Configuration)
+            || !File.Exists(LocalPostgres))
+        {
             return;
+        }
 
         await Console.Out.WriteLineAsync("No DSN is set: starting a private PostgreSQL with demo data.");
-        LocalPostgresServer server;
+        var folder = builder.Configuration["Gateway:DevelopmentFolder"] ?? Path.Combine(FindRoot(), ".local", "postgres");
+        var (server, dsn) = await StartServerAsync(folder);
         try
         {
-            server = await LocalPostgresServer.StartAsync(
-                new LocalPostgresOptions
-                {
-                    Folder = builder.Configuration["Gateway:DevelopmentFolder"] ?? Path.Combine(FindRoot(), ".local", "postgres"),
-                    KeepData = true,
-                    Progress = Console.Out.WriteLine,
-                },
-                CancellationToken.None);
-        }
-        catch (LocalPostgresException error)
-        {
-            throw new StartupException($"DSN is not set, and a private PostgreSQL can't be started: {error.Message}", error);
-        }
-
-        try
-        {
-            (builder.Configuration["DSN"], builder.Configuration["Gateway:Connections:default:ControlDsn"]) = await LoadDemoAsync(server);
+            (builder.Configuration["DSN"], builder.Configuration["Gateway:Connections:default:ControlDsn"]) =
+                await LoadDemoAsync(dsn);
         }
         catch
         {
@@ -58,13 +50,32 @@ internal static class DevelopmentDatabase
     /// The container disposes of what it has handed out, in reverse: asked for first, the server stops last.
     /// </summary>
     public static void OwnDevelopmentDatabase(this WebApplication gateway) =>
-        gateway.Services.GetService<LocalPostgresServer>();
+        gateway.Services.GetService<IAsyncDisposable>();
+
+    /// <summary>Calls <c>DevelopmentServer.StartAsync</c> of <c>src/LocalPostgres</c>.</summary>
+    /// <returns>The server, and its superuser's DSN.</returns>
+    private static async Task<(IAsyncDisposable Server, string Dsn)> StartServerAsync(string folder)
+    {
+        var start = Assembly.LoadFrom(LocalPostgres)
+            .GetType("Gateway.LocalPostgres.DevelopmentServer", throwOnError: true)!
+            .GetMethod("StartAsync")!
+            .CreateDelegate<Func<string, Action<string>, Task<(IAsyncDisposable Server, string Dsn)>>>();
+        try
+        {
+            return await start(folder, Console.Out.WriteLine);
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new StartupException(
+                $"DSN is not set, and a private PostgreSQL can't be started: {error.Message}", error);
+        }
+    }
 
     /// <summary>Makes the demo schema and the journal where they are missing, and the gateway's two roles, no superusers.</summary>
     /// <returns>The DSN of the role that callers' SQL runs as, and the control role's.</returns>
-    private static async Task<(string Dsn, string ControlDsn)> LoadDemoAsync(LocalPostgresServer server)
+    private static async Task<(string Dsn, string ControlDsn)> LoadDemoAsync(string dsn)
     {
-        var superuser = Dsn.Parse(server.Dsn);
+        var superuser = Dsn.Parse(dsn);
         superuser.Pooling = false;
         await using var connection = new NpgsqlConnection(superuser.ConnectionString);
         await connection.OpenAsync();
@@ -79,7 +90,7 @@ internal static class DevelopmentDatabase
             var password = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
             await using var alter = new NpgsqlCommand($"ALTER ROLE {role} PASSWORD '{password}'", connection);
             await alter.ExecuteNonQueryAsync();
-            return $"postgresql://{role}:{password}@{server.Host}:{server.Port}/{server.Database}";
+            return $"postgresql://{role}:{password}@{superuser.Host}:{superuser.Port}/{superuser.Database}";
         }
     }
 

@@ -22,8 +22,8 @@ internal static class GatewayLogging
         var log = settings.CreateLogger();
         builder.Logging.ClearProviders();
         builder.Logging.AddSerilog(log, dispose: true);
-        // A line has the request's trace by itself. A scope would add the path, which holds whatever the caller put there, and
-        // costs each request as much as a line of its own.
+        // A scope would add the path, which holds whatever the caller put there. UseSerilog's factory always captures
+        // scopes (docs/decisions/0008).
         builder.Services.Configure<LoggerFilterOptions>(options => options.CaptureScopes = false);
         builder.Services.AddSingleton<Serilog.ILogger>(log);
     }

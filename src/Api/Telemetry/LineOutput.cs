@@ -5,8 +5,8 @@ using Serilog.Formatting;
 namespace Gateway.Api.Telemetry;
 
 /// <summary>
-/// Events as lines, each by one write: several processes may write to the same pipe. It has one line's memory for all of them,
-/// where Serilog.Sinks.Console makes strings of each.
+/// Writes each event as a line, by one write: several processes may write to the same pipe. All lines share one buffer.
+/// Serilog.Sinks.Console writes a line in pieces, and makes a string of it (docs/decisions/0008).
 /// </summary>
 internal sealed class LineOutput : ILogEventSink, IDisposable
 {

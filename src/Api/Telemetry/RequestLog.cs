@@ -7,7 +7,10 @@ using Serilog.Parsing;
 namespace Gateway.Api.Telemetry;
 
 /// <summary>One line in the log for each request, with what its record holds; never SQL, never a value.</summary>
-/// <remarks>Straight to Serilog: whatever lies between would cost each request more than the line itself.</remarks>
+/// <remarks>
+/// Serilog.AspNetCore's request logging has one template for all requests and adds properties of its own
+/// (docs/decisions/0008).
+/// </remarks>
 internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Serilog.ILogger log, RequestMetrics metrics)
 {
     private static readonly MessageTemplate Answered = Parse(

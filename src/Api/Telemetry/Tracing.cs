@@ -1,13 +1,32 @@
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
+
 namespace Gateway.Api.Telemetry;
 
-/// <summary>How traces come into the gateway.</summary>
+/// <summary>Adds the traces.</summary>
 internal static class Tracing
 {
     public static void AddTraces(this WebApplicationBuilder builder)
     {
         // A path is a caller's text; what there is to say of a request is said here.
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", true);
+        // Without a collector there is no provider and no exporter.
         if (OtlpSettings.AreOn(builder.Configuration))
-            builder.Services.AddHostedService<TraceExport>();
+            builder.Services.AddTraceExport();
+    }
+
+    /// <summary>
+    /// Sends spans to a collector by OTLP, beside the requests: if it is down or slow, the queue fills up and later spans
+    /// are dropped.
+    /// </summary>
+    private static void AddTraceExport(this IServiceCollection services)
+    {
+        services.AddOpenTelemetry().WithTracing(traces => traces
+            // The settings OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come last and win.
+            .SetResourceBuilder(ResourceBuilder.CreateEmpty()
+                .AddService("gateway").AddTelemetrySdk().AddEnvironmentVariableDetector())
+            .AddSource(RequestTrace.HttpSource, RequestTrace.Source.Name)
+            .AddOtlpExporter());
+        services.AddHostedService<TraceExport>();
     }
 }

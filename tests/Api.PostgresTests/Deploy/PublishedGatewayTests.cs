@@ -64,12 +64,25 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
         Assert.Contains("appsettings.json", files);
         // The contract's texts are made of it at the start.
         Assert.Contains("Gateway.Contracts.xml", files);
+        // Development's private PostgreSQL.
+        Assert.DoesNotContain(files, file => file.Contains("LocalPostgres", StringComparison.Ordinal));
         Assert.DoesNotContain(files, file => file.Contains("appsettings.D", StringComparison.Ordinal) || file.Contains("packages.lock", StringComparison.Ordinal) || file.EndsWith("launchSettings.json", StringComparison.Ordinal)
             || file.EndsWith(".http", StringComparison.Ordinal) || file == "web.config");
         Assert.DoesNotContain(Directory.GetDirectories(published.App), folder => folder.EndsWith("runtimes", StringComparison.Ordinal));
     }
 
-    /// <summary>The bill of materials is made of what was restored; what was published says itself what it is made of.</summary>
+    [Fact]
+    public async Task DevelopmentWithoutDsn_IsRefusedWithASentence()
+    {
+        var (exitCode, errors, output) = await GatewayProcess.RunCommandAsync(
+            new Dictionary<string, string> { ["DOTNET_ENVIRONMENT"] = "Development" },
+            [Path.Combine(published.App, "Gateway.Api"), "--urls=http://127.0.0.1:0"]);
+
+        Assert.Equal((1, ""), (exitCode, output));
+        Assert.StartsWith("DSN is not set: name the database, as in ", errors);
+    }
+
+    /// <summary>The bill of materials is made from the restored packages; the published output lists its own.</summary>
     [Fact]
     public async Task EveryPackageOfTheOutput_IsInTheBillOfMaterials()
     {

@@ -260,6 +260,16 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
         });
     }
 
+    [Fact]
+    public async Task ServiceName_ComesFromAnySetting()
+    {
+        await using var named = await RunningGateway.StartAsync($"--DSN={gateway.Dsn}", "--OTEL_SERVICE_NAME=shop");
+
+        var page = new MetricsText((await named.Client.GetAsync("/metrics")).Text);
+
+        Assert.Single(page.Find("target_info", "service_name=shop"));
+    }
+
     private async Task BeHostileAsync(int seed)
     {
         var random = new Random(seed);
