@@ -56,7 +56,7 @@ internal sealed class Contest
             {
                 foreach (var clients in work.Clients(_options.Clients))
                 {
-                    // Another contestant begins each round, because the first one finds what the last one has left.
+                    // Another contestant begins each round, because the last one's work affects the first one.
                     var first = round % contestants.Count;
                     foreach (var contestant in contestants.Skip(first).Concat(contestants.Take(first)))
                     {

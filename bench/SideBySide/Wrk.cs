@@ -9,7 +9,7 @@ namespace Gateway.SideBySide;
 /// <param name="folder">The folder for the requests' files.</param>
 internal sealed class Wrk(string script, string folder)
 {
-    /// <summary>wrk's timeout: more than a request takes, even behind many others in a queue.</summary>
+    /// <summary>wrk's timeout: more than a request takes, even after a long wait in a queue.</summary>
     private const int TimeoutSeconds = 30;
 
     private int _files;

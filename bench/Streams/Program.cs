@@ -143,8 +143,8 @@ internal static class Program
     }
 
     /// <summary>
-    /// Returns the order of a round. Another contestant begins each round, because the first one finds what the last
-    /// one has left.
+    /// Returns the order of a round. Another contestant begins each round, because the last one's work affects the
+    /// first one.
     /// </summary>
     private static IEnumerable<T> Turns<T>(IReadOnlyList<T> contestants, int round) =>
         contestants.Skip(round % contestants.Count).Concat(contestants.Take(round % contestants.Count));
