@@ -56,6 +56,27 @@ public sealed class AbandonedSessionTests(GatewayFixture fixture, ITestOutputHel
             answer.Expect(HttpStatusCode.OK);
     }
 
+    /// <summary>The gateway stops waiting after five seconds. The server's late answer must not leave a session open.</summary>
+    [Fact]
+    public async Task ServerSilentAfterTheLogin_LeavesNoSessionOpen()
+    {
+        await using var proxy = FaultProxy.Start(fixture.Dsn);
+        await using var gateway = await RunningGateway.StartAsync(
+            $"--DSN={proxy.Dsn}", "--Gateway:Connections:default:ReuseSessions=false", "--Gateway:ReadinessIntervalMs=60000");
+        (await SendAsync(gateway, "SELECT 1", 5000)).Expect(HttpStatusCode.OK);
+        var open = proxy.OpenConnections;
+        var silent = new HoldAt(Boundary.Opened);
+        proxy.SetUpcoming(silent);
+
+        (await SendAsync(gateway, "SELECT 1", 30_000)).ExpectProblem(503, "database_unavailable");
+        Assert.Equal(open + 1, proxy.OpenConnections);
+
+        silent.Release();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (proxy.OpenConnections > open)
+            await Task.Delay(50, limit.Token);
+    }
+
     private static Task<long> CountAsync(Backends backends) => backends.ReadAsync<long>(
         $"SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, '{backends.Application}') AND query LIKE '%131000%'");
 

@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Gateway.Api.Json;
-using Gateway.Api.Results;
 using Gateway.Api.Postgres;
+using Gateway.Api.Results;
 using Gateway.Api.Types;
 using Gateway.Contracts;
 

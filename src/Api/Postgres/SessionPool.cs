@@ -71,7 +71,7 @@ internal sealed class SessionPool(
     private readonly List<Session> _idle = [];
     private readonly SemaphoreSlim _connecting = new(queue.Places + MaxAbandonedConnects);
     private readonly SemaphoreSlim _unknown = new(MaxUnknownSessions);
-    private volatile bool _closed;
+    private bool _closed;
     private volatile bool _mayKeepState;
 
     /// <summary>Gets the number of idle sessions.</summary>
@@ -133,20 +133,27 @@ internal sealed class SessionPool(
     public async ValueTask ReturnAsync(Session session)
     {
         session.MarkIdle();
-        if (session.IsClean && Reuses && !_closed)
-        {
-            lock (_lock)
-                _idle.Add(session);
-        }
-        else
+        if (!session.IsClean || !Reuses || !TryKeep(session))
             await CloseAsync(session);
     }
 
     public async ValueTask DisposeAsync()
     {
-        _closed = true;
+        lock (_lock)
+            _closed = true;
         await CloseIdleAsync();
         await source.DisposeAsync();
+    }
+
+    /// <summary>Keeps an idle session. Returns false if the pool is closed.</summary>
+    private bool TryKeep(Session session)
+    {
+        lock (_lock)
+        {
+            if (!_closed)
+                _idle.Add(session);
+            return !_closed;
+        }
     }
 
     private ValueTask CloseAsync(Session session)
@@ -260,34 +267,35 @@ internal sealed class SessionPool(
     /// </summary>
     private async Task<Session> ConnectAndLeaveAsync(CancellationToken cancellation)
     {
+        NpgsqlConnection? connection = null;
+        Task<Backend>? finding = null;
         try
         {
-            var connection = await source.OpenConnectionAsync(cancellation);
-            Backend backend = default;
-            try
-            {
-                await BoundedWait.RunAsync(
-                    async ending => backend = await FindBackendAsync(connection, ending),
-                    FirstAnswerTime,
-                    clock,
-                    CancellationToken.None);
-            }
-            catch (NpgsqlException)
-            {
-                await connection.DisposeAsync();
-                throw;
-            }
-            catch (TimeoutException error)
-            {
-                // The abandoned work still uses the connection, and is ended later.
-                throw new NpgsqlException("The server lets the gateway in and does not answer.", error);
-            }
-            return new Session(connection, backend, watchdog, clock);
-        }
-        finally
-        {
+            connection = await source.OpenConnectionAsync(cancellation);
+            await BoundedWait.RunAsync(
+                ending => finding = FindBackendAsync(connection, ending), FirstAnswerTime, clock, CancellationToken.None);
+            var session = new Session(connection, await finding!, watchdog, clock);
             _connecting.Release();
+            return session;
         }
+        catch (Exception error)
+        {
+            var closing = CloseAsync(connection, finding);
+            if (error is TimeoutException)
+                throw new NpgsqlException("The server lets the gateway in and does not answer.", error);
+            await closing;
+            throw;
+        }
+    }
+
+    /// <summary>Closes a connection when the query that was abandoned in it has ended.</summary>
+    private async Task CloseAsync(NpgsqlConnection? connection, Task? query)
+    {
+        if (query is not null)
+            await query.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (connection is not null)
+            await connection.DisposeAsync();
+        _connecting.Release();
     }
 
     private async Task<Backend> FindBackendAsync(NpgsqlConnection connection, CancellationToken cancellation)

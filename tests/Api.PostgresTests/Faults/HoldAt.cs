@@ -3,6 +3,9 @@ namespace Gateway.Api.PostgresTests.Faults;
 /// <summary>The progress of an activity, as the server sees it.</summary>
 public enum Boundary
 {
+    /// <summary>The session is open; the gateway's first query in it has not arrived.</summary>
+    Opened,
+
     /// <summary>The activity is claimed; the statement has not arrived.</summary>
     Claimed,
 
@@ -51,6 +54,7 @@ public sealed record HoldAt(Boundary Boundary) : Fault
     /// <summary>Returns whether the boundary is before a given message of the client.</summary>
     internal bool IsBefore(FrontendMessage message) => message.Type is 'P' or 'B' && Boundary switch
     {
+        Boundary.Opened => message.Sql.Contains("inet_client_port", StringComparison.Ordinal),
         Boundary.StatementRun => message.IsOfCommit || message.Sql.Contains("gateway_journal.finish", StringComparison.Ordinal),
         Boundary.Recorded => message.IsOfCommit,
         _ => false,
