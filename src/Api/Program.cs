@@ -40,9 +40,9 @@ internal static class Program
     {
         var builder = CreateBuilder(args);
         builder.Configuration.AddSecretsFolder();
-        builder.AddGatewayLogging();
         await builder.AddDevelopmentDatabaseAsync();
         var configuration = builder.AddConnections();
+        builder.AddGatewayLogging();
         builder.AddCallers(configuration.Callers);
         builder.AddMetrics();
         builder.AddTraces();

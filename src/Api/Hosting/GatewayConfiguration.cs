@@ -34,6 +34,7 @@ internal sealed record GatewayConfiguration(
         var options = OptionsBinder.Bind<GatewayOptions>(section, faults);
         CheckOrigins(options.Sql.AllowedOrigins, faults);
         OtlpSettings.Check(configuration, faults);
+        LogLevels.Check(configuration, faults);
         if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
         {
             if (options.Connections.GetValueOrDefault(GatewayOptions.DefaultConnection)?.Dsn is not null)

@@ -1,4 +1,3 @@
-using Gateway.Api.Configuration;
 using Serilog;
 using Serilog.Formatting.Compact;
 
@@ -7,13 +6,9 @@ namespace Gateway.Api.Telemetry;
 /// <summary>Logs by Serilog: lines for people on a terminal, JSON for programs elsewhere.</summary>
 internal static class GatewayLogging
 {
-    /// <exception cref="StartupException">A level is not valid.</exception>
+    /// <summary>Adds the log. Its levels must have been checked (<see cref="LogLevels"/>).</summary>
     public static void AddGatewayLogging(this WebApplicationBuilder builder)
     {
-        var faults = new List<string>();
-        LogLevels.Check(builder.Configuration, faults);
-        if (faults.Count > 0)
-            throw new StartupException(faults);
         var settings = new LoggerConfiguration().ReadFrom.Configuration(builder.Configuration);
         settings = Console.IsOutputRedirected
             ? settings.WriteTo.Sink(

@@ -205,17 +205,18 @@ public sealed class GatewayConfigurationTests
             $"Gateway__Connections__default__{setting}: it is set and empty: name the file, or leave the setting out.", error.Message);
     }
 
+    /// <summary>It is reported with the other faults, before the log is set up with it.</summary>
     [Theory]
     [InlineData("Default", "Verbos")]
     [InlineData("Default", "")]
     [InlineData("Override:Npgsql", "loud")]
-    public void LogLevelThatIsNone_IsAFault(string setting, string level)
+    public void UnknownLogLevel_IsAFaultBesideOthers(string setting, string level)
     {
-        var faults = new List<string>();
-        LogLevels.Check(
-            new ConfigurationBuilder().AddInMemoryCollection([new($"Serilog:MinimumLevel:{setting}", level)]).Build(), faults);
+        var error = Assert.Throws<StartupException>(() => Read(
+            ("DSN", Dsn), ($"Serilog:MinimumLevel:{setting}", level), ("Gateway:RowLimit", "many")));
 
-        Assert.StartsWith($"Serilog__MinimumLevel__{setting.Replace(":", "__")} is \"{level}\"", Assert.Single(faults));
+        Assert.Contains($"Serilog__MinimumLevel__{setting.Replace(":", "__")} is \"{level}\": it must be one of Verbose,", error.Message);
+        Assert.Contains("Gateway__RowLimit", error.Message);
     }
 
     [Theory]
