@@ -53,7 +53,7 @@ internal static class HealthEndpoints
         var status = requests.IsDraining ? "draining"
             : reachable == entries.Count ? "ready" : reachable > 0 ? "degraded" : "unavailable";
         if (!serves)
-            FailureForm.SayRetry(http.Response, afterSeconds: 1);
+            RetryHeaders.Set(http.Response, afterSeconds: 1);
         return TypedResults.Json(
             new Readiness(status, entries), ContractJson.Default.Readiness,
             statusCode: serves ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);

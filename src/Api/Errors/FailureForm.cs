@@ -4,8 +4,8 @@ using Gateway.Contracts;
 namespace Gateway.Api.Errors;
 
 /// <summary>
-/// Decides the form of a failure's answer: problem details, unless the endpoint's metadata contains the form of another
-/// protocol.
+/// Answers a failure: its status, its headers and its body. The body is problem details, unless the endpoint's metadata
+/// contains the form of another protocol.
 /// </summary>
 internal abstract class FailureForm
 {
@@ -18,23 +18,13 @@ internal abstract class FailureForm
     /// <summary>Returns a code's name on the wire, such as <c>sql_error</c>.</summary>
     public static string NameOf(ProblemCode code) => JsonNamingPolicy.SnakeCaseLower.ConvertName(code.ToString());
 
-    /// <summary>Sets the retry headers, which every answer other than 2xx has.</summary>
-    /// <param name="response">The answer.</param>
-    /// <param name="afterSeconds">The time to wait before a retry, in seconds; null if no retry can succeed.</param>
-    public static void SayRetry(HttpResponse response, int? afterSeconds)
-    {
-        response.Headers["X-Should-Retry"] = afterSeconds is null ? "false" : "true";
-        if (afterSeconds is { } seconds)
-            response.Headers.RetryAfter = Math.Clamp(seconds, 1, 60).ToString();
-    }
-
     /// <summary>Sends the answer for a failure, in the form of the request's endpoint.</summary>
     public static async Task AnswerAsync(HttpContext http, Failure failure, string? activityId)
     {
         var form = http.GetEndpoint()?.Metadata.GetMetadata<FailureForm>() ?? ProblemAnswer.Instance;
         http.Response.StatusCode = form.StatusOf(failure);
         http.Response.ContentType = form.MediaType;
-        SayRetry(http.Response, FailureTable.For(failure.Code).Retryable ? failure.RetryAfterSeconds : null);
+        RetryHeaders.Set(http.Response, FailureTable.For(failure.Code).Retryable ? failure.RetryAfterSeconds : null);
 
         if (failure.Challenge is { } challenge)
             http.Response.Headers.WWWAuthenticate = challenge;

@@ -9,8 +9,9 @@ namespace Gateway.Api.Errors;
 internal sealed record FailureAnswer(int Status, bool Retryable, string Title);
 
 /// <summary>
-/// The only table code → status and title. Workflow engines retry 408, 409, 429 and 5xx, and give up on other 4xx. So a
-/// failure that a retry can't fix never has one of those statuses.
+/// The only table code → status and title; <see cref="PostgresFailure"/> is the only table SQLSTATE → code. Workflow
+/// engines retry 408, 409, 429 and 5xx, and give up on other 4xx. So a failure that a retry can't fix never has one of
+/// those statuses.
 /// </summary>
 internal static class FailureTable
 {

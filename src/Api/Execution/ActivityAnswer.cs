@@ -40,11 +40,10 @@ internal sealed class ActivityAnswer(
 
     /// <summary>Makes this a replay.</summary>
     /// <param name="body">The recorded body.</param>
-    public ActivityAnswer Recorded(byte[] body)
+    public void SetReplay(byte[] body)
     {
         memory.Take(body.Length);
         _recorded = body;
-        return this;
     }
 
     /// <summary>Adds the next statement's result, to be read. Its limits are what the earlier results have left.</summary>

@@ -11,7 +11,7 @@ using Npgsql;
 
 namespace Gateway.Api.Execution;
 
-/// <summary>One run of a call in one session: from BEGIN to the end of its transaction.</summary>
+/// <summary>One run of a call in one session: steps 4 to 7 of <see cref="StatementPath"/>.</summary>
 /// <param name="call">The request.</param>
 /// <param name="connection">Its connection.</param>
 /// <param name="session">A clean session.</param>
@@ -41,41 +41,43 @@ internal sealed class ActivityRun(
 
     private RunErrors Errors => _errors ??= new RunErrors(call, connection, session, _statements);
 
+    /// <summary>Whether the tag must be set by SELECT, which takes a snapshot: <see cref="ActivityTag.Select"/>.</summary>
     private bool IsSeveralReads => call is { Mode.Access: Access.ReadOnly, Statements.Count: > 1 };
 
     /// <summary>
     /// Whether ROLLBACK goes with the current round trip: a transaction that only reads has no record, and is rolled back
-    /// in any case.
+    /// in any case. It depends on the statements that were taken, so take them first.
     /// </summary>
-    private bool RollsBackWithStatements => call.Mode.Access == Access.ReadOnly && _statements.AreAllSent;
+    private bool RollsBackWithStatements => call.Mode.Access == Access.ReadOnly && _statements.AreAllTaken;
 
     /// <summary>
-    /// Claims the activity and runs the statements, in as few round trips as the references between them allow; then
-    /// records the answer and commits.
+    /// Runs the statements, in as few round trips as the references between them allow. A write is committed, with the
+    /// claim and the record of its activity if the delivery is exactly-once. A read is rolled back.
     /// </summary>
+    /// <param name="request">Gets the stages, for the log.</param>
     /// <exception cref="CallerLeftException">The caller has disconnected.</exception>
-    public async Task<RunOutcome> RunAsync(RequestRecord record)
+    public async Task<RunOutcome> RunAsync(RequestRecord request)
     {
         try
         {
-            // 4. and 5.
-            record.Enter(Stage.Execute);
+            // Steps 4 and 5.
+            request.Enter(Stage.Execute);
             if (call is { IsRetry: true, RequestHash: not null } && await FindRecordAsync() is { } found)
-                return Replay(found);
+                return ReplayFrom(found);
             do
             {
                 var isFirst = session.Transaction.State == TransactionState.None;
                 if (await GuardAsync(isFirst ? BeginAsync() : ContinueAsync()) is { } ended)
                     return ended;
             }
-            while (!_statements.AreAllSent);
+            while (!_statements.AreAllTaken);
             RequireUtf8();
 
-            // 6.
+            // Step 6.
             answer.Complete(call);
 
-            // 7.
-            record.Enter(Stage.Commit);
+            // Step 7.
+            request.Enter(Stage.Commit);
             return await EndAsync();
         }
         catch (Failure failure)
@@ -91,7 +93,7 @@ internal sealed class ActivityRun(
     {
         if (call.Mode.Access == Access.ReadOnly)
         {
-            // Most often ROLLBACK went with the statements. If it was lost, nothing is lost with it.
+            // Most often ROLLBACK went with the statements, and this does nothing. The answer does not depend on it.
             await session.RollBackAsync();
             return new RunOutcome.Answered(answer);
         }
@@ -114,12 +116,10 @@ internal sealed class ActivityRun(
         };
     }
 
-    private RunOutcome.Replayed Replay(ActivityRecord record)
+    private RunOutcome.Replayed ReplayFrom(ActivityRecord record)
     {
         _isSettled = true;
-        if (!call.RequestHash!.Matches(record.RequestHash))
-            throw ActivityJournal.Mismatch();
-        return new RunOutcome.Replayed(answer.Recorded(record.Answer ?? throw ActivityJournal.Escaped()));
+        return Replay.From(record, call, answer);
     }
 
     /// <summary>Looks for the activity's record, by the control role.</summary>
@@ -139,8 +139,8 @@ internal sealed class ActivityRun(
         }
     }
 
-    /// <summary>Looks for the record that the claim was refused for, and ends the claim's transaction meanwhile.</summary>
-    private async Task<ActivityRecord?> FindRefusedAsync()
+    /// <summary>Looks for the record that the claim has met, and ends the claim's transaction meanwhile.</summary>
+    private async Task<ActivityRecord?> FindRecordAndRollBackAsync()
     {
         var rollingBack = session.RollBackAsync();
         try
@@ -165,7 +165,7 @@ internal sealed class ActivityRun(
         ReadOnlySpan<NpgsqlBatchCommand> tagging = _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
         var last = tagging[^1];
 
-        List<NpgsqlBatchCommand> commands = [.. tagging, .. history.Refusal is null ? TakeStatements() : []];
+        List<NpgsqlBatchCommand> commands = [.. tagging, .. history.FailureAtCommit is null ? TakeStatements() : []];
         AddEncoding(commands);
         await using var reader = await session.Transaction.BeginAsync(call.Mode.Begin, commands, RollsBackWithStatements);
         if (session.Transaction.IsAt(reader, last))
@@ -175,7 +175,8 @@ internal sealed class ActivityRun(
             _isSettled = _claim is not null;
             await reader.NextResultAsync(session.Abandoning);
         }
-        return history.Refusal is null ? await ReadResultsAsync(reader) : throw history.Refusal;
+        // With the claim, the run in doubt kept nothing. Without it, RetryPolicy goes on.
+        return history.FailureAtCommit is null ? await ReadResultsAsync(reader) : throw history.FailureAtCommit;
     }
 
     /// <summary>A later round trip: the statements whose references or types are known now.</summary>
@@ -206,7 +207,7 @@ internal sealed class ActivityRun(
         }
         catch (Failure failure)
         {
-            failure.Statement = IndexOf(_statements.Sent.Count);
+            failure.Statement = IndexOf(_statements.Taken.Count);
             throw;
         }
     }
@@ -219,7 +220,7 @@ internal sealed class ActivityRun(
         }
         catch (Failure failure)
         {
-            failure.Statement = IndexOf(_statements.Sent.Count);
+            failure.Statement = IndexOf(_statements.Taken.Count);
             throw;
         }
     }
@@ -230,8 +231,8 @@ internal sealed class ActivityRun(
         RunOutcome? stale = null;
         try
         {
-            for (; stale is null && index < _statements.Sent.Count; index++)
-                stale = await ReadResultAsync(reader, _statements.Sent[index]);
+            for (; stale is null && index < _statements.Taken.Count; index++)
+                stale = await ReadResultAsync(reader, _statements.Taken[index]);
             if (stale is null && RollsBackWithStatements && session.Transaction.IsAt(reader, _showEncoding)
                 && await reader.ReadAsync(session.Abandoning))
             {
@@ -251,7 +252,7 @@ internal sealed class ActivityRun(
         return stale;
     }
 
-    private async Task<RunOutcome?> ReadResultAsync(NpgsqlDataReader reader, SentStatement statement)
+    private async Task<RunOutcome?> ReadResultAsync(NpgsqlDataReader reader, OutgoingStatement statement)
     {
         if (statement.Check is not null)
             await reader.NextResultAsync(session.Abandoning);
@@ -317,7 +318,7 @@ internal sealed class ActivityRun(
             await session.GuardAsync(roundTrip, deadline.Token);
             outcome = await roundTrip;
         }
-        catch (Exception error) when (deadline.Token.IsCancellationRequested && RunErrors.IsOfTheWatchdog(error))
+        catch (Exception error) when (deadline.Token.IsCancellationRequested && RunErrors.MayBeOfTheWatchdog(error))
         {
             throw deadline.Ended("running the statement", error);
         }
@@ -327,7 +328,7 @@ internal sealed class ActivityRun(
         }
         catch (PostgresException error) when (session.Transaction.HasFailedToClean(error))
         {
-            // The session will be closed. The caller's statements have run.
+            // The caller's statements have run, and their results were read: the run goes on. The session will be closed.
         }
         catch (PostgresException error)
         {
@@ -351,11 +352,11 @@ internal sealed class ActivityRun(
             if (PostgresFailure.EndsSession(error))
                 return new RunOutcome.StaleSession(PostgresFailure.Lost(error, connection.Name));
             // If the record was purged in between, the next attempt has the activity to itself.
-            return Replay(await FindRefusedAsync() ?? throw ActivityJournal.InFlight());
+            return ReplayFrom(await FindRecordAndRollBackAsync() ?? throw ActivityJournal.InFlight());
         }
         if (await Errors.FindCancelAsync(error) is { } cancelled)
             throw cancelled;
-        return isOfClaim ? Errors.OfClaim(error, key!) : Errors.OfStatement(error);
+        return Errors.FindStale(error, isOfClaim ? key : null) ?? throw Errors.FailureOf(error, isOfClaim);
     }
 
     private int? IndexOf(int statement) => call.IsTransaction ? statement : null;

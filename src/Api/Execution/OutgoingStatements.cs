@@ -6,13 +6,13 @@ using Npgsql;
 
 namespace Gateway.Api.Execution;
 
-/// <summary>A statement as it was sent.</summary>
+/// <summary>A statement as it is sent to the server.</summary>
 /// <param name="Call">The statement of the request.</param>
 /// <param name="Statement">The statement with its values as text.</param>
 /// <param name="Command">The command; Npgsql leaves its command tag there.</param>
 /// <param name="Known">The statement's types, as far as they are known.</param>
 /// <param name="IsFresh">Whether the types were asked for in this transaction, and do not come from the cache.</param>
-internal sealed record SentStatement(
+internal sealed record OutgoingStatement(
     StatementCall Call, BoundStatement Statement, NpgsqlBatchCommand Command, StatementDescription Known, bool IsFresh)
 {
     /// <summary>Gets the check that goes before it, if its values were made for cached types.</summary>
@@ -48,7 +48,7 @@ internal sealed class OutgoingStatements(
     ActivityCall call, IReadOnlyList<StatementResult> results, StatementDescriptions descriptions, bool asksAll, MemoryReservation memory)
     : IDisposable
 {
-    private readonly List<SentStatement> _sent = [];
+    private readonly List<OutgoingStatement> _taken = [];
 
     private readonly ReferredResults _referred = new(results, memory);
 
@@ -57,21 +57,21 @@ internal sealed class OutgoingStatements(
     private StatementDescription? _asked;
     private ResultTypes? _resultTypes;
 
-    /// <summary>Gets the statements that were sent, in order.</summary>
-    public IReadOnlyList<SentStatement> Sent => _sent;
+    /// <summary>Gets the statements that were taken for a round trip, in order: those of the current one too.</summary>
+    public IReadOnlyList<OutgoingStatement> Taken => _taken;
 
-    public bool AreAllSent => _sent.Count == call.Statements.Count;
+    public bool AreAllTaken => _taken.Count == call.Statements.Count;
 
     /// <summary>Gets the statement whose types the server is being asked for; null if it is not.</summary>
     public BoundStatement? BeingAsked { get; private set; }
 
     private string Caller => call.Activity.Caller;
 
-    /// <summary>Whether a statement has run that may have changed types. A READ ONLY transaction can't.</summary>
-    private bool MayFollowDdl => call.Mode.Access == Access.ReadWrite && _sent.Count > 0;
+    /// <summary>Whether a statement runs before the next one that may change types. A READ ONLY transaction can't.</summary>
+    private bool MayFollowDdl => call.Mode.Access == Access.ReadWrite && _taken.Count > 0;
 
     /// <summary>
-    /// Returns the commands of the next round trip: up to a statement that refers to a result which has not come yet, or
+    /// Takes the statements of the next round trip, and returns their commands: up to a statement that refers to a result which has not come yet, or
     /// whose types the server must be asked for first.
     /// </summary>
     /// <param name="deadline">Checked between two statements, since resolving references may take time.</param>
@@ -79,7 +79,7 @@ internal sealed class OutgoingStatements(
     public List<NpgsqlBatchCommand> Take(Deadline deadline)
     {
         var commands = new List<NpgsqlBatchCommand>();
-        while (!AreAllSent && TryMake(call.Statements[_sent.Count]) is { } statement)
+        while (!AreAllTaken && TryMake(call.Statements[_taken.Count]) is { } statement)
         {
             if (deadline.Token.IsCancellationRequested)
                 throw deadline.Ended("resolving $ref parameters");
@@ -88,15 +88,15 @@ internal sealed class OutgoingStatements(
             if (statement.FollowsLook)
                 commands.Add(statement.Known.Watch.Look());
             commands.Add(statement.Command);
-            _sent.Add(statement);
+            _taken.Add(statement);
             (_next, _asked, _resultTypes) = (null, null, null);
         }
         return commands;
     }
 
     /// <summary>
-    /// Asks the server for the types of the next statement. All statements before it have run, and may have created its
-    /// objects.
+    /// Asks the server for the types of the next statement. All statements before it have run by now, and may have created
+    /// its objects.
     /// </summary>
     /// <exception cref="PostgresException">The statement is wrong.</exception>
     /// <exception cref="Failure">The database does not have a declared type.</exception>
@@ -110,10 +110,10 @@ internal sealed class OutgoingStatements(
     }
 
     /// <summary>Removes the statement's types from the cache.</summary>
-    public void Forget(SentStatement statement) => descriptions.Forget(Caller, statement.Statement);
+    public void Forget(OutgoingStatement statement) => descriptions.Forget(Caller, statement.Statement);
 
     /// <summary>Adds to the cache which columns of a result have types that DDL can change.</summary>
-    public void Remember(SentStatement statement, StatementResult result)
+    public void Remember(OutgoingStatement statement, StatementResult result)
     {
         if (statement.ResultTypes is { AreLocal: true })
             return;
@@ -124,7 +124,7 @@ internal sealed class OutgoingStatements(
 
     public void Dispose() => _referred.Dispose();
 
-    private SentStatement? TryMake(StatementCall statement)
+    private OutgoingStatement? TryMake(StatementCall statement)
     {
         if (statement.Statement.LatestReferred >= results.Count)
             return null;
@@ -136,7 +136,7 @@ internal sealed class OutgoingStatements(
         TypeCheck? check = null;
         if (bound.NeedsTypes && _asked is null)
         {
-            if (known.Parameters is null || (check = TypeCheck.For(bound, known.Parameters, _sent.Count)) is null)
+            if (known.Parameters is null || (check = TypeCheck.For(bound, known.Parameters, _taken.Count)) is null)
                 return null;
         }
         try
@@ -148,7 +148,7 @@ internal sealed class OutgoingStatements(
             // The cached types may be out of date.
             return null;
         }
-        return new SentStatement(statement, bound, bound.ToCommand(), known, IsFresh: _asked is not null)
+        return new OutgoingStatement(statement, bound, bound.ToCommand(), known, IsFresh: _asked is not null)
         {
             Check = check,
             ResultTypes = _resultTypes,

@@ -17,10 +17,10 @@ namespace Gateway.Api.Execution;
 internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, MemoryReservation memory) : IDisposable
 {
     /// <summary>
-    /// Maximum total size of the values in bytes, if the results are smaller: a value that has many references is sent as
-    /// many times.
+    /// The values may be as large together as the results are, and at least this large, in bytes. There is a limit because
+    /// each reference sends its value again.
     /// </summary>
-    private const long LeastRoom = 16 * 1024 * 1024;
+    private const long MinLimit = 16 * 1024 * 1024;
 
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
@@ -29,8 +29,6 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
 
     // The total size of the values that were found, as JSON.
     private long _bytes;
-
-    public StatementResult this[int statement] => results[statement];
 
     /// <summary>Follows a pointer.</summary>
     /// <param name="statement">The index of the statement.</param>
@@ -48,12 +46,12 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
         }
         var length = JsonMarshal.GetRawUtf8Value(part.Value).Length;
         _bytes += length;
-        var room = Math.Max(LeastRoom, results.Sum(result => (long)result.Written.Length));
-        if (_bytes > room)
+        var limit = Math.Max(MinLimit, results.Sum(result => (long)result.Written.Length));
+        if (_bytes > limit)
         {
             throw new Failure(
                 ProblemCode.ResultTooLarge,
-                $"The values that parameters refer to by $ref are larger than {room} bytes together; refer to each once, or pass "
+                $"The values that parameters refer to by $ref are larger than {limit} bytes together; refer to each once, or pass "
                 + "it on in SQL.");
         }
         memory.Take(JsonText.MemoryPerByte * (long)length);

@@ -7,7 +7,7 @@ namespace Gateway.Api.Execution;
 /// <summary>What the runs of a request so far mean for the next one.</summary>
 internal readonly record struct RunHistory
 {
-    /// <summary>Gets the number of retries after a conflict with another transaction.</summary>
+    /// <summary>Gets the number of runs that ended with a conflict with another transaction.</summary>
     public int Conflicts { get; init; }
 
     /// <summary>Gets whether a run had a stale session.</summary>
@@ -22,10 +22,10 @@ internal readonly record struct RunHistory
     public bool IsInDoubt { get; init; }
 
     /// <summary>
-    /// Gets the final failure that the server reported as it ended a session at COMMIT. The next run only claims the
-    /// activity: with the claim, the run in doubt kept nothing, and this is the answer.
+    /// Gets the final failure that the server reported as it ended a session at COMMIT. The next runs run no statements, and
+    /// only claim the activity. A run that gets the claim shows that nothing was kept; then this failure is the answer.
     /// </summary>
-    public Failure? Refusal { get; init; }
+    public Failure? FailureAtCommit { get; init; }
 
     /// <summary>Gets whether the next run needs a new session: idle sessions may be as stale as the last one.</summary>
     public bool NeedsNewSession => HadStaleSession || IsInDoubt;
@@ -33,9 +33,11 @@ internal readonly record struct RunHistory
     /// <summary>Returns the history with one more run.</summary>
     public RunHistory With(RunOutcome outcome) => outcome switch
     {
+        RunOutcome.Failed failed when RetryPolicy.IsOverConflict(failed.Failure) => this with { Conflicts = Conflicts + 1 },
         RunOutcome.StaleSession => this with { HadStaleSession = true },
         RunOutcome.StaleTypes => this with { HadStaleTypes = true },
-        RunOutcome.InDoubt { CanBeSettled: true } doubt => this with { IsInDoubt = true, Refusal = Refusal ?? doubt.Refusal },
+        RunOutcome.InDoubt { CanBeSettled: true } doubt =>
+            this with { IsInDoubt = true, FailureAtCommit = FailureAtCommit ?? doubt.FailureAtCommit },
         _ => this,
     };
 }
@@ -48,7 +50,7 @@ internal abstract record RetryDecision
     }
 
     /// <summary>Answer the request.</summary>
-    public sealed record Answer(ActivityAnswer Body) : RetryDecision;
+    public sealed record Respond(ActivityAnswer Answer) : RetryDecision;
 
     /// <summary>Fail the request.</summary>
     public sealed record Fail(Failure Failure) : RetryDecision;
@@ -62,8 +64,9 @@ internal abstract record RetryDecision
 }
 
 /// <summary>
-/// Decides whether a call runs again. It does only if nothing of the last run was kept, or if the next run's claim finds
-/// out whether something was.
+/// Decides whether a call runs again after a run. It does only if nothing of the last run was kept, or if the next run's
+/// claim finds out whether something was. <see cref="StatementPath"/> carries the decision out, before the deadline and
+/// before the first row is sent.
 /// </summary>
 internal static class RetryPolicy
 {
@@ -84,9 +87,9 @@ internal static class RetryPolicy
         switch (outcome)
         {
             case RunOutcome.Answered answered:
-                return new RetryDecision.Answer(answered.Answer);
+                return new RetryDecision.Respond(answered.Answer);
             case RunOutcome.Replayed replayed:
-                return new RetryDecision.Answer(replayed.Answer);
+                return new RetryDecision.Respond(replayed.Answer);
             case RunOutcome.StaleSession when !history.HadStaleSession:
             case RunOutcome.StaleTypes when !history.HadStaleTypes:
                 return Retry(TimeSpan.Zero);
@@ -94,11 +97,9 @@ internal static class RetryPolicy
             case RunOutcome.Failed { Failure.Code: ProblemCode.ActivityInFlight or ProblemCode.DatabaseUnavailable }
                 when history.IsInDoubt:
                 return Retry(DoubtDelay);
-            case RunOutcome.Failed { Failure: var conflict } when IsOver(conflict) && history.Conflicts < MaxConflicts:
-                next = next with { Conflicts = history.Conflicts + 1 };
+            case RunOutcome.Failed { Failure: var failure } when IsOverConflict(failure) && history.Conflicts < MaxConflicts:
                 return Retry(FirstConflictDelay * (1 << history.Conflicts), hasJitter: true);
-            // The run did not come as far as the claim: the server that took over may have no journal yet, or may take no
-            // writes.
+            // The run failed before the claim. After a failover, the new server may refuse writes for a while, for example.
             case RunOutcome.Failed { IsSettled: false } when history.IsInDoubt:
                 return Retry(DoubtDelay);
             default:
@@ -109,13 +110,23 @@ internal static class RetryPolicy
             new(delay, hasJitter, next, FailureOf(outcome, next));
     }
 
+    /// <summary>
+    /// Returns whether the failure is a conflict that is over, so that a run may succeed at once. A lock that another
+    /// transaction holds may be held for long.
+    /// </summary>
+    public static bool IsOverConflict(Failure failure) => failure is
+    {
+        Code: ProblemCode.Conflict,
+        Refusal.SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected,
+    };
+
     /// <summary>Returns the failure to answer if there is no other run.</summary>
     /// <param name="outcome">The outcome of the last run.</param>
     /// <param name="history">The history, with the last run.</param>
     private static Failure FailureOf(RunOutcome outcome, RunHistory history) => outcome switch
     {
         RunOutcome.InDoubt { CanBeSettled: false } doubt => OutcomeUnknown(isExactlyOnce: false, doubt.Cause),
-        _ when history.IsInDoubt && !Settles(outcome) => OutcomeUnknown(isExactlyOnce: true, outcome.Error!),
+        _ when history.IsInDoubt && !IsFinal(outcome) => OutcomeUnknown(isExactlyOnce: true, outcome.Error!),
         RunOutcome.StaleSession stale => stale.Failure,
         RunOutcome.StaleTypes stale => stale.Failure,
         RunOutcome.Failed failed => failed.Failure,
@@ -123,23 +134,15 @@ internal static class RetryPolicy
     };
 
     /// <summary>
-    /// Returns whether the failure is an answer though an earlier run was in doubt. A run that had the claim shows that no
-    /// earlier run committed; but a failure that asks the caller to send the request again settles nothing for good.
+    /// Returns whether the failure can be the answer although an earlier run was in doubt. The run must have found out what
+    /// earlier runs kept, and the failure must be final. After a failure that asks the caller to send the request again,
+    /// the caller has to be told that the outcome is unknown.
     /// </summary>
-    private static bool Settles(RunOutcome outcome) => outcome is RunOutcome.Failed
+    private static bool IsFinal(RunOutcome outcome) => outcome is RunOutcome.Failed
     {
         IsSettled: true,
         Failure.Code: not (ProblemCode.ActivityInFlight or ProblemCode.Conflict or ProblemCode.DatabaseUnavailable
             or ProblemCode.DeadlineExceeded or ProblemCode.Saturated),
-    };
-
-    /// <summary>
-    /// Returns whether the conflict is over, so that a run may succeed at once. A lock that is held may be held for long.
-    /// </summary>
-    private static bool IsOver(Failure failure) => failure is
-    {
-        Code: ProblemCode.Conflict,
-        Refusal.SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected,
     };
 
     private static Failure OutcomeUnknown(bool isExactlyOnce, Exception cause) => new(

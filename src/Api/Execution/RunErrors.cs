@@ -11,14 +11,17 @@ namespace Gateway.Api.Execution;
 /// <summary>Classifies the errors of PostgreSQL in a run: whose statement failed, and what it means.</summary>
 internal sealed class RunErrors(ActivityCall call, NamedConnection connection, Session session, OutgoingStatements statements)
 {
-    /// <summary>Returns whether the watchdog causes such an error. Any other error is the statement's own, and came first.</summary>
-    public static bool IsOfTheWatchdog(Exception error) => error is not PostgresException refusal
+    /// <summary>
+    /// Returns whether the watchdog may have caused the error. Any other error is the statement's own, and came first.
+    /// </summary>
+    public static bool MayBeOfTheWatchdog(Exception error) => error is not PostgresException refusal
         ? error is OperationCanceledException or NpgsqlException
         : refusal.SqlState == PostgresErrorCodes.QueryCanceled || PostgresFailure.EndsSession(refusal);
 
     /// <summary>
-    /// Returns whether the session was gone before BEGIN. Then no statement has run, and they may run in another session.
-    /// After BEGIN the caller decides: the statement may have ended its own session on purpose.
+    /// Returns whether the session was lost before BEGIN was confirmed. Most likely its server had closed it while it was
+    /// idle, and in any case nothing was kept, so the statements may run in another session. After BEGIN they may not: a
+    /// statement may have ended its own session on purpose, and the caller decides whether to send it again.
     /// </summary>
     public bool IsOfAStaleSession(NpgsqlException error) =>
         session is { Used: true, Transaction.State: TransactionState.Beginning }
@@ -31,45 +34,49 @@ internal sealed class RunErrors(ActivityCall call, NamedConnection connection, S
             ? new Failure(ProblemCode.Cancelled, "The activity was cancelled, and rolled back.", error)
             : null;
 
-    /// <summary>Classifies the error of a claim that found no record.</summary>
-    /// <exception cref="Failure">Another transaction holds the activity, or the gateway's statement was refused.</exception>
-    public RunOutcome OfClaim(PostgresException error, CodeKey key)
+    /// <summary>Returns the outcome if another run may succeed: the journal's key or cached types are out of date.</summary>
+    /// <param name="error">The error.</param>
+    /// <param name="claimKey">The key of the claim, if it is the claim that failed.</param>
+    public RunOutcome? FindStale(PostgresException error, CodeKey? claimKey)
     {
-        if (error.SqlState == PostgresErrorCodes.LockNotAvailable)
-            throw ActivityJournal.InFlight();
-        if (!ActivityJournal.IsOfAnotherJournal(error))
-            throw OfOwnStatement(error);
-        // Nothing has run. The next run reads the key again, and finds out whether there is a journal.
-        connection.Journal.Forget(key);
-        session.Reject();
-        return new RunOutcome.StaleSession(ActivityJournal.CodeRefused(connection.Name));
+        if (claimKey is not null)
+        {
+            if (error.SqlState == PostgresErrorCodes.LockNotAvailable || !ActivityJournal.IsOfAnotherJournal(error))
+                return null;
+            // Nothing has run. The next run reads the key again, and finds out whether there is a journal.
+            connection.Journal.Forget(claimKey);
+            session.Reject();
+            return new RunOutcome.StaleSession(ActivityJournal.CodeRefused(connection.Name));
+        }
+        return statements.BeingAsked is null && statements.Taken.FirstOrDefault(taken => taken.IsStale(error)) is { } stale
+            ? StaleTypes(stale, "The types of the statement's parameters were changed meanwhile; try again.")
+            : null;
     }
 
-    /// <summary>Classifies the error of a statement, or of the gateway's own command beside it.</summary>
-    /// <exception cref="Failure">The statement failed.</exception>
-    public RunOutcome OfStatement(PostgresException error)
+    /// <summary>Returns the failure for an error of a statement, of the claim, or of another command of the gateway.</summary>
+    public Failure FailureOf(PostgresException error, bool isOfClaim)
     {
+        if (isOfClaim && error.SqlState == PostgresErrorCodes.LockNotAvailable)
+            return ActivityJournal.InFlight();
         if (statements.BeingAsked is { } asked)
-            throw OfCallersStatement(error, asked, statements.Sent.Count);
-        foreach (var (index, sent) in statements.Sent.Index())
+            return OfCallersStatement(error, asked, statements.Taken.Count);
+        foreach (var (index, taken) in statements.Taken.Index())
         {
-            if (sent.IsStale(error))
-                return StaleTypes(sent, "The types of the statement's parameters were changed meanwhile; try again.");
-            if (sent.Command == error.BatchCommand || sent.Check?.Has(error.BatchCommand) == true)
-                throw OfCallersStatement(error, sent.Statement, index);
+            if (taken.Command == error.BatchCommand || taken.Check?.Has(error.BatchCommand) == true)
+                return OfCallersStatement(error, taken.Statement, index);
         }
-        throw error.BatchCommand is null
+        return error.BatchCommand is null
             ? StatementFailure.Of(error, [], connection.ShowsErrorValues)
             : OfOwnStatement(error);
     }
 
-    /// <summary>Classifies the error that refused COMMIT, or the journal's record before it.</summary>
+    /// <summary>Returns the exception to throw for an error that refused COMMIT, or the journal's record before it.</summary>
     /// <param name="error">The error.</param>
-    /// <param name="record">The command that writes the record; null if the activity has none.</param>
+    /// <param name="finish">The command that writes the record; null if the activity has none.</param>
     /// <param name="deadline">The request's deadline.</param>
-    public async Task<Exception> OfCommitAsync(PostgresException error, NpgsqlBatchCommand? record, Deadline deadline)
+    public async Task<Exception> OfCommitAsync(PostgresException error, NpgsqlBatchCommand? finish, Deadline deadline)
     {
-        var isAtRecord = record is not null && error.BatchCommand == record;
+        var isAtRecord = finish is not null && error.BatchCommand == finish;
         if (isAtRecord && error.SqlState == ActivityJournal.ClaimLost)
         {
             session.Reject();
@@ -79,27 +86,27 @@ internal sealed class RunErrors(ActivityCall call, NamedConnection connection, S
             return deadline.Ended("committing", error);
         if (await FindCancelAsync(error) is { } cancelled)
             return cancelled;
-        return isAtRecord ? OfOwnStatement(error) : OfSentStatements(error);
+        return isAtRecord ? OfOwnStatement(error) : OfAnyStatement(error);
     }
 
-    /// <summary>Classifies a lost answer to COMMIT.</summary>
+    /// <summary>Returns the outcome for a lost answer to COMMIT.</summary>
     public RunOutcome.InDoubt OfLostCommit(Exception cause)
     {
-        var refusal = cause is PostgresException ended ? OfSentStatements(ended) : null;
-        var isFinal = refusal is not null && !FailureTable.For(refusal.Code).Retryable;
-        return new RunOutcome.InDoubt(cause, CanBeSettled: call.RequestHash is not null, isFinal ? refusal : null);
+        var failure = cause is PostgresException ended ? OfAnyStatement(ended) : null;
+        var isFinal = failure is not null && !FailureTable.For(failure.Code).Retryable;
+        return new RunOutcome.InDoubt(cause, CanBeSettled: call.RequestHash is not null, isFinal ? failure : null);
     }
 
-    /// <summary>Removes the statement's types from the cache.</summary>
-    public RunOutcome.StaleTypes StaleTypes(SentStatement statement, string detail)
+    /// <summary>Removes the statement's types from the cache, and returns the outcome.</summary>
+    public RunOutcome.StaleTypes StaleTypes(OutgoingStatement statement, string detail)
     {
         statements.Forget(statement);
         return new RunOutcome.StaleTypes(new Failure(ProblemCode.Conflict, detail));
     }
 
     /// <summary>
-    /// PostgreSQL refused a statement of the gateway's own, because of a setting that the caller's SQL made, for example.
-    /// The answer has nothing of the error's text. The session is closed after any error but a conflict: a caller may have
+    /// PostgreSQL refused a statement of the gateway's own, for example because of a setting that the caller's SQL made.
+    /// The answer contains nothing of the error's text. The session is closed after any error but a conflict: a caller may have
     /// tampered with it.
     /// </summary>
     private Failure OfOwnStatement(PostgresException error)
@@ -119,6 +126,7 @@ internal sealed class RunErrors(ActivityCall call, NamedConnection connection, S
         return failure;
     }
 
-    private Failure OfSentStatements(PostgresException error) =>
-        StatementFailure.Of(error, [.. statements.Sent.Select(sent => sent.Statement)], connection.ShowsErrorValues);
+    /// <summary>At COMMIT, a deferred constraint of any statement may fail.</summary>
+    private Failure OfAnyStatement(PostgresException error) =>
+        StatementFailure.Of(error, [.. statements.Taken.Select(taken => taken.Statement)], connection.ShowsErrorValues);
 }

@@ -12,15 +12,15 @@ internal abstract record RunOutcome
     /// <summary>Gets the exception that ended the run; null if the run was answered.</summary>
     public virtual Exception? Error => null;
 
-    /// <summary>The statements ran, and their effect is committed.</summary>
+    /// <summary>The statements ran. The effect of a write is committed; a read was rolled back.</summary>
     public sealed record Answered(ActivityAnswer Answer) : RunOutcome;
 
     /// <summary>The activity has a record: nothing ran, and the record is the answer.</summary>
     public sealed record Replayed(ActivityAnswer Answer) : RunOutcome;
 
     /// <summary>
-    /// The session could not be used: its server had closed it while it was idle, or the journal's key was replaced. No
-    /// statement ran.
+    /// The session could not be used: its server had closed it while it was idle, or the journal's key was replaced. Nothing
+    /// was kept.
     /// </summary>
     /// <param name="Failure">The answer if there is no other run.</param>
     public sealed record StaleSession(Failure Failure) : RunOutcome
@@ -38,13 +38,16 @@ internal abstract record RunOutcome
         public override Exception Error => Failure;
     }
 
-    /// <summary>The answer to COMMIT was lost: the effect was kept or not.</summary>
+    /// <summary>
+    /// The answer to COMMIT was lost: the effect was kept or not. <see cref="RetryPolicy"/> settles it by another run.
+    /// </summary>
     /// <param name="Cause">The exception that ended the wait for the answer.</param>
-    /// <param name="CanBeSettled">Whether a claim of the activity can find it out: the delivery is exactly-once.</param>
-    /// <param name="Refusal">
-    /// The failure that the server reported as it ended the session, if it is final. It is the answer if nothing was kept.
+    /// <param name="CanBeSettled">Whether the next run's claim can find it out: the delivery is exactly-once.</param>
+    /// <param name="FailureAtCommit">
+    /// The failure that the server reported as it ended the session at COMMIT; null if the statements may succeed next time.
+    /// It is the answer if the next run finds that nothing was kept.
     /// </param>
-    public sealed record InDoubt(Exception Cause, bool CanBeSettled, Failure? Refusal) : RunOutcome
+    public sealed record InDoubt(Exception Cause, bool CanBeSettled, Failure? FailureAtCommit) : RunOutcome
     {
         public override Exception Error => Cause;
     }
@@ -52,7 +55,7 @@ internal abstract record RunOutcome
     /// <summary>The run failed before COMMIT, and was rolled back; or PostgreSQL refused COMMIT.</summary>
     /// <param name="Failure">The failure.</param>
     /// <param name="IsSettled">
-    /// Whether the effects of earlier runs are known: this run had the claim, so they kept nothing, or it found a record.
+    /// Whether this run found out what earlier runs kept: it had the claim, so they kept nothing, or it found their record.
     /// </param>
     public sealed record Failed(Failure Failure, bool IsSettled) : RunOutcome
     {

@@ -69,8 +69,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             record.WasInDoubt |= outcome is RunOutcome.InDoubt { CanBeSettled: true };
             switch (RetryPolicy.Decide(outcome, history))
             {
-                case RetryDecision.Answer answer:
-                    return answer.Body;
+                case RetryDecision.Respond respond:
+                    return respond.Answer;
                 case RetryDecision.Retry retry:
                     // After the first row the answer can't become another.
                     if (stream is { HasBegun: true } || !await WaitAsync(retry, deadline))
@@ -126,7 +126,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         RunOutcome? outcome = null;
         try
         {
-            // 4. to 7.
+            // 4. to 7. are the run.
             outcome = await run.RunAsync(record);
             record.IsReplay = outcome is RunOutcome.Replayed;
             if (outcome is RunOutcome.Answered)

@@ -98,9 +98,11 @@ internal sealed class Session : IAsyncDisposable
     public void Reject() => _isRejected = true;
 
     /// <summary>
-    /// Waits for the work until a moment, and then ends it on the server. Propagates the work's result or exception, if it
-    /// ends after all.
+    /// Waits for the work. At the deadline, or when the caller disconnects, has the watchdog end it on the server.
+    /// Propagates the work's result or exception, if it ends after all.
     /// </summary>
+    /// <param name="work">The work, which waits for the server.</param>
+    /// <param name="end">A token of the request's <see cref="Deadline"/>.</param>
     /// <exception cref="OperationCanceledException">The server does not answer: the session is abandoned.</exception>
     public async Task GuardAsync(Task work, CancellationToken end)
     {

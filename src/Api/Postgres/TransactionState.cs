@@ -10,7 +10,7 @@ internal enum TransactionState
     /// <summary>There is no transaction, and nothing of a request is left in the session.</summary>
     None,
 
-    /// <summary>BEGIN was sent and not confirmed. No statement of the request has run.</summary>
+    /// <summary>BEGIN was sent and not confirmed. If the session is lost now, nothing is kept.</summary>
     Beginning,
 
     /// <summary>BEGIN is confirmed.</summary>
@@ -33,7 +33,10 @@ internal enum CommandStep
     Confirmed,
 }
 
-/// <summary>Derives the state of a transaction from its three commands. It is the only place that does.</summary>
+/// <summary>
+/// Derives the state of a transaction from its three commands, which <see cref="SessionTransaction"/> keeps. It is the only
+/// place that does.
+/// </summary>
 internal static class TransactionStates
 {
     /// <param name="begin">BEGIN.</param>

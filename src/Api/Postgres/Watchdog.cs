@@ -3,34 +3,35 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// Ends what runs in a session, from outside of it: whatever the SQL did to its own time-outs, and whether or not it
-/// catches a cancel. It speaks to the server by the gateway's own sessions, so that no thread waits for a connection
-/// that is made for a cancel.
+/// Ends the statement that runs in a session, from another session: at the deadline, and when the caller disconnects
+/// (<see cref="Deadline"/>, <see cref="Session.GuardAsync"/>). It works even if the SQL changed its own timeouts, or catches
+/// a cancel. It uses sessions that are open, so no thread waits for a new connection for the cancel.
 /// </summary>
 /// <param name="control">The control role's sessions.</param>
 /// <param name="own">
-/// Sessions of the role that is watched: before PostgreSQL 15 a role may take membership in itself away, the control role's too.
+/// Sessions of the watched role. Before PostgreSQL 15 a role can revoke membership in itself, also the control role's.
 /// </param>
-/// <param name="clock">The clock that the waits run by.</param>
+/// <param name="clock">The clock for the waits.</param>
 internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, TimeProvider clock)
 {
     private const string Cancel = $"SELECT pg_catalog.pg_cancel_backend(pid) {Target}";
     private const string Terminate = $"SELECT pg_catalog.pg_terminate_backend(pid) {Target}";
 
     /// <summary>
-    /// The backend, and no other that has got its process ID since. The port is hidden from a role that has lost the right to see it.
+    /// The backend, and not another one that has its process ID now. A role that has lost the right to see the port sees
+    /// NULL.
     /// </summary>
     private const string Target =
         "FROM pg_catalog.pg_stat_get_activity($1) WHERE client_port IS NULL OR client_port OPERATOR(pg_catalog.=) $2";
 
     private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(1);
 
-    /// <summary>How soon an abandoned session is looked at again: twice as long each time.</summary>
+    /// <summary>The first delay before an abandoned session is looked at again. It doubles each time.</summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(25);
 
     /// <summary>
-    /// What is sent, and how long to wait then. A cancel that comes before the statement has begun is lost, so it is
-    /// sent again; PL/pgSQL can catch a cancel, and nothing can catch a termination.
+    /// The signals to send, and how long to wait after each. A cancel that arrives before the statement has begun is lost,
+    /// so it is sent again. PL/pgSQL can catch a cancel, but not a termination.
     /// </summary>
     private static readonly (string Sql, TimeSpan Wait)[] Steps =
     [
@@ -40,10 +41,10 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, T
         (Terminate, TimeSpan.FromMilliseconds(150)),
     ];
 
-    /// <summary>Ends what runs in the backend.</summary>
+    /// <summary>Ends the statement that runs in the backend.</summary>
     /// <param name="backend">The backend.</param>
-    /// <param name="work">What waits for the backend; done when the backend has ended what ran.</param>
-    /// <returns>Whether the work is done; false after 350 ms, where the server does not answer.</returns>
+    /// <param name="work">The work that waits for the backend, and ends with the statement.</param>
+    /// <returns>Whether the work has ended; false after 350 ms, if the server does not answer.</returns>
     public async Task<bool> EndAsync(Backend backend, Task work)
     {
         foreach (var (sql, wait) in Steps)
@@ -55,10 +56,10 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, T
         return work.IsCompleted;
     }
 
-    /// <summary>Ends the backend of an abandoned session, and returns once it is gone.</summary>
+    /// <summary>Ends the backend of an abandoned session, and returns when it is gone.</summary>
     /// <param name="backend">The backend.</param>
-    /// <param name="ended">Ends with the session's connection, where nobody but its server ended that.</param>
-    /// <param name="givesUp">Whether to look no further; told how long the server has been silent.</param>
+    /// <param name="ended">Ends with the session's connection, if its server ended that.</param>
+    /// <param name="givesUp">Returns whether to stop; gets the time for which the server has been silent.</param>
     public async Task PursueAsync(Backend backend, Task ended, Func<TimeSpan, bool> givesUp)
     {
         var heard = clock.GetTimestamp();
@@ -68,7 +69,7 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, T
             switch (await SendAsync(Terminate, backend))
             {
                 case false:
-                    // There is no such backend any more.
+                    // The backend is gone.
                     return;
                 case true:
                     heard = clock.GetTimestamp();
@@ -81,7 +82,7 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, T
         }
     }
 
-    /// <returns>Whether there is such a backend; null where the server did not say.</returns>
+    /// <returns>Whether the backend exists; null if the server did not answer.</returns>
     private async Task<bool?> SendAsync(string sql, Backend backend)
     {
         bool? answer = null;
@@ -103,7 +104,7 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, T
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException or ObjectDisposedException)
         {
-            // The next step is taken all the same, and the last is to give the session up.
+            // The next step follows in any case. The last one is to abandon the session.
             return null;
         }
         return answer;

@@ -128,7 +128,7 @@ public sealed class RetryPolicyTests
         var second = Retried(new RunOutcome.Failed(new Failure(ProblemCode.ActivityInFlight, ""), IsSettled: false), first);
         var third = Retried(new RunOutcome.InDoubt(new NpgsqlException(), CanBeSettled: true, null), second);
 
-        Assert.All([first, second, third], history => Assert.Same(refusal, history.Refusal));
+        Assert.All([first, second, third], history => Assert.Same(refusal, history.FailureAtCommit));
     }
 
     [Fact]
