@@ -120,12 +120,23 @@ internal static class RetryPolicy
         Refusal.SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected,
     };
 
+    /// <summary>Returns the failure for a lost answer to COMMIT.</summary>
+    public static Failure OutcomeUnknown(bool isExactlyOnce, Exception cause) => new(
+        ProblemCode.OutcomeUnknown,
+        isExactlyOnce
+            ? "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same request "
+                + "again, under the same activity ID: it is answered with its record, or takes effect then."
+            : "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again may do it twice: look "
+                + "at the data first.",
+        cause)
+    { Committed = Committed.Unknown };
+
     /// <summary>Returns the failure to answer if there is no other run.</summary>
     /// <param name="outcome">The outcome of the last run.</param>
     /// <param name="history">The history, with the last run.</param>
     private static Failure FailureOf(RunOutcome outcome, RunHistory history) => outcome switch
     {
-        RunOutcome.InDoubt { CanBeSettled: false } doubt => OutcomeUnknown(isExactlyOnce: false, doubt.Cause),
+        RunOutcome.InDoubt doubt => doubt.Failure,
         _ when history.IsInDoubt && !IsFinal(outcome) => OutcomeUnknown(isExactlyOnce: true, outcome.Error!),
         RunOutcome.StaleSession stale => stale.Failure,
         RunOutcome.StaleTypes stale => stale.Failure,
@@ -144,14 +155,4 @@ internal static class RetryPolicy
         Failure.Code: not (ProblemCode.ActivityInFlight or ProblemCode.Conflict or ProblemCode.DatabaseUnavailable
             or ProblemCode.DeadlineExceeded or ProblemCode.Saturated),
     };
-
-    private static Failure OutcomeUnknown(bool isExactlyOnce, Exception cause) => new(
-        ProblemCode.OutcomeUnknown,
-        isExactlyOnce
-            ? "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same request "
-                + "again, under the same activity ID: it is answered with its record, or takes effect then."
-            : "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again may do it twice: look "
-                + "at the data first.",
-        cause)
-    { Committed = Committed.Unknown };
 }

@@ -94,7 +94,9 @@ internal sealed class RunErrors(ActivityCall call, NamedConnection connection, S
     {
         var failure = cause is PostgresException ended ? OfAnyStatement(ended) : null;
         var isFinal = failure is not null && !FailureTable.For(failure.Code).Retryable;
-        return new RunOutcome.InDoubt(cause, CanBeSettled: call.RequestHash is not null, isFinal ? failure : null);
+        var isExactlyOnce = call.RequestHash is not null;
+        return new RunOutcome.InDoubt(
+            RetryPolicy.OutcomeUnknown(isExactlyOnce, cause), CanBeSettled: isExactlyOnce, isFinal ? failure : null);
     }
 
     /// <summary>Removes the statement's types from the cache, and returns the outcome.</summary>

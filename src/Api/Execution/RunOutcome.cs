@@ -41,15 +41,15 @@ internal abstract record RunOutcome
     /// <summary>
     /// The answer to COMMIT was lost: the effect was kept or not. <see cref="RetryPolicy"/> settles it by another run.
     /// </summary>
-    /// <param name="Cause">The exception that ended the wait for the answer.</param>
+    /// <param name="Failure">The answer if there is no other run: <c>outcome_unknown</c>.</param>
     /// <param name="CanBeSettled">Whether the next run's claim can find it out: the delivery is exactly-once.</param>
     /// <param name="FailureAtCommit">
     /// The failure that the server reported as it ended the session at COMMIT; null if the statements may succeed next time.
     /// It is the answer if the next run finds that nothing was kept.
     /// </param>
-    public sealed record InDoubt(Exception Cause, bool CanBeSettled, Failure? FailureAtCommit) : RunOutcome
+    public sealed record InDoubt(Failure Failure, bool CanBeSettled, Failure? FailureAtCommit) : RunOutcome
     {
-        public override Exception Error => Cause;
+        public override Exception Error => Failure;
     }
 
     /// <summary>The run failed before COMMIT, and was rolled back; or PostgreSQL refused COMMIT.</summary>

@@ -61,11 +61,10 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         for (var history = default(RunHistory); ;)
         {
             record.Runs++;
-            var outcome = await (RequestTrace.IsOn
-                ? DatabaseTrace.RunAsync(
-                    call, connection, options.Tracing.SqlText, record.Runs,
-                    () => RunOnceAsync(call, connection, history, place, deadline, record, stream))
-                : RunOnceAsync(call, connection, history, place, deadline, record, stream));
+            RunOutcome? outcome = record.Runs > 1 ? await RenewPlaceAsync(place, call, connection, deadline) : null;
+            outcome ??= await (RequestTrace.IsOn
+                ? RunTracedAsync(call, connection, history, deadline, record, stream)
+                : RunOnceAsync(call, connection, history, deadline, record, stream));
             record.WasInDoubt |= outcome is RunOutcome.InDoubt { CanBeSettled: true };
             switch (RetryPolicy.Decide(outcome, history))
             {
@@ -99,17 +98,38 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
     }
 
+    /// <summary>Lets other callers go first before another run. Returns null if the request has its place again.</summary>
+    private static async Task<RunOutcome.Failed?> RenewPlaceAsync(
+        ConnectionQueue.Place place, ActivityCall call, NamedConnection connection, Deadline deadline)
+    {
+        try
+        {
+            await connection.Queue.RenewAsync(place, call.Activity.Caller, deadline);
+            return null;
+        }
+        catch (Failure failure)
+        {
+            return new RunOutcome.Failed(failure, IsSettled: false);
+        }
+    }
+
+    // A method of its own: its closure would be allocated for each request, also without traces.
+    private Task<RunOutcome> RunTracedAsync(
+        ActivityCall call, NamedConnection connection, RunHistory history, Deadline deadline, RequestRecord record,
+        RowStream? stream) =>
+        DatabaseTrace.RunAsync(
+            call, connection, options.Tracing.SqlText, record.Runs,
+            () => RunOnceAsync(call, connection, history, deadline, record, stream));
+
     /// <exception cref="CallerLeftException">The caller has disconnected.</exception>
     private async Task<RunOutcome> RunOnceAsync(
-        ActivityCall call, NamedConnection connection, RunHistory history, ConnectionQueue.Place place, Deadline deadline,
-        RequestRecord record, RowStream? stream)
+        ActivityCall call, NamedConnection connection, RunHistory history, Deadline deadline, RequestRecord record,
+        RowStream? stream)
     {
         Session session;
         CodeKey? key;
         try
         {
-            if (record.Runs > 1)
-                await connection.Queue.RenewAsync(place, call.Activity.Caller, deadline);
             stream?.Restart();
 
             // 3.
@@ -135,10 +155,16 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
         finally
         {
-            if (outcome is not (RunOutcome.Answered or RunOutcome.Replayed))
-                await DiscardAsync(session, answer, record, stream);
-            // 8.
-            await connection.Sessions.ReturnAsync(session);
+            try
+            {
+                if (outcome is not (RunOutcome.Answered or RunOutcome.Replayed))
+                    await DiscardAsync(session, answer, record, stream);
+            }
+            finally
+            {
+                // 8.
+                await connection.Sessions.ReturnAsync(session);
+            }
         }
     }
 

@@ -19,6 +19,8 @@ internal sealed class SqlResultWriter(PooledBuffer output, RowFormat format, boo
     private DataType?[] _types = [];
     private int _column;
 
+    public override bool NeedsDescriptions => true;
+
     public override void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions)
     {
         _types = new DataType?[columns.Count];

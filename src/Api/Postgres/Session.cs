@@ -143,6 +143,8 @@ internal sealed class Session : IAsyncDisposable
     public void MarkIdle()
     {
         Used = true;
+        if (!Abandoned)
+            Transaction.ReleaseCommands();
         _cleaning.CountRequest();
         _lastUse = _clock.GetTimestamp();
     }

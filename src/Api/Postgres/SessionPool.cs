@@ -281,7 +281,7 @@ internal sealed class SessionPool(
         catch (Exception error)
         {
             var closing = CloseAsync(connection, finding);
-            if (error is TimeoutException)
+            if (error is TimeoutException && connection is not null)
                 throw new NpgsqlException("The server lets the gateway in and does not answer.", error);
             await closing;
             throw;
@@ -291,11 +291,17 @@ internal sealed class SessionPool(
     /// <summary>Closes a connection when the query that was abandoned in it has ended.</summary>
     private async Task CloseAsync(NpgsqlConnection? connection, Task? query)
     {
-        if (query is not null)
-            await query.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (connection is not null)
-            await connection.DisposeAsync();
-        _connecting.Release();
+        try
+        {
+            if (query is not null)
+                await query.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (connection is not null)
+                await connection.DisposeAsync();
+        }
+        finally
+        {
+            _connecting.Release();
+        }
     }
 
     private async Task<Backend> FindBackendAsync(NpgsqlConnection connection, CancellationToken cancellation)

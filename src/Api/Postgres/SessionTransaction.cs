@@ -135,6 +135,17 @@ internal sealed class SessionTransaction(
         await batch.ExecuteNonQueryAsync(abandoning);
     }
 
+    /// <summary>
+    /// Releases the commands of the last round trip, and with them the parameters. Otherwise this object and Npgsql's reader,
+    /// which a connection reuses, would keep them until the session's next request, and the memory budget does not count
+    /// them any more.
+    /// </summary>
+    public void ReleaseCommands()
+    {
+        _roundTrip?.BatchCommands.Clear();
+        _roundTrip = null;
+    }
+
     /// <summary>Returns whether the transaction had ended, and the cleaning behind its end failed.</summary>
     public bool HasFailedToClean(PostgresException error) => _cleaning is { } sent && error.BatchCommand == sent;
 

@@ -69,12 +69,11 @@ internal sealed class RowReader(
     {
         Types = types;
         var columns = new Column[types.Length];
-        var descriptions = new ColumnDescription[types.Length];
         for (var i = 0; i < columns.Length; i++)
-        {
             columns[i] = new Column(reader.GetName(i), types[i].Name);
+        var descriptions = new ColumnDescription[writer.NeedsDescriptions ? columns.Length : 0];
+        for (var i = 0; i < descriptions.Length; i++)
             descriptions[i] = NpgsqlInternals.DescribeColumn(reader, i);
-        }
         Columns = columns;
         writer.Begin(columns, descriptions);
 

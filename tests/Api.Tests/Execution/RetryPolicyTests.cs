@@ -124,9 +124,9 @@ public sealed class RetryPolicyTests
     public void RefusalAtCommit_IsKeptForAllLaterRuns()
     {
         var refusal = new Failure(ProblemCode.SqlError, "the server's reason");
-        var first = Retried(new RunOutcome.InDoubt(new NpgsqlException(), CanBeSettled: true, refusal), default);
+        var first = Retried(InDoubt(isExactlyOnce: true, refusal), default);
         var second = Retried(new RunOutcome.Failed(new Failure(ProblemCode.ActivityInFlight, ""), IsSettled: false), first);
-        var third = Retried(new RunOutcome.InDoubt(new NpgsqlException(), CanBeSettled: true, null), second);
+        var third = Retried(InDoubt(isExactlyOnce: true), second);
 
         Assert.All([first, second, third], history => Assert.Same(refusal, history.FailureAtCommit));
     }
@@ -147,10 +147,13 @@ public sealed class RetryPolicyTests
     {
         "stale session" => new RunOutcome.StaleSession(new Failure(ProblemCode.DatabaseUnavailable, name)),
         "stale types" => new RunOutcome.StaleTypes(new Failure(ProblemCode.Conflict, name)),
-        "in doubt" => new RunOutcome.InDoubt(new NpgsqlException(), CanBeSettled: true, null),
-        "in doubt, at least once" => new RunOutcome.InDoubt(new NpgsqlException(), CanBeSettled: false, null),
+        "in doubt" => InDoubt(isExactlyOnce: true),
+        "in doubt, at least once" => InDoubt(isExactlyOnce: false),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
     };
+
+    private static RunOutcome.InDoubt InDoubt(bool isExactlyOnce, Failure? failureAtCommit = null) => new(
+        RetryPolicy.OutcomeUnknown(isExactlyOnce, new NpgsqlException()), CanBeSettled: isExactlyOnce, failureAtCommit);
 
     private static RunHistory HistoryOf(string name) => new()
     {
