@@ -46,8 +46,7 @@ public sealed class AbandonedSessionTests(GatewayFixture fixture, ITestOutputHel
         output.WriteLine($"{most} at most");
         Assert.InRange(most, 1, PoolSize);
         // The sessions are given back: all of them, at the same time.
-        while (await CountAsync(backends) > 0)
-            await Task.Delay(50, TestContext.Current.CancellationToken);
+        await Poll.ReadAsync(() => CountAsync(backends), count => count == 0);
         await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
         var running = Enumerable.Range(0, PoolSize).Select(_ => SendAsync(gateway, $"SELECT 1 FROM {turnstile.Pass}", 20_000)).ToArray();
         await turnstile.HoldsAsync(PoolSize);

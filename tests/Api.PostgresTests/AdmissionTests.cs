@@ -72,7 +72,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => two.Single());
 
         // The request that gets the place uses its timeout there instead of being refused.
-        await UntilAsync(async () =>
+        await Poll.UntilAsync(async () =>
             (await InsertAsync(gateway, table, turnstile, 3, timeoutMs: 50)).Status == HttpStatusCode.GatewayTimeout);
         await turnstile.OpenAsync();
         (await running).Expect(HttpStatusCode.OK);
@@ -125,7 +125,7 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         Assert.All(hanging, asking => Assert.False(asking.IsCompleted));
         await enough.CancelAsync();
         proxy.Recover();
-        await UntilAsync(async () => (await AskAsync(gateway, "bad", 2_000)).Status == HttpStatusCode.OK);
+        await Poll.UntilAsync(async () => (await AskAsync(gateway, "bad", 2_000)).Status == HttpStatusCode.OK);
 
         foreach (var answers in await Task.WhenAll(hanging).WaitAsync(Patience))
             Assert.All(answers, answer => AssertOfHangingServer(answer.Answer, answer.WhileItHung));
@@ -138,9 +138,9 @@ public sealed class AdmissionTests(GatewayFixture fixture)
         await using var gateway = await StartWithBadConnectionAsync(proxy);
 
         proxy.Hang();
-        await UntilAsync(() => IsReadyAsync("degraded"));
+        await Poll.UntilAsync(() => IsReadyAsync("degraded"));
         proxy.Recover();
-        await UntilAsync(() => IsReadyAsync("ready"));
+        await Poll.UntilAsync(() => IsReadyAsync("ready"));
 
         async Task<bool> IsReadyAsync(string status) =>
             (await gateway.Client.GetAsync("/healthz/ready")).Expect(HttpStatusCode.OK).GetProperty("status").GetString() == status;
@@ -185,13 +185,6 @@ public sealed class AdmissionTests(GatewayFixture fixture)
             (await gateway.Client.GetAsync("/healthz/ready")).Expect(HttpStatusCode.OK);
             await Task.Delay(5);
         }
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        using var limit = new CancellationTokenSource(Patience);
-        while (!await condition())
-            await Task.Delay(20, limit.Token);
     }
 
     private HangingProxy ProxyOfServer()

@@ -243,11 +243,10 @@ public sealed class CancelTests(GatewayFixture gateway)
     /// <summary>Returns when the activity's statement waits for something.</summary>
     private async Task UntilRunningAsync(string id)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (await gateway.ReadAsync<long>(
-            $"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%:{id}:%' AND wait_event IN ('PgSleep', 'transactionid')") == 0)
-        {
-            await Task.Delay(10, limit.Token);
-        }
+        await Poll.ReadAsync(
+            () => gateway.ReadAsync<long>(
+                "SELECT count(*) FROM pg_stat_activity "
+                + $"WHERE application_name LIKE '%:{id}:%' AND wait_event IN ('PgSleep', 'transactionid')"),
+            count => count > 0);
     }
 }

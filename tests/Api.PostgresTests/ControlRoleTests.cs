@@ -158,10 +158,6 @@ public sealed class ControlRoleTests(GatewayFixture server) : IAsyncLifetime
         return (long)(await count.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
     }
 
-    private async Task UntilAsync(long count, string condition)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (await CountAsync(condition) < count)
-            await Task.Delay(20, limit.Token);
-    }
+    private Task UntilAsync(long count, string condition) =>
+        Poll.UntilAsync(async () => await CountAsync(condition) >= count);
 }

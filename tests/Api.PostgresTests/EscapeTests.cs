@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using Gateway.Api.Hosting;
 using Npgsql;
@@ -325,11 +324,7 @@ public sealed class EscapeDatabase : IAsyncLifetime
         const string Busy =
             "SELECT count(*) FROM pg_stat_activity "
             + $"WHERE starts_with(application_name, '{OneSessionGateway.ApplicationName}') AND (state <> 'idle' OR xact_start IS NOT NULL)";
-        var patience = Stopwatch.StartNew();
-        while (await _gateway.ReadAsync<long>(Busy) > 0)
-        {
-            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(5), "A session is left in a transaction.");
-            await Task.Delay(5);
-        }
+        await Poll.UntilAsync(
+            async () => await _gateway.ReadAsync<long>(Busy) == 0, what: "no session is left in a transaction");
     }
 }

@@ -95,14 +95,8 @@ public sealed record Answer(HttpStatusCode Status, string MediaType, IReadOnlyDi
     /// </summary>
     public static async Task<Answer> UntilAsync(Func<Task<Answer>> send, Func<Answer, bool> isIt)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(40));
-        while (true)
-        {
-            var answer = await send();
-            if (isIt(answer) || limit.IsCancellationRequested)
-                return answer;
-            await Task.Delay(100);
-        }
+        var (answer, _) = await Poll.TryReadAsync(send, isIt, TimeSpan.FromSeconds(40));
+        return answer;
     }
 
     /// <summary>

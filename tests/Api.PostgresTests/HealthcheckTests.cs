@@ -49,8 +49,8 @@ public sealed class HealthcheckTests(GatewayFixture fixture)
         await using var gateway = await RunningGateway.StartAsync(
             $"--DSN={server.Dsn}", "--Gateway:ReadinessIntervalMs=50", "--Gateway:ReadinessFailures=1");
         await server.StopAsync();
-        while ((await gateway.Client.GetAsync("/healthz/ready")).Status == HttpStatusCode.OK)
-            await Task.Delay(20, TestContext.Current.CancellationToken);
+        await Poll.UntilAsync(
+            async () => (await gateway.Client.GetAsync("/healthz/ready")).Status != HttpStatusCode.OK);
 
         AssertUnhealthy(await GatewayProcess.RunAsync(Urls(gateway.Address.AbsoluteUri), "healthcheck", "ready"), "answers 503");
         Assert.Equal(0, (await GatewayProcess.RunAsync(Urls(gateway.Address.AbsoluteUri), "healthcheck")).ExitCode);

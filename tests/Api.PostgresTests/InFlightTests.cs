@@ -126,16 +126,9 @@ public sealed class InFlightTests(GatewayFixture gateway)
 
     private static async Task<Answer> UntilNotInFlightAsync(GatewayClient client, object request)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (true)
-        {
-            var answer = await client.PostAsync("transaction", request);
-            if (answer.Status != HttpStatusCode.Conflict)
-            {
-                answer.Expect(HttpStatusCode.OK);
-                return answer;
-            }
-            await Task.Delay(20, limit.Token);
-        }
+        var answer = await Poll.ReadAsync(
+            () => client.PostAsync("transaction", request), answer => answer.Status != HttpStatusCode.Conflict);
+        answer.Expect(HttpStatusCode.OK);
+        return answer;
     }
 }

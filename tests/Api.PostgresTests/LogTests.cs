@@ -206,20 +206,18 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
     /// </summary>
     private async Task<IReadOnlyList<JsonElement>> LinesAsync(int count)
     {
-        using var end = new CancellationTokenSource(Patience);
-        while (true)
-        {
-            var lines = _process!.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+        var (lines, _) = await Poll.TryReadAsync(() => Task.FromResult(Read()), lines => lines.Length >= count);
+        Assert.True(
+            lines.Length == count, $"{count} lines were expected, and there are {lines.Length}: {_process!.Output}");
+        return lines;
+
+        JsonElement[] Read() =>
+        [
+            .. _process!.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
                 .Where(line => !line.StartsWith("The gateway listens on", StringComparison.Ordinal))
                 .Select(line => JsonDocument.Parse(line).RootElement)
-                .Where(line => line.TryGetProperty("Route", out _)).ToArray();
-            if (lines.Length >= count || end.IsCancellationRequested)
-            {
-                Assert.True(lines.Length == count, $"{count} lines were expected, and there are {lines.Length}: {_process.Output}");
-                return lines;
-            }
-            await Task.Delay(20, CancellationToken.None);
-        }
+                .Where(line => line.TryGetProperty("Route", out _)),
+        ];
     }
 
     /// <summary>Returns the documented properties of lines that are not a probe's.</summary>

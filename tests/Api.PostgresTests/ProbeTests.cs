@@ -5,8 +5,6 @@ namespace Gateway.Api.PostgresTests;
 
 public sealed class ProbeTests(GatewayFixture fixture)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
     [Fact]
     public async Task Probes_SayThatAllIsWell()
     {
@@ -62,15 +60,6 @@ public sealed class ProbeTests(GatewayFixture fixture)
         Assert.True(answer.Json.GetProperty("connections").GetProperty("default").GetProperty("reachable").GetBoolean());
     }
 
-    private static async Task<Answer> PollAsync(RunningGateway gateway, Func<Answer, bool> until)
-    {
-        using var limit = new CancellationTokenSource(Patience);
-        while (true)
-        {
-            var answer = await gateway.Client.GetAsync("/healthz/ready");
-            if (until(answer))
-                return answer;
-            await Task.Delay(20, limit.Token);
-        }
-    }
+    private static Task<Answer> PollAsync(RunningGateway gateway, Func<Answer, bool> until) =>
+        Poll.ReadAsync(() => gateway.Client.GetAsync("/healthz/ready"), until);
 }

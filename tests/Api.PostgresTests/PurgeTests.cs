@@ -179,12 +179,8 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
         "INSERT INTO gateway_journal_records.activity (caller, connection, activity_id, request_hash, expires_at, answer) "
         + $"SELECT 'loopback', 'default', '{name}/' || g, '\\x00', now() + interval '{expires}', '{{}}' FROM generate_series(1, {records}) g");
 
-    private async Task UntilAsync(long count, string sql)
-    {
-        using var limit = new CancellationTokenSource(Patience);
-        while (await _server.ReadAsync<long>(sql) != count)
-            await Task.Delay(20, limit.Token);
-    }
+    private Task<long> UntilAsync(long count, string sql) =>
+        Poll.ReadAsync(() => _server.ReadAsync<long>(sql), now => now == count);
 
     private async Task<int> PurgeAllAsync()
     {

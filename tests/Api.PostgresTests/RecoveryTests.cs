@@ -83,8 +83,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
         // A sequence counts the runs, because a rollback does not undo its increments.
         var running = SendAsync(
             gateway, "execute", "INSERT INTO ended_running SELECT nextval('begun') + length(pg_sleep(20)::text)", 4000);
-        while (!await backends.ReadAsync<bool>("SELECT is_called FROM begun"))
-            await Task.Delay(5);
+        await Poll.UntilAsync(() => backends.ReadAsync<bool>("SELECT is_called FROM begun"));
         await backends.TerminateAsync();
         var answer = await running;
 
@@ -250,15 +249,12 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
 
     private static async Task AssertRightWithinAsync(RunningGateway gateway, Stopwatch clock)
     {
-        while (true)
-        {
-            var began = clock.Elapsed;
-            var answer = await SendAsync(gateway, "query", "SELECT 1");
-            if (answer.Status == HttpStatusCode.OK)
-                return;
-            Assert.True(began <= RecoveryTime, $"After {began.TotalSeconds:0.0} s there still comes {answer.Text}");
-            await Task.Delay(20);
-        }
+        var (last, _) = await Poll.TryReadAsync(
+            async () => (Began: clock.Elapsed, Answer: await SendAsync(gateway, "query", "SELECT 1")),
+            one => one.Answer.Status == HttpStatusCode.OK || one.Began > RecoveryTime);
+        Assert.True(
+            last.Answer.Status == HttpStatusCode.OK,
+            $"After {last.Began.TotalSeconds:0.0} s there still comes {last.Answer.Text}");
     }
 
     /// <summary>Asserts that each request has the effect that its answer claims, and never two.</summary>
@@ -333,11 +329,7 @@ public sealed class RecoveryTests(GatewayFixture fixture, ITestOutputHelper outp
             }
         }
 
-        public async Task UntilAnsweredAsync(int requests)
-        {
-            while (_sent.Count < requests)
-                await Task.Delay(5);
-        }
+        public Task UntilAnsweredAsync(int requests) => Poll.UntilAsync(() => _sent.Count >= requests);
 
         /// <summary>Asserts that each answer is right or a retryable problem, and came in time.</summary>
         public void AssertContract()

@@ -232,9 +232,8 @@ public sealed class ReplayTests(GatewayFixture gateway)
         await GatewayFixture.InstallJournalAsync(dsn, await server.ReadAsync<string>("SELECT current_user::text"), JournalGuard.None);
         // The gateway looks again only after a while, so that requests that can't succeed do not each cost a
         // connection.
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        while ((await bare.Client.TransactionAsync("unjournaled", Insert)).Status != HttpStatusCode.OK)
-            await Task.Delay(50, patience.Token);
+        await Poll.UntilAsync(
+            async () => (await bare.Client.TransactionAsync("unjournaled", Insert)).Status == HttpStatusCode.OK);
         Assert.Equal("true", (await bare.Client.TransactionAsync("unjournaled", Insert)).Headers["Idempotent-Replayed"]);
         Assert.Equal(1, await server.ReadAsync<long>("SELECT count(*) FROM unjournaled"));
     }

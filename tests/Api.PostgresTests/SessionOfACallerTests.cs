@@ -60,14 +60,12 @@ public sealed class SessionOfACallerTests(GatewayFixture server) : IAsyncLifetim
         var all = backends.SelectMany(each => each).ToArray();
         Assert.Equal(all.Length, all.Distinct().Count());
         // A backend takes a moment to end.
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         await using var admin = await GatewayFixture.OpenAsync(_dsn);
         await using var count = new NpgsqlCommand("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", admin)
         {
             Parameters = { new() { Value = all } },
         };
-        while ((long)(await count.ExecuteScalarAsync(limit.Token))! > PoolSize)
-            await Task.Delay(20, limit.Token);
+        await Poll.UntilAsync(async () => (long)(await count.ExecuteScalarAsync())! <= PoolSize);
     }
 
     /// <returns>The value that another caller's write stores after it, or the reason why it is refused.</returns>

@@ -418,14 +418,15 @@ public sealed class SessionsOfOthersTests(OneSessionGateway gateway) : IClassFix
             .Select(_ => client.QueryValueAsync($"SELECT pg_backend_pid() FROM pg_advisory_xact_lock_shared({key})"))
             .ToArray();
 
-        var patience = Stopwatch.StartNew();
-        while (await gateway.ReadAsync<long>($"SELECT count(*) FROM pg_locks WHERE objid = {key} AND NOT granted") < count)
-        {
-            if (requests.FirstOrDefault(request => request.IsFaulted) is { } failed)
-                await failed;
-            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(10), "The requests did not all get a session.");
-            await Task.Delay(5);
-        }
+        await Poll.UntilAsync(
+            async () =>
+            {
+                if (requests.FirstOrDefault(request => request.IsFaulted) is { } failed)
+                    await failed;
+                return await gateway.ReadAsync<long>(
+                    $"SELECT count(*) FROM pg_locks WHERE objid = {key} AND NOT granted") >= count;
+            },
+            what: "all requests have a session");
         if (meanwhile is not null)
             await meanwhile();
         await OneSessionGateway.RunAsync(gate, $"SELECT pg_advisory_unlock({key})");
@@ -594,8 +595,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
     {
         const string Theirs = $"FROM pg_stat_activity WHERE starts_with(application_name, '{ApplicationName}')";
         await RunAsync($"SELECT pg_terminate_backend(pid) {Theirs}");
-        while (await ReadAsync<long>($"SELECT count(*) {Theirs}") > 0)
-            await Task.Delay(5);
+        await Poll.UntilAsync(async () => await ReadAsync<long>($"SELECT count(*) {Theirs}") == 0);
     }
 
     /// <summary>Returns the DSN. Its own limit shows whether a statement can remove it for the next request.</summary>

@@ -9,8 +9,6 @@ namespace Gateway.Api.PostgresTests;
 /// </summary>
 public sealed class StatefulExtensionTests(GatewayFixture server) : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-
     private static readonly Dictionary<string, Extension> Extensions = new()
     {
         ["dblink's connection with a name"] = new("dblink", "SELECT dblink_connect('left', '{place}')", "SELECT dblink_get_connections() IS NOT NULL"),
@@ -104,12 +102,8 @@ public sealed class StatefulExtensionTests(GatewayFixture server) : IAsyncLifeti
             .Replace("{user}", $"user '{dsn.Username}', password '{dsn.Password}'");
     }
 
-    private static async Task UntilAsync(GatewayClient client, bool isReused)
-    {
-        using var limit = new CancellationTokenSource(Patience);
-        while (await IsReusedAsync(client) != isReused)
-            await Task.Delay(10, limit.Token);
-    }
+    private static Task<bool> UntilAsync(GatewayClient client, bool isReused) =>
+        Poll.ReadAsync(() => IsReusedAsync(client), now => now == isReused);
 
     private static async Task<bool> IsReusedAsync(GatewayClient client)
     {

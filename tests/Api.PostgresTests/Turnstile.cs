@@ -8,8 +8,6 @@ namespace Gateway.Api.PostgresTests;
 /// </summary>
 public sealed class Turnstile : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-
     private readonly NpgsqlConnection _connection;
     private readonly int _key = Random.Shared.Next();
 
@@ -31,17 +29,10 @@ public sealed class Turnstile : IAsyncDisposable
     /// <exception cref="TimeoutException">There are fewer.</exception>
     public async Task HoldsAsync(int statements)
     {
-        using var limit = new CancellationTokenSource(Patience);
-        while (true)
-        {
-            var held = (long)(await ReadAsync(
-                $"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = {_key}"))!;
-            if (held == statements)
-                return;
-            if (limit.IsCancellationRequested)
-                throw new TimeoutException($"{held} statements stand at the turnstile, and not {statements}.");
-            await Task.Delay(5);
-        }
+        await Poll.ReadAsync(
+            async () => (long)(await ReadAsync(
+                $"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = {_key}"))!,
+            held => held == statements, what: $"{statements} statements stand at the turnstile");
     }
 
     public async Task OpenAsync() => await ReadAsync($"SELECT pg_advisory_unlock({_key})");

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Npgsql;
 
 namespace Gateway.LocalPostgres.Tests;
@@ -47,15 +46,8 @@ internal static class Ask
         return lines;
     }
 
-    /// <summary>Waits for a condition that must soon be true.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
-    {
-        for (var clock = Stopwatch.StartNew(); !await condition(); await Task.Delay(20))
-            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(30), "Still not so: " + what);
-    }
-
     /// <summary>Waits until no process names the folder.</summary>
-    public static Task UntilNothingRunsInAsync(string folder) => UntilAsync(
+    public static Task UntilNothingRunsInAsync(string folder) => Poll.UntilAsync(
         async () => !(await CommandLinesAsync()).Any(line => line.Contains(folder, StringComparison.Ordinal)),
-        "nothing runs in " + folder);
+        what: $"nothing runs in {folder}");
 }

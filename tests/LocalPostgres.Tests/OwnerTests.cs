@@ -165,7 +165,7 @@ public sealed class OwnerTests : IDisposable
             account.Wrap(["sh", "-c", "\"$@\" </dev/null >/dev/null 2>&1 &", "sh", .. command.Arguments]),
             TimeSpan.FromSeconds(10), default);
         var data = Path.Combine(options.Folder, "data");
-        await Ask.UntilAsync(
-            async () => await StaleServer.FindAsync(data, default) is not null, "a server runs on " + data);
+        await Poll.UntilAsync(
+            async () => await StaleServer.FindAsync(data, default) is not null, what: $"a server runs on {data}");
     }
 }

@@ -153,8 +153,8 @@ public sealed class ServerTests : IDisposable
         var options = _folder.Options(keepData);
         using var cancel = new CancellationTokenSource();
         var start = LocalPostgresServer.StartAsync(options, cancel.Token);
-        await Ask.UntilAsync(
-            () => Task.FromResult(start.IsCompleted || Exists(options.Folder, step)), "the start comes to " + step);
+        await Poll.UntilAsync(
+            () => start.IsCompleted || Exists(options.Folder, step), what: $"the start comes to {step}");
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => start);
         Assert.Equal(keepData, Directory.Exists(options.Folder));

@@ -53,7 +53,9 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
     public Task WatchKeysAsync(CancellationToken stopping) =>
         Task.WhenAll(_issuers.Values.Select(issuer => issuer.Keys.WatchAsync(stopping)));
 
-    /// <summary>Checks the keys that are in files. A URL's may come later: an issuer that is down must not keep replicas down.</summary>
+    /// <summary>
+    /// Checks the keys that are in files. A URL's may come later: an issuer that is down must not keep replicas down.
+    /// </summary>
     /// <returns>The faults, a sentence for each file.</returns>
     public async Task<IReadOnlyList<string>> ReadFilesAsync()
     {

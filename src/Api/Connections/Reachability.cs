@@ -1,3 +1,4 @@
+using Dapper;
 using Gateway.Api.Postgres;
 using Gateway.Contracts;
 using Npgsql;
@@ -49,13 +50,10 @@ internal sealed class Reachability(
     private async Task<string?> AskAsync(CancellationToken cancellation)
     {
         bool seesRole;
-        await using (var ask = control.CreateCommand($"SELECT {ControlRole.SeesRole}, {StatefulExtensions.Exist}"))
+        await using (var session = await control.OpenConnectionAsync(cancellation))
         {
-            ask.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
-            await using var reader = await ask.ExecuteReaderAsync(cancellation);
-            await reader.ReadAsync(cancellation);
-            seesRole = reader.GetBoolean(0);
-            sessions.MayKeepState = reader.GetBoolean(1);
+            (seesRole, sessions.MayKeepState) = await session.QuerySingleAsync<(bool, bool)>(FixedStatement.Of(
+                $"SELECT {ControlRole.SeesRole}, {StatefulExtensions.Exist}", cancellation, role));
         }
         try
         {

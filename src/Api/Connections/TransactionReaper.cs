@@ -48,9 +48,7 @@ internal sealed partial class TransactionReaper(
         try
         {
             await BoundedWait.RunAsync(
-                async ending => ended = await connection.EndTransactionsAsync(oldest, ending),
-                AskTime,
-                clock,
+                async ending => ended = await connection.EndTransactionsAsync(oldest, ending), AskTime, clock,
                 stoppingToken);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)

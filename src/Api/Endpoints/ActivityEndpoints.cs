@@ -89,8 +89,8 @@ internal static class ActivityEndpoints
     }
 
     private static async Task<ActivityState?> AskAsync(
-        NamedConnection connection, Func<CancellationToken, Task<ActivityState?>> ask,
-        TimeSpan budget, Deadline deadline, TimeProvider clock)
+        NamedConnection connection, Func<CancellationToken, Task<ActivityState?>> ask, TimeSpan budget,
+        Deadline deadline, TimeProvider clock)
     {
         ActivityState? state = null;
         try

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Dapper;
 using Gateway.Api.Configuration;
 using Gateway.Api.Dsns;
 using Gateway.Api.Journal;
@@ -79,8 +80,7 @@ internal static class DevelopmentDatabase
         superuser.Pooling = false;
         await using var connection = new NpgsqlConnection(superuser.ConnectionString);
         await connection.OpenAsync();
-        await using var demo = new NpgsqlCommand(await ReadDemoAsync(), connection);
-        await demo.ExecuteNonQueryAsync();
+        await connection.ExecuteAsync(await ReadDemoAsync());
         await JournalCommand.InstallAsync(await JournalScript.ReadAsync(DemoRole, JournalGuard.By(ControlRole)), connection);
         return (await NewDsnAsync(DemoRole), await NewDsnAsync(ControlRole));
 
@@ -88,6 +88,7 @@ internal static class DevelopmentDatabase
         async Task<string> NewDsnAsync(string role)
         {
             var password = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
+            // Not by Dapper, which keeps each statement's text.
             await using var alter = new NpgsqlCommand($"ALTER ROLE {role} PASSWORD '{password}'", connection);
             await alter.ExecuteNonQueryAsync();
             return $"postgresql://{role}:{password}@{superuser.Host}:{superuser.Port}/{superuser.Database}";

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Dapper;
 using Gateway.Api.Configuration;
 using Gateway.Api.Connections;
 using Gateway.Api.Dsns;
@@ -139,11 +140,7 @@ internal static class JournalCommand
     }
 
     /// <summary>Installs the journal through an open connection.</summary>
-    public static async Task InstallAsync(string script, NpgsqlConnection connection)
-    {
-        await using var command = new NpgsqlCommand(script, connection);
-        await command.ExecuteNonQueryAsync();
-    }
+    public static Task InstallAsync(string script, NpgsqlConnection connection) => connection.ExecuteAsync(script);
 
     /// <summary>
     /// Tries it as the gateway will: by the connection's own DSNs, which might lead to another database than the installer's.
@@ -176,9 +173,9 @@ internal static class JournalCommand
         {
             await using var connection = new NpgsqlConnection(Unpooled(dsn.Value).ConnectionString);
             await connection.OpenAsync();
-            await using var rights = new NpgsqlCommand(
-                "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) session_user", connection);
-            return await rights.ExecuteScalarAsync() is true;
+            return await connection.ExecuteScalarAsync<bool>(
+                "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles "
+                + "WHERE rolname OPERATOR(pg_catalog.=) session_user");
         }
         catch (NpgsqlException error)
         {

@@ -1,3 +1,4 @@
+using Dapper;
 using Gateway.Api.Postgres;
 using Gateway.Contracts;
 using Npgsql;
@@ -145,14 +146,8 @@ internal sealed class Activities(
         try
         {
             return await control.AskAsync(
-                async (session, ending) =>
-                {
-                    await using var command = new NpgsqlCommand(Announced, session)
-                    {
-                        Parameters = { new NpgsqlParameter<string> { TypedValue = activity.CancelName } },
-                    };
-                    return await command.ExecuteScalarAsync(ending) is true;
-                },
+                (session, ending) => session.ExecuteScalarAsync<bool>(
+                    FixedStatement.Of(Announced, ending, activity.CancelName)),
                 CancellationToken.None, LookTime);
         }
         catch (NpgsqlException)
@@ -191,74 +186,39 @@ internal sealed class Activities(
         NpgsqlConnection session, ActivityIdentity activity, IReadOnlyList<CodeKey> keys,
         CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand(Transactions, session)
-        {
-            Parameters = { new NpgsqlParameter<string> { TypedValue = role } },
-        };
-        await using var reader = await command.ExecuteReaderAsync(cancellation);
-        var running = new List<TaggedTransaction>();
-        while (await reader.ReadAsync(cancellation))
-        {
-            var transaction = new TaggedTransaction(reader.GetInt32(0), reader.GetString(2), reader.GetDateTime(3));
-            var port = reader.GetInt32(1);
-            if (activity.IsTaggedBy(
-                transaction.Tag, keys, new Backend(transaction.ProcessId, port == Backend.UnixSocket ? null : port)))
-            {
-                running.Add(transaction);
-            }
-        }
-        return running;
+        var open = await session.QueryAsync<(int ProcessId, int Port, string Tag, DateTime Since)>(
+            FixedStatement.Of(Transactions, cancellation, role));
+        return
+        [
+            .. open.Where(one => activity.IsTaggedBy(
+                    one.Tag, keys, new Backend(one.ProcessId, one.Port == Backend.UnixSocket ? null : one.Port)))
+                .Select(one => new TaggedTransaction(one.ProcessId, one.Tag, one.Since)),
+        ];
     }
 
     /// <summary>Announces the cancel. The announcement ends with the session.</summary>
-    private static async Task AnnounceAsync(
-        NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation)
-    {
-        await using var command =
-            new NpgsqlCommand("SELECT pg_catalog.set_config('application_name', $1, false)", session)
-            {
-                Parameters = { new NpgsqlParameter<string> { TypedValue = activity.CancelName } },
-            };
-        await command.ExecuteNonQueryAsync(cancellation);
-    }
+    private static Task<int> AnnounceAsync(
+        NpgsqlConnection session, ActivityIdentity activity, CancellationToken cancellation) =>
+        session.ExecuteAsync(FixedStatement.Of(
+            "SELECT pg_catalog.set_config('application_name', $1, false)", cancellation, activity.CancelName));
 
-    /// <summary>Ends those of the transactions that are still open.</summary>
-    /// <returns>Their sessions, and the start times of their statements.</returns>
-    private static async Task<IReadOnlyList<(int ProcessId, DateTime Since)>> EndAsync(
-        NpgsqlConnection session, bool terminate, IReadOnlyList<TaggedTransaction> transactions,
-        CancellationToken cancellation)
+    /// <summary>Ends those of the transactions that are open still.</summary>
+    /// <returns>Their sessions, and since when their statements run.</returns>
+    private static Task<IEnumerable<(int ProcessId, DateTime Since)>> EndAsync(
+        NpgsqlConnection session, bool terminate, IReadOnlyList<TaggedTransaction> transactions, CancellationToken cancellation)
     {
         var function = terminate ? "pg_terminate_backend" : "pg_cancel_backend";
-        await using var command =
-            new NpgsqlCommand($"SELECT a.pid, a.query_start, pg_catalog.{function}(a.pid) {StillOpen}", session)
-            {
-                Parameters =
-            {
-                new NpgsqlParameter<int[]> { TypedValue = [.. transactions.Select(open => open.ProcessId)] },
-                new NpgsqlParameter<string[]> { TypedValue = [.. transactions.Select(open => open.Tag)] },
-                new NpgsqlParameter<DateTime[]> { TypedValue = [.. transactions.Select(open => open.Since)] },
-            },
-            };
-        await using var reader = await command.ExecuteReaderAsync(cancellation);
-        var found = new List<(int, DateTime)>();
-        while (await reader.ReadAsync(cancellation))
-            found.Add((reader.GetInt32(0), reader.GetDateTime(1)));
-        return found;
+        return session.QueryAsync<(int, DateTime)>(FixedStatement.Of(
+            $"SELECT a.pid, a.query_start, pg_catalog.{function}(a.pid) {StillOpen}", cancellation,
+            transactions.Select(transaction => transaction.ProcessId).ToArray(),
+            transactions.Select(transaction => transaction.Tag).ToArray(),
+            transactions.Select(transaction => transaction.Since).ToArray()));
     }
 
-    private static async Task<bool> AnyOpenAsync(
-        NpgsqlConnection session, Dictionary<int, DateTime> statements, CancellationToken cancellation)
-    {
-        await using var command = new NpgsqlCommand(Open, session)
-        {
-            Parameters =
-            {
-                new NpgsqlParameter<int[]> { TypedValue = [.. statements.Keys] },
-                new NpgsqlParameter<DateTime[]> { TypedValue = [.. statements.Values] },
-            },
-        };
-        return await command.ExecuteScalarAsync(cancellation) is true;
-    }
+    private static Task<bool> AnyOpenAsync(
+        NpgsqlConnection session, Dictionary<int, DateTime> statements, CancellationToken cancellation) =>
+        session.ExecuteScalarAsync<bool>(
+            FixedStatement.Of(Open, cancellation, statements.Keys.ToArray(), statements.Values.ToArray()));
 
     /// <summary>Represents an open transaction whose session has a tag.</summary>
     private sealed record TaggedTransaction(int ProcessId, string Tag, DateTime Since);

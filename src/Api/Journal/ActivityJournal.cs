@@ -1,3 +1,4 @@
+using Dapper;
 using Gateway.Api.Errors;
 using Gateway.Api.Postgres;
 using Gateway.Contracts;
@@ -191,14 +192,8 @@ internal sealed class ActivityJournal(
     /// <returns>The number of deleted records; 0 if there is no journal.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
     public Task<int> PurgeAsync(int atMost, TimeSpan limit, CancellationToken cancellation) => AskAsync(
-        async (key, session, ending) =>
-        {
-            await using var purge = new NpgsqlCommand("SELECT gateway_journal.purge($1, $2, $3)", session)
-            {
-                Parameters = { Number(key.Id), Bytes(key.ForPurge(atMost)), Number(atMost) },
-            };
-            return (int)(await purge.ExecuteScalarAsync(ending))!;
-        },
+        (key, session, ending) => session.ExecuteScalarAsync<int>(FixedStatement.Of(
+            "SELECT gateway_journal.purge($1, $2, $3)", ending, key.Id, key.ForPurge(atMost), atMost)),
         cancellation, limit);
 
     /// <summary>
@@ -323,29 +318,23 @@ internal sealed class ActivityJournal(
 
     private async Task<KnownKeys> ReadKeysAsync(NpgsqlConnection session, CancellationToken cancellation)
     {
-        bool mayReadKeys, mayShowKey;
-        await using (var look = new NpgsqlCommand(Look, session) { Parameters = { Text(role) } })
-        await using (var reader = await look.ExecuteReaderAsync(cancellation))
-        {
-            await reader.ReadAsync(cancellation);
-            if (reader.IsDBNull(0))
-                return None(JournalState.Missing);
-            if (!reader.GetBoolean(3))
-                return None(JournalState.Outdated);
-            (mayReadKeys, mayShowKey) = (reader.GetBoolean(0), reader.GetBoolean(1) && journalKey is not null);
-            if (!reader.GetBoolean(2) || (!mayReadKeys && !mayShowKey))
-                return None(JournalState.Closed);
-        }
-        await using var command = new NpgsqlCommand(
-            $"SELECT key_id, key_secret FROM gateway_journal.{(mayReadKeys ? "keys()" : "keys_for($1)")}", session);
-        if (!mayReadKeys)
-            command.Parameters.Add(Bytes(journalKey!.Bytes));
+        // An aggregate of no functions is null.
+        var (mayReadKeys, takesJournalKey, mayClaim, isCurrent) =
+            await session.QuerySingleAsync<(bool?, bool, bool, bool)>(FixedStatement.Of(Look, cancellation, role));
+        if (mayReadKeys is null)
+            return None(JournalState.Missing);
+        if (!isCurrent)
+            return None(JournalState.Outdated);
+        if (!mayClaim || !(mayReadKeys.Value || (takesJournalKey && journalKey is not null)))
+            return None(JournalState.Closed);
+        var read = mayReadKeys.Value
+            ? FixedStatement.Of("SELECT key_id, key_secret FROM gateway_journal.keys()", cancellation)
+            : FixedStatement.Of(
+                "SELECT key_id, key_secret FROM gateway_journal.keys_for($1)", cancellation, journalKey!.Bytes);
         try
         {
-            await using var reader = await command.ExecuteReaderAsync(cancellation);
-            var keys = new List<CodeKey>();
-            while (await reader.ReadAsync(cancellation))
-                keys.Add(new CodeKey(reader.GetInt32(0), reader.GetFieldValue<byte[]>(1)));
+            var rows = await session.QueryAsync<(int Id, byte[] Secret)>(read);
+            var keys = rows.Select(row => new CodeKey(row.Id, row.Secret)).ToList();
             // A standby has no key if its primary has never made one.
             return new KnownKeys(
                 keys, keys.Count == 0 ? JournalState.Missing : JournalState.Open, clock.GetTimestamp());

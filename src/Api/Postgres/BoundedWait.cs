@@ -16,7 +16,8 @@ internal static class BoundedWait
     /// <paramref name="cancellation"/> came first; the work was abandoned.
     /// </exception>
     public static async Task RunAsync(
-        Func<CancellationToken, Task> work, TimeSpan limit, TimeProvider clock, CancellationToken cancellation = default)
+        Func<CancellationToken, Task> work, TimeSpan limit, TimeProvider clock,
+        CancellationToken cancellation = default)
     {
         var abandon = new CancellationTokenSource();
         var running = work(abandon.Token);

@@ -173,7 +173,6 @@ public sealed class DotNetClientTests(DemoFixture gateway) : IClassFixture<DemoF
         await leaving.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
-        while (await _client.FindActivityAsync("client/leaving") is not null)
-            await Task.Delay(20, TestContext.Current.CancellationToken);
+        await Poll.UntilAsync(async () => await _client.FindActivityAsync("client/leaving") is null);
     }
 }

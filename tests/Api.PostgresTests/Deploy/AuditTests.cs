@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.Http;
 namespace Gateway.Api.PostgresTests.Deploy;
 
 /// <summary>
-/// A restore with the settings of this repository fails if a package has a known vulnerability. The list is a server's of
-/// the test, since no package of ours has one.
+/// A restore with the settings of this repository fails if a package has a known vulnerability. The list comes from a
+/// server of the test, since no package of ours has one.
 /// </summary>
 public sealed class AuditTests : IAsyncLifetime
 {
@@ -77,7 +77,9 @@ public sealed class AuditTests : IAsyncLifetime
     [Fact]
     public async Task NoKnownVulnerability_Restores()
     {
-        _vulnerabilities = """{"another.package": [{"severity": 3, "url": "https://example.org/1", "versions": "(, 99.0.0)"}]}""";
+        _vulnerabilities = """
+            {"another.package": [{"severity": 3, "url": "https://example.org/1", "versions": "(, 99.0.0)"}]}
+            """;
 
         var (exitCode, output) = await RestoreAsync();
 
@@ -97,7 +99,8 @@ public sealed class AuditTests : IAsyncLifetime
     private async Task<(int ExitCode, string Output)> RestoreAsync()
     {
         // CI restores from lock files, and this project has none yet.
-        await using var restore = new ClientProcess(_folder, "dotnet", ["restore", "-p:RestoreLockedMode=false", "-p:MinVerSkip=true"]);
+        await using var restore = new ClientProcess(
+            _folder, "dotnet", ["restore", "-p:RestoreLockedMode=false", "-p:MinVerSkip=true"]);
         var exitCode = await restore.WaitForExitAsync();
         return (exitCode, restore.Output + restore.Errors);
     }

@@ -47,15 +47,11 @@ internal sealed class Effects : IAsyncDisposable
     /// <summary>Waits until a session of this database waits for an event, by the server's name for it.</summary>
     /// <param name="waitEvent">Such as <c>ClientRead</c>, for the client's next message.</param>
     /// <param name="condition">An additional condition on the session.</param>
-    public async Task UntilWaitingAsync(string waitEvent, string condition = "true")
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        while (!await _backends.ReadAsync<bool>(
-            $"SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = '{waitEvent}' AND {condition}"))
-        {
-            await Task.Delay(5, limit.Token);
-        }
-    }
+    public Task UntilWaitingAsync(string waitEvent, string condition = "true") => Poll.UntilAsync(
+        () => _backends.ReadAsync<bool>(
+            "SELECT count(*) > 0 FROM pg_stat_activity "
+            + $"WHERE datname = current_database() AND wait_event = '{waitEvent}' AND {condition}"),
+        what: $"a session waits for {waitEvent}, and {condition}");
 
     public ValueTask DisposeAsync() => _backends.DisposeAsync();
 }

@@ -23,8 +23,7 @@ public sealed class KilledServerTests(ITestOutputHelper output)
         for (var kill = 0; kill < Scale.ServerKills; kill++)
         {
             var before = bank.Answered;
-            while (bank.Answered < before + 10 && !clients.IsCompleted)
-                await Task.Delay(5);
+            await Poll.UntilAsync(() => bank.Answered >= before + 10 || clients.IsCompleted);
             await Task.Delay(random.Next(100));
             await server.RestartAsync(ShutdownMode.Immediate);
         }

@@ -9,12 +9,7 @@ namespace Gateway.Api.PostgresTests.Faults;
 /// </summary>
 public sealed class Backends : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
-
-    /// <summary>
-    /// Selects sessions that are not free: they run a statement, or are idle in a transaction, where they can hold a
-    /// lock.
-    /// </summary>
+    /// <summary>All that is not free: what runs, and what waits within a transaction, where it can hold a lock.</summary>
     private const string Busy =
         "FROM pg_stat_activity WHERE starts_with(application_name, $1) AND state IS NOT NULL AND state <> 'idle'";
 
@@ -63,19 +58,18 @@ public sealed class Backends : IAsyncDisposable
     /// <returns>Its process ID.</returns>
     public async Task<int> UntilAsync(string state)
     {
-        using var limit = new CancellationTokenSource(Patience);
-        while (true)
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT pid FROM pg_stat_activity
+            WHERE starts_with(application_name, $1 || ':') AND state = $2 AND query NOT LIKE 'DISCARD%'
+            """,
+            _connection)
         {
-            await using var command = new NpgsqlCommand(
-                "SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, $1 || ':') AND state = $2 AND query NOT LIKE 'DISCARD%'",
-                _connection)
-            {
-                Parameters = { new() { Value = Application }, new() { Value = state } },
-            };
-            if (await command.ExecuteScalarAsync(limit.Token) is int pid)
-                return pid;
-            await Task.Delay(5, limit.Token);
-        }
+            Parameters = { new() { Value = Application }, new() { Value = state } },
+        };
+        var pid = await Poll.ReadAsync(
+            () => command.ExecuteScalarAsync(), pid => pid is int, what: $"a session that runs an activity is {state}");
+        return (int)pid!;
     }
 
     /// <summary>Waits until every session of the application is free or gone.</summary>
@@ -83,28 +77,24 @@ public sealed class Backends : IAsyncDisposable
     /// <returns>When that was first seen; or, after a long wait, the sessions that are still busy.</returns>
     public async Task<(TimeSpan Since, string StillBusy)> UntilFreeAsync(Stopwatch clock)
     {
-        for (var patience = Stopwatch.StartNew(); ;)
+        await using var command = new NpgsqlCommand(
+            $"SELECT string_agg(state || ': ' || left(query, 60), '; ') {Busy}", _connection)
         {
-            var look = clock.Elapsed;
-            await using var command = new NpgsqlCommand($"SELECT string_agg(state || ': ' || left(query, 60), '; ') {Busy}", _connection)
-            {
-                Parameters = { new() { Value = Application } },
-            };
-            var busy = await command.ExecuteScalarAsync() as string;
-            if (busy is null || patience.Elapsed > TimeSpan.FromSeconds(3))
-                return (look, busy ?? "nothing");
-            await Task.Delay(10);
-        }
+            Parameters = { new() { Value = Application } },
+        };
+        var (look, _) = await Poll.TryReadAsync(
+            async () => (Since: clock.Elapsed, Busy: await command.ExecuteScalarAsync() as string),
+            look => look.Busy is null, TimeSpan.FromSeconds(3));
+        return (look.Since, look.Busy ?? "nothing");
     }
 
     /// <summary>Terminates the application's sessions, and waits until they are gone.</summary>
     public async Task TerminateAsync()
     {
-        using var limit = new CancellationTokenSource(Patience);
         var sessions = $"FROM pg_stat_activity WHERE starts_with(application_name, '{Application}')";
         // The gateway may open another session meanwhile, to check its server.
-        while (await ReadAsync<long>($"SELECT count(pg_terminate_backend(pid)) {sessions}") > 0)
-            await Task.Delay(5, limit.Token);
+        await Poll.ReadAsync(
+            () => ReadAsync<long>($"SELECT count(pg_terminate_backend(pid)) {sessions}"), count => count == 0);
     }
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();

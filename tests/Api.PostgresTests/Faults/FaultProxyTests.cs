@@ -206,12 +206,8 @@ public sealed class FaultProxyTests(GatewayFixture fixture) : IAsyncDisposable
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
-    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()), true);
+    private static Task UntilAsync(Func<bool> condition) => Poll.UntilAsync(condition);
 
-    private static async Task UntilAsync<T>(Func<Task<T>> read, T value)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        while (!EqualityComparer<T>.Default.Equals(await read(), value))
-            await Task.Delay(10, limit.Token);
-    }
+    private static Task<T> UntilAsync<T>(Func<Task<T>> read, T value) =>
+        Poll.ReadAsync(read, now => EqualityComparer<T>.Default.Equals(now, value));
 }

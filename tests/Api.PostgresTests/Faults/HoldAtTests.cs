@@ -107,20 +107,16 @@ public sealed class HoldAtTests(GatewayFixture fixture)
         await second.ExecuteNonQueryAsync();
     }
 
-    private static async Task UntilAsync(string dsn, string reached)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        while (await ReadAsync(dsn) != reached)
-            await Task.Delay(10, limit.Token);
-    }
+    private static Task<string> UntilAsync(string dsn, string reached) =>
+        Poll.ReadAsync(() => ReadAsync(dsn), now => now == reached);
 
     /// <summary>Waits until the server has noticed that the connection is closed.</summary>
     private static async Task UntilGoneAsync(string dsn)
     {
         await using var backends = await Backends.WatchAsync(dsn);
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        while (await backends.ReadAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") > 1)
-            await Task.Delay(10, limit.Token);
+        await Poll.ReadAsync(
+            () => backends.ReadAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"),
+            sessions => sessions <= 1);
     }
 
     private static async Task<string> ReadAsync(string dsn)

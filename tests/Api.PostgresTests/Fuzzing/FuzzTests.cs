@@ -183,11 +183,8 @@ public sealed class FuzzTests : IAsyncLifetime
             SELECT coalesce(string_agg(concat_ws(' ', state, left(query, 80)), '; '), '') FROM pg_stat_activity
             WHERE starts_with(application_name, '{Application}') AND state <> 'idle'
             """;
-        while (await ReadAsync<string>(connection, Left) is { Length: > 0 } busy)
-        {
-            Assert.True(clock.Elapsed < Longest, $"Still busy: {busy}");
-            await Task.Delay(50);
-        }
+        await Poll.ReadAsync(
+            () => ReadAsync<string>(connection, Left), busy => busy is not { Length: > 0 }, Longest - clock.Elapsed);
         Assert.Equal(0, await ReadAsync<long>(connection, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"));
         // Each of the three connections has four sessions of the gateway's own in addition to those of its callers.
         Assert.InRange(

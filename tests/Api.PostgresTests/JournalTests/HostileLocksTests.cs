@@ -54,15 +54,11 @@ public sealed class HostileLocksTests(HostileDatabase database) : IClassFixture<
     }
 
     /// <summary>Returns when the attack waits for a lock, or sleeps while it holds one, or was refused.</summary>
-    private async Task UntilItWaitsAsync(Task attack, string sql)
-    {
-        while (!attack.IsCompleted && !await database.ReadAsync<bool>(
+    private Task UntilItWaitsAsync(Task attack, string sql) => Poll.UntilAsync(
+        async () => attack.IsCompleted || await database.ReadAsync<bool>(
             $"""
             SELECT count(*) > 0 FROM pg_stat_activity
             WHERE datname = current_database() AND query = $attack${sql}$attack$ AND wait_event_type IN ('Lock', 'Timeout')
-            """))
-        {
-            await Task.Delay(5);
-        }
-    }
+            """),
+        what: $"this waits: {sql}");
 }

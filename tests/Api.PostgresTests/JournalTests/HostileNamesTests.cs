@@ -115,8 +115,7 @@ public sealed class HostileNamesTests(HostileDatabase database) : IClassFixture<
     {
         var running = gateway.Client.PostAsync("execute", new { activityId, sql = "SELECT pg_catalog.pg_sleep(20)" });
         var path = $"/v1/activities/{Uri.EscapeDataString(activityId)}";
-        for (var look = 0; look < 200 && (await gateway.Client.GetAsync(path)).Status == HttpStatusCode.NotFound; look++)
-            await Task.Delay(10);
+        await Poll.UntilAsync(async () => (await gateway.Client.GetAsync(path)).Status != HttpStatusCode.NotFound);
         using var cancelled = await gateway.Client.Http.PostAsync(new Uri($"{path}/cancel", UriKind.Relative), null);
         Assert.Equal(HttpStatusCode.OK, cancelled.StatusCode);
         (await running).ExpectProblem(422, "cancelled");

@@ -155,19 +155,20 @@ public sealed class HostileServer : IAsyncLifetime
     public async Task<IReadOnlyList<(string Attack, string Outcome)>> OutcomesAsync(string way)
     {
         var own = way is "autovacuum" or "replication" ? "AND session_role <> 'app'" : "";
-        using var limit = new CancellationTokenSource(Patience);
-        while (true)
+        return await Poll.ReadAsync(ReadAsync, outcomes => outcomes.Count > 0, Patience, $"outcomes of {way}");
+
+        async Task<List<(string Attack, string Outcome)>> ReadAsync()
         {
-            await using (var command = new NpgsqlCommand($"SELECT sql, outcome FROM app.outcomes WHERE way = $1 {own}", _admin) { Parameters = { new() { Value = way } } })
-            await using (var reader = await command.ExecuteReaderAsync(limit.Token))
+            await using var command = new NpgsqlCommand(
+                $"SELECT sql, outcome FROM app.outcomes WHERE way = $1 {own}", _admin)
             {
-                var outcomes = new List<(string, string)>();
-                while (await reader.ReadAsync(limit.Token))
-                    outcomes.Add((reader.GetString(0), reader.GetString(1)));
-                if (outcomes.Count > 0)
-                    return outcomes;
-            }
-            await Task.Delay(50, limit.Token);
+                Parameters = { new() { Value = way } },
+            };
+            await using var reader = await command.ExecuteReaderAsync();
+            var outcomes = new List<(string, string)>();
+            while (await reader.ReadAsync())
+                outcomes.Add((reader.GetString(0), reader.GetString(1)));
+            return outcomes;
         }
     }
 

@@ -9,8 +9,6 @@ internal sealed class LoadBalancer : IAsyncDisposable
     /// <summary>The header with the index of the gateway that answered.</summary>
     public const string AnsweredBy = "X-Answered-By";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-balancer-").FullName;
     private ClientProcess? _process;
 
@@ -40,20 +38,20 @@ internal sealed class LoadBalancer : IAsyncDisposable
     public async Task UntilUsedAsync(int place)
     {
         using var http = new HttpClient { BaseAddress = Address };
-        using var limit = new CancellationTokenSource(Patience);
-        while (true)
+        await Poll.UntilAsync(IsUsedAsync);
+
+        async Task<bool> IsUsedAsync()
         {
             try
             {
-                using var answer = await http.GetAsync("/healthz/live", limit.Token);
-                if (answer.Headers.TryGetValues(AnsweredBy, out var names) && names.Single() == $"gateway{place}")
-                    return;
+                using var answer = await http.GetAsync("/healthz/live");
+                return answer.Headers.TryGetValues(AnsweredBy, out var names) && names.Single() == $"gateway{place}";
             }
             catch (HttpRequestException)
             {
                 // It does not listen yet.
+                return false;
             }
-            await Task.Delay(20, limit.Token);
         }
     }
 

@@ -84,11 +84,9 @@ public sealed class RollingTests : IAsyncLifetime
         await backends.ExecuteAsync("SELECT pg_advisory_lock(1)");
         var requests = Enumerable.Range(0, LongRequests).Select(n => SendAsync(() => caller.PostAsync(
             "query", new { activityId = $"long-{n}", sql = "SELECT pg_advisory_xact_lock_shared(1)", timeoutMs = 60_000 }))).ToArray();
-        for (var waited = Stopwatch.StartNew(); waited.Elapsed < Grace && _failures.IsEmpty; await Task.Delay(10))
-        {
-            if (await backends.ReadAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == LongRequests)
-                break;
-        }
+        await Poll.TryReadAsync(
+            () => backends.ReadAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"),
+            waiting => waiting == LongRequests || !_failures.IsEmpty, Grace);
 
         var clock = Stopwatch.StartNew();
         var exit = gateway.TerminateAsync();

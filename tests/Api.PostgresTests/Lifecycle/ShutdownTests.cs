@@ -159,9 +159,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         await using var proxy = FaultProxy.Start(_backends.Named(fixture.Dsn));
         proxy.Set(new BlackHole());
         await using var gateway = GatewayProcess.Begin(new Dictionary<string, string> { ["DSN"] = proxy.Dsn }, "--urls", _address.ToString());
-        using var limit = new CancellationTokenSource(Patience);
-        while (proxy.OpenConnections == 0)
-            await Task.Delay(10, limit.Token);
+        await Poll.UntilAsync(() => proxy.OpenConnections > 0);
 
         // 128 + SIGTERM: it has served no request, so no orderly shutdown is needed.
         Assert.Equal(143, await gateway.TerminateAsync());
@@ -183,36 +181,18 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
         return requests;
     }
 
-    private static async Task UntilSaidAsync(GatewayProcess gateway, string text)
-    {
-        using var limit = new CancellationTokenSource(Patience);
-        while (!gateway.Output.Contains(text, StringComparison.Ordinal))
-            await Task.Delay(10, limit.Token);
-    }
+    private static Task UntilSaidAsync(GatewayProcess gateway, string text) =>
+        Poll.UntilAsync(
+            () => gateway.Output.Contains(text, StringComparison.Ordinal), what: $"the gateway says: {text}");
 
     private Task<long> CountAsync() => _backends.ReadAsync<long>(
         $"SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, '{_backends.Application}')");
 
-    private async Task<long> SessionsAsync(TimeSpan within)
-    {
-        for (var clock = Stopwatch.StartNew(); ; await Task.Delay(20))
-        {
-            if (await CountAsync() is var count && (count == 0 || clock.Elapsed > within))
-                return count;
-        }
-    }
+    private async Task<long> SessionsAsync(TimeSpan within) =>
+        (await Poll.TryReadAsync(CountAsync, count => count == 0, within)).Value;
 
-    private static async Task<Answer> UntilAsync(GatewayClient client, HttpStatusCode readiness)
-    {
-        for (var clock = Stopwatch.StartNew(); ; await Task.Delay(10))
-        {
-            if (await client.GetAsync("/healthz/ready") is var answer && (answer.Status == readiness || clock.Elapsed > Patience))
-            {
-                Assert.Equal(readiness, answer.Status);
-                return answer;
-            }
-        }
-    }
+    private static Task<Answer> UntilAsync(GatewayClient client, HttpStatusCode readiness) =>
+        Poll.ReadAsync(() => client.GetAsync("/healthz/ready"), answer => answer.Status == readiness);
 
     /// <summary>
     /// Opens a connection with a request whose body the gateway has begun to read: it has sent 100 Continue.

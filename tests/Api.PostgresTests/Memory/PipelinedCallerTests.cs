@@ -22,14 +22,11 @@ public sealed class PipelinedCallerTests(GatewayFixture fixture)
         // The next request, with an incomplete body.
         var next = Encoding.ASCII.GetBytes($"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: {2 * ahead}\r\n\r\n");
         var sending = caller.SendAsync((byte[])[.. next, .. new byte[ahead - next.Length]]);
-        while (await fixture.ReadAsync<long>(running) == 0)
-            await Task.Delay(20, TestContext.Current.CancellationToken);
+        await Poll.UntilAsync(async () => await fixture.ReadAsync<long>(running) > 0);
 
         caller.Leave();
 
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (await fixture.ReadAsync<long>(running) > 0)
-            await Task.Delay(50, limit.Token);
+        await Poll.UntilAsync(async () => await fixture.ReadAsync<long>(running) == 0);
         await sending;
     }
 

@@ -13,8 +13,6 @@ namespace Gateway.Api.PostgresTests.Metrics;
 /// </summary>
 public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-
     private readonly string _orders = ApiKey.New();
     private readonly string _reader = ApiKey.New();
     private string _dsn = "";
@@ -73,26 +71,14 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
     {
         var before = (await ReadAsync()).Sum(name, labels);
         await act();
-        using var limit = new CancellationTokenSource(Patience);
-        double grown;
-        do
-        {
-            grown = (await ReadAsync()).Sum(name, labels) - before;
-            if (grown >= by)
-                break;
-            await Task.Delay(20, CancellationToken.None);
-        }
-        while (!limit.IsCancellationRequested);
+        var (grown, _) = await Poll.TryReadAsync(
+            async () => (await ReadAsync()).Sum(name, labels) - before, grown => grown >= by);
         Assert.Equal(by, grown, 9);
     }
 
     /// <summary>Waits until a sum has the given value.</summary>
-    internal async Task IsAsync(double value, string name, params string[] labels)
-    {
-        using var limit = new CancellationTokenSource(Patience);
-        while ((await ReadAsync()).Sum(name, labels) != value)
-            await Task.Delay(10, limit.Token);
-    }
+    internal Task IsAsync(double value, string name, params string[] labels) => Poll.ReadAsync(
+        async () => (await ReadAsync()).Sum(name, labels), sum => sum == value, what: $"{name} is {value}");
 
     /// <summary>Cuts the connection to the server of <c>doubt</c>, or restores it.</summary>
     public void CutOff(bool isCut) => _proxy!.Set(isCut ? new Reset() : Fault.None);

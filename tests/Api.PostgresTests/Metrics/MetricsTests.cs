@@ -302,20 +302,20 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
     /// </summary>
     private async Task<string[]> SeriesAsync()
     {
-        var last = Array.Empty<string>();
-        for (var same = 0; same < 3;)
+        var (last, same) = (Array.Empty<string>(), 0);
+        return await Poll.ReadAsync(ReadAsync, now =>
         {
-            await Task.Delay(50, TestContext.Current.CancellationToken);
-            // The runtime has its own series, of which some appear with their first event.
-            string[] now =
-            [
-                .. (await gateway.ReadAsync()).Samples.Select(sample => sample.Series)
-                    .Where(series => !series.StartsWith("dotnet_", StringComparison.Ordinal)).Order(StringComparer.Ordinal),
-            ];
             same = now.SequenceEqual(last) ? same + 1 : 0;
             last = now;
-        }
-        return last;
+            return same == 10;
+        });
+
+        // The runtime has its own, of which some come with their first event.
+        async Task<string[]> ReadAsync() =>
+        [
+            .. (await gateway.ReadAsync()).Samples.Select(sample => sample.Series)
+                .Where(series => !series.StartsWith("dotnet_", StringComparison.Ordinal)).Order(StringComparer.Ordinal),
+        ];
     }
 
     private static string SeriesWithoutBound(Sample sample) =>

@@ -38,32 +38,33 @@ internal sealed class PrometheusServer : IAsyncDisposable
     public static async Task<PrometheusServer> StartAsync(Uri gateway)
     {
         var prometheus = new PrometheusServer(gateway);
-        using var limit = new CancellationTokenSource(Patience);
-        while (!limit.IsCancellationRequested)
+        if ((await Poll.TryReadAsync(HasScrapedAsync, hasScraped => hasScraped, Patience)).IsRight)
+            return prometheus;
+        var output = $"{prometheus._process.Output}\n{prometheus._process.Errors}";
+        await prometheus.DisposeAsync();
+        throw new TimeoutException($"Prometheus has not scraped the gateway.\n{output}");
+
+        async Task<bool> HasScrapedAsync()
         {
             try
             {
-                if ((await prometheus.QueryAsync("up{job=\"gateway\"} == 1")).Series.Count > 0)
-                    return prometheus;
+                return (await prometheus.QueryAsync("up{job=\"gateway\"} == 1")).Series.Count > 0;
             }
             catch (HttpRequestException)
             {
                 // It does not listen yet.
+                return false;
             }
-            await Task.Delay(100, CancellationToken.None);
         }
-        var output = $"{prometheus._process.Output}\n{prometheus._process.Errors}";
-        await prometheus.DisposeAsync();
-        throw new TimeoutException($"Prometheus has not scraped the gateway.\n{output}");
     }
 
     /// <summary>Waits for another scrape of the gateway.</summary>
     public async Task ScrapeAsync()
     {
         var since = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
-        using var limit = new CancellationTokenSource(Patience);
-        while ((await QueryAsync($"timestamp(up{{job=\"gateway\"}}) * 1000 > {since}")).Series.Count == 0)
-            await Task.Delay(100, limit.Token);
+        await Poll.UntilAsync(
+            async () => (await QueryAsync($"timestamp(up{{job=\"gateway\"}}) * 1000 > {since}")).Series.Count > 0,
+            Patience);
     }
 
     /// <summary>Evaluates an expression.</summary>
@@ -91,17 +92,8 @@ internal sealed class PrometheusServer : IAsyncDisposable
     /// <summary>
     /// Returns the rules with the error of their last evaluation, after each rule has been evaluated once.
     /// </summary>
-    public async Task<IReadOnlyList<(string Name, string Health, string? Error)>> RulesAsync()
-    {
-        using var limit = new CancellationTokenSource(Patience);
-        while (true)
-        {
-            var rules = await ReadRulesAsync();
-            if (rules.All(rule => rule.Health != "unknown"))
-                return rules;
-            await Task.Delay(100, limit.Token);
-        }
-    }
+    public async Task<IReadOnlyList<(string Name, string Health, string? Error)>> RulesAsync() =>
+        await Poll.ReadAsync(ReadRulesAsync, rules => rules.All(rule => rule.Health != "unknown"), Patience);
 
     public async ValueTask DisposeAsync()
     {

@@ -15,8 +15,6 @@ public sealed class Collector : IAsyncDisposable
     /// <summary>The prefix of a gRPC message: whether it is compressed, and its length.</summary>
     private const int GrpcPrefix = 5;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-
     private readonly WebApplication _application;
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentQueue<byte[]> _bodies = new();
@@ -67,14 +65,12 @@ public sealed class Collector : IAsyncDisposable
     /// <summary>Waits for a span.</summary>
     public async Task<OtlpSpan> WaitAsync(Func<OtlpSpan, bool> isIt)
     {
-        using var end = new CancellationTokenSource(Patience);
-        while (true)
-        {
-            if (_spans.FirstOrDefault(isIt) is { } span)
-                return span;
-            Assert.False(end.IsCancellationRequested, $"It has not come; these have: {string.Join(", ", _spans.Select(span => span.Name))}.");
-            await Task.Delay(20, CancellationToken.None);
-        }
+        var (span, _) = await Poll.TryReadAsync(
+            () => Task.FromResult(_spans.FirstOrDefault(isIt)), span => span is not null);
+        Assert.True(
+            span is not null,
+            $"It has not come; these have: {string.Join(", ", _spans.Select(span => span.Name))}.");
+        return span;
     }
 
     /// <summary>
