@@ -4,7 +4,7 @@ namespace Gateway.Api.Callers;
 
 /// <summary>
 /// Holds an issuer's keys. <see cref="ConfigurationManager{T}"/> fetches and keeps them, one fetch at a time. This
-/// class adds what it lacks: periods below 5 minutes, an end of what is kept, and a refresh rate limit that also holds
+/// class adds what it lacks: periods below 5 minutes, an expiry of kept keys, and a refresh rate limit that also holds
 /// while fetches fail.
 /// </summary>
 internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
@@ -139,7 +139,7 @@ internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
     [LoggerMessage(31, LogLevel.Information, "The keys of Gateway__Issuers__{Issuer} are read again")]
     private partial void Recovered(string issuer);
 
-    [LoggerMessage(32, LogLevel.Warning, "Among the keys of Gateway__Issuers__{Issuer} is none that can check a token")]
+    [LoggerMessage(32, LogLevel.Warning, "Gateway__Issuers__{Issuer} has no key that can check a token")]
     private partial void Empty(string issuer);
 
     private sealed record Known(KeySet Keys, long At);

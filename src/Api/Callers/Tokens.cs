@@ -83,12 +83,12 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
     private async Task<Caller> CheckAsync(string text, TokenHash hash, CancellationToken callerLeft)
     {
         if (Token.Read(text) is not { } token)
-            throw Refuse("it is no signed token of a kind that is taken");
+            throw Refuse("it is not a signed token of an accepted kind");
         if (!_issuers.TryGetValue(token.Issuer, out var known))
-            throw Refuse("its issuer is none that is configured");
+            throw Refuse("its issuer is not configured");
         var (issuer, keys) = known;
         if (!issuer.Algorithms.Contains(token.Algorithm, StringComparer.Ordinal))
-            throw Refuse("its algorithm is none of its issuer's", issuer);
+            throw Refuse("its algorithm is not one of its issuer's", issuer);
 
         var (set, key) = await FindKeyAsync(token, issuer, keys, callerLeft);
         var result = await _handler.ValidateTokenAsync(token.Text, Demands(issuer, key));
@@ -96,7 +96,7 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
             throw Refuse(Reason(result.Exception), issuer);
         // The subject is read last: only now are the token's claims known to be true.
         if (!issuer.Subjects.TryGetValue(token.Subject, out var caller))
-            throw Refuse("its subject is no caller's", issuer);
+            throw Refuse("its subject is not a caller's", issuer);
 
         if (_remembered.Count >= MostRemembered)
             _remembered.Clear();
@@ -133,7 +133,7 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
         }
         return read.Find(token.KeyId, token.Algorithm) is { } found
             ? (read, found)
-            : throw Refuse("its key is none of its issuer's, or is not for its algorithm", issuer);
+            : throw Refuse("its issuer does not have exactly one key for it", issuer);
     }
 
     /// <summary>
@@ -167,8 +167,8 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
     {
         SecurityTokenExpiredException => "it has expired",
         SecurityTokenNotYetValidException => "it is not valid yet",
-        SecurityTokenInvalidAudienceException => "its audience is another",
-        SecurityTokenInvalidSignatureException => "its signature is not right",
+        SecurityTokenInvalidAudienceException => "it is for another audience",
+        SecurityTokenInvalidSignatureException => "its signature is wrong",
         _ => "it is not valid",
     };
 

@@ -54,11 +54,11 @@ internal sealed class RequestMetrics
         _bodySize = gateway.Size("http.server.request.body.size", "The bodies of requests, as far as they were read.");
         _answerSize = gateway.Size(
             "http.server.response.body.size",
-            "The bodies of answers that are no problems, before they are compressed.");
+            "The bodies of answers, except problems, before they are compressed.");
         _requests = meter.CreateCounter<long>(
             "gateway.requests", "{request}", "Requests of each caller on each connection.");
         _faults = meter.CreateCounter<long>(
-            "gateway.faults", "{fault}", "Requests that met a fault of the gateway's own.");
+            "gateway.faults", "{fault}", "Requests that failed with an internal error.");
         _rows = meter.CreateCounter<long>("gateway.rows", "{row}", "Rows that statements returned or affected.");
         _outcomes = meter.CreateCounter<long>(
             "gateway.activity.outcomes", "{activity}",
