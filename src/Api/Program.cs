@@ -8,7 +8,7 @@ using Gateway.Api.Telemetry;
 
 namespace Gateway.Api;
 
-/// <summary>Composition, in the order of the pipeline.</summary>
+/// <summary>Composes the application, in the order of the pipeline.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] args)
@@ -33,9 +33,11 @@ internal static class Program
         return 0;
     }
 
-    /// <summary>Starts the gateway; when this returns, it answers.</summary>
-    /// <param name="args">Settings as <c>--NAME=value</c>, over those of the environment and of appsettings.json.</param>
-    /// <exception cref="StartupException">Why it can't start, a sentence for each fault.</exception>
+    /// <summary>Starts the gateway. When this returns, the gateway answers requests.</summary>
+    /// <param name="args">
+    /// Settings as <c>--NAME=value</c>. They override those of the environment and of appsettings.json.
+    /// </param>
+    /// <exception cref="StartupException">The gateway can't start; a sentence for each fault.</exception>
     internal static async Task<WebApplication> StartAsync(params string[] args)
     {
         var builder = CreateBuilder(args);
@@ -73,26 +75,26 @@ internal static class Program
         }
         catch
         {
-            // What has been started, a private PostgreSQL say, must not outlive the attempt.
+            // Services that have started, such as a private PostgreSQL, must not outlive the failed start.
             await gateway.DisposeAsync();
             throw;
         }
     }
 
-    /// <summary>The settings' sources, and what else is there before anything is added.</summary>
+    /// <summary>Returns a builder with the sources of the settings, before any service is added.</summary>
     internal static WebApplicationBuilder CreateBuilder(string[] args)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
             Args = args,
-            // appsettings.json is found wherever the gateway is started from.
+            // appsettings.json is found from any working directory.
             ContentRootPath = AppContext.BaseDirectory,
         });
         builder.Configuration.ListenByDefault();
         return builder;
     }
 
-    /// <summary>Every endpoint; the contract's document is made from what is mapped here.</summary>
+    /// <summary>Maps all endpoints. The OpenAPI document is generated from them.</summary>
     internal static void MapEndpoints(WebApplication gateway)
     {
         gateway.MapStatements();

@@ -104,8 +104,8 @@ public sealed class StartupTests(GatewayFixture fixture)
         var run = await GatewayProcess.RunAsync(callers);
 
         AssertRefused(
-            run, "Gateway__Callers__a__Keys__0 is not the hash of a key", "is the same key as",
-            "Gateway__Callers__c__Connections__nowhere is about", "Gateway__Callers__d takes no value");
+            run, "Gateway__Callers__a__Keys__0 must be the hash of a key", "is the same key as",
+            "Gateway__Callers__c__Connections__nowhere names", "Gateway__Callers__d takes no value");
         Assert.DoesNotContain(key, run.Errors + run.Output);
         Assert.DoesNotContain(hash, run.Errors + run.Output);
     }

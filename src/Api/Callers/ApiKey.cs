@@ -43,7 +43,7 @@ internal static class ApiKey
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         return TryHash(key, hash)
             ? Convert.ToHexStringLower(hash)
-            : throw new ArgumentException("That is no key.", nameof(key));
+            : throw new ArgumentException("The text is not a key.", nameof(key));
     }
 
     /// <summary>Reads the hash in a setting. Returns null if the text is not a hash.</summary>

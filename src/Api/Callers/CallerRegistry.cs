@@ -49,7 +49,7 @@ internal sealed class CallerRegistry(IReadOnlyList<(byte[] Hash, Caller Caller)>
     /// </summary>
     public static Failure Refused() =>
         Unauthenticated(
-            "The request's credential is no key of a configured caller, and no token of one.", InvalidToken);
+            "The request's credential is neither a key nor a token of a configured caller.", InvalidToken);
 
     /// <summary>
     /// Compares all keys in constant time, so that the duration reveals neither how close a guess is nor whose key it

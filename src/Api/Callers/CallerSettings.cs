@@ -45,17 +45,17 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
         if (!Name().IsMatch(name) || name.Equals(Caller.LoopbackName, StringComparison.OrdinalIgnoreCase))
         {
             faults.Add(
-                $"{Section}__{name} can't be a caller: its name is 1 to 63 of A-Z, a-z, 0-9, \".\", \"_\" and \"-\", "
-                + $"and not \"{Caller.LoopbackName}\".");
+                $"{Section}__{name} can't be a caller: its name must be 1 to 63 of A-Z, a-z, 0-9, \".\", \"_\" and "
+                + $"\"-\", and not \"{Caller.LoopbackName}\".");
         }
         var rights = ReadRights($"{Section}__{name}__Connections", caller.Connections);
         var known = new Caller(name, rights) { Limits = ReadLimits($"{Section}__{name}__", name, caller) };
         if (caller.Keys.Count == 0 && caller.Subjects.Count == 0)
         {
             faults.Add(
-                $"{Section}__{name}__Keys__0 is not set, nor is a subject: a caller needs a key; the command `key new` "
-                + "makes one, and its hash for here. "
-                + $"Or {Section}__{name}__Subjects__ISSUER is the \"sub\" of its tokens.");
+                $"{Section}__{name}__Keys__0 is not set, and neither is a subject; set one. The command `key new` "
+                + "makes a key, and its hash for this setting. "
+                + $"Or set {Section}__{name}__Subjects__ISSUER to the \"sub\" of the caller's tokens.");
         }
         ReadKeys($"{Section}__{name}__Keys", caller.Keys, known);
         ReadSubjects($"{Section}__{name}__Subjects", caller.Subjects, known);
@@ -70,10 +70,10 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
             if (!options.Connections.ContainsKey(connection))
             {
                 var connections = string.Join(", ", options.Connections.Keys);
-                faults.Add($"{setting} is about a connection that is not configured; there are {connections}.");
+                faults.Add($"{setting} names a connection that is not configured; there are {connections}.");
             }
             if (right is not ("read" or "write"))
-                faults.Add($"{setting} is neither read nor write.");
+                faults.Add($"{setting} must be read or write.");
             rights[connection] = right == "write" ? Access.ReadWrite : Access.ReadOnly;
         }
         return rights;
@@ -88,10 +88,13 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
                 && number is >= LowestRate and <= HighestRate)
                 rate = number;
             else
-                faults.Add($"{section}RequestsPerSecond is no number from {LowestRate} to {HighestRate}.");
+                faults.Add($"{section}RequestsPerSecond must be a number from {LowestRate} to {HighestRate}.");
         }
         if (caller.Burst is not null && caller.RequestsPerSecond is null)
-            faults.Add($"{section}Burst is set, and {section}RequestsPerSecond is not: it goes with that.");
+        {
+            faults.Add(
+                $"{section}Burst is set, but {section}RequestsPerSecond is not; set that too, or remove the burst.");
+        }
         var burst = ReadCount($"{section}Burst", caller.Burst);
         var concurrency = ReadCount($"{section}Concurrency", caller.Concurrency);
         return rate is null && concurrency is null
@@ -106,7 +109,7 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count)
             && count is >= 1 and <= HighestCount)
             return count;
-        faults.Add($"{setting} is no whole number from 1 to {HighestCount}.");
+        faults.Add($"{setting} must be a whole number from 1 to {HighestCount}.");
         return null;
     }
 
@@ -123,7 +126,7 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
             if (ApiKey.ReadHash(value) is not { } hash)
             {
                 faults.Add(
-                    $"{setting} is not the hash of a key, 64 hexadecimal digits; the command `key new` makes both.");
+                    $"{setting} must be the hash of a key, 64 hexadecimal digits; the command `key new` makes both.");
             }
             else if (!_settings.TryAdd(Convert.ToHexString(hash), setting))
             {
@@ -144,12 +147,12 @@ internal sealed partial class CallerSettings(GatewayOptions options, List<string
             if (!options.Issuers.ContainsKey(issuer))
             {
                 var issuers = string.Join(", ", options.Issuers.Keys);
-                faults.Add($"{setting} is about an issuer that is not configured; there are {issuers}.");
+                faults.Add($"{setting} names an issuer that is not configured; there are {issuers}.");
             }
             if (!_subjects.TryGetValue(issuer, out var callers))
                 _subjects[issuer] = callers = new Dictionary<string, Caller>(StringComparer.Ordinal);
             if (string.IsNullOrWhiteSpace(subject))
-                faults.Add($"{setting} is empty: it is what the caller's tokens have as \"sub\", to the letter.");
+                faults.Add($"{setting} is empty; set it to the exact \"sub\" of the caller's tokens.");
             else if (!callers.TryAdd(subject, caller))
             {
                 faults.Add(

@@ -4,7 +4,7 @@ namespace Gateway.Api.Callers;
 
 /// <summary>
 /// Holds an issuer's keys. <see cref="ConfigurationManager{T}"/> fetches and keeps them, one fetch at a time. This
-/// class adds what it lacks: periods below 5 minutes, an end of what is kept, and a refresh rate limit that also holds
+/// class adds what it lacks: periods below 5 minutes, an expiry of kept keys, and a refresh rate limit that also holds
 /// while fetches fail.
 /// </summary>
 internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
@@ -15,7 +15,8 @@ internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
     private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// How long a failed fetch answers those who waited for it: the manager would fetch again for each of them.
+    /// The time for which a failed fetch is the result for all requests that waited for it. Otherwise the manager would
+    /// fetch again for each of them.
     /// </summary>
     private static readonly TimeSpan FailureKept = TimeSpan.FromMilliseconds(500);
 
@@ -31,7 +32,8 @@ internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
     private volatile Fetch? _fetch;
     private bool _fails;
 
-    // The caller of a token with an unknown key waits for the new keys, and does not get the old ones at once.
+    // With this switch, a request whose token has an unknown key waits for the new keys. Otherwise the manager would
+    // return the old ones at once.
     static IssuerKeys() => AppContext.SetSwitch("Switch.Microsoft.IdentityModel.UpdateConfigAsBlocking", true);
 
     public IssuerKeys(string issuer, KeySource source, TimeProvider clock, ILogger<IssuerKeys> log)
@@ -58,7 +60,7 @@ internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
         return await GetAsync();
     }
 
-    /// <summary>Reads the keys each period, until it is stopped.</summary>
+    /// <summary>Reads the keys once in each period, until it is stopped.</summary>
     public async Task WatchAsync(CancellationToken stopping)
     {
         try
@@ -118,7 +120,10 @@ internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
         }
     }
 
-    /// <summary>The same document stays the same set, so the tokens that it found valid stay remembered.</summary>
+    /// <summary>
+    /// Returns the keys of a document. The same document gives the same set, so the tokens that were checked with it
+    /// stay in the cache.
+    /// </summary>
     private KeySet Take(string document)
     {
         var keys = _known?.Keys is { } before && before.IsOf(document) ? before : KeySet.Parse(document);
@@ -134,7 +139,7 @@ internal sealed partial class IssuerKeys : IConfigurationRetriever<KeySet>
     [LoggerMessage(31, LogLevel.Information, "The keys of Gateway__Issuers__{Issuer} are read again")]
     private partial void Recovered(string issuer);
 
-    [LoggerMessage(32, LogLevel.Warning, "Among the keys of Gateway__Issuers__{Issuer} is none that can check a token")]
+    [LoggerMessage(32, LogLevel.Warning, "Gateway__Issuers__{Issuer} has no key that can check a token")]
     private partial void Empty(string issuer);
 
     private sealed record Known(KeySet Keys, long At);

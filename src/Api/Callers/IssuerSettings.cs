@@ -35,24 +35,21 @@ internal sealed class IssuerSettings(List<string> faults)
         var before = faults.Count;
         OptionsValidation.Check(issuer, $"{setting}__", faults);
         if (string.IsNullOrWhiteSpace(issuer.Issuer))
-            faults.Add($"{setting}__Issuer is not set: it is what the issuer's tokens have as \"iss\", to the letter.");
+            faults.Add($"{setting}__Issuer is not set; set it to the exact \"iss\" of the issuer's tokens.");
         else if (!_ids.TryAdd(issuer.Issuer, setting))
             faults.Add($"{setting}__Issuer is the same as {_ids[issuer.Issuer]}__Issuer; each is set once.");
         if (string.IsNullOrWhiteSpace(issuer.Audience))
-        {
-            faults.Add(
-                $"{setting}__Audience is not set: it is what tokens for the gateway have as \"aud\", to the letter.");
-        }
+            faults.Add($"{setting}__Audience is not set; set it to the exact \"aud\" of tokens for the gateway.");
         foreach (var (index, algorithm) in issuer.Algorithms.Index())
         {
             if (!SigningAlgorithm.IsKnown(algorithm))
-                faults.Add($"{setting}__Algorithms__{index} is none of {string.Join(", ", SigningAlgorithm.All)}.");
+                faults.Add($"{setting}__Algorithms__{index} must be one of {string.Join(", ", SigningAlgorithm.All)}.");
         }
         if (!subjects.TryGetValue(name, out var callers))
         {
             faults.Add(
-                $"{setting} is named by no caller: Gateway__Callers__NAME__Subjects__{name} is the \"sub\" "
-                + "of the one it lets in.");
+                $"{setting} has no caller; set Gateway__Callers__NAME__Subjects__{name} to the \"sub\" of a caller's "
+                + "tokens.");
         }
         var source = ReadSource($"{setting}__Jwks", issuer);
 
@@ -70,8 +67,8 @@ internal sealed class IssuerSettings(List<string> faults)
         if (string.IsNullOrWhiteSpace(issuer.Jwks))
         {
             faults.Add(
-                $"{setting} is not set: it is the https URL of the issuer's keys, "
-                + "or the path of a file that has them.");
+                $"{setting} is not set; set it to the https URL of the issuer's keys, or to the path of a file that "
+                + "has them.");
         }
         else if (Path.IsPathRooted(issuer.Jwks))
             return new KeyFile(issuer.Jwks, period < LongestFilePeriod ? period : LongestFilePeriod);
@@ -80,8 +77,8 @@ internal sealed class IssuerSettings(List<string> faults)
         else
         {
             faults.Add(
-                $"{setting} is neither an https URL (http on a loopback address only) without user or password "
-                + "nor the whole path of a file.");
+                $"{setting} must be an https URL (http on a loopback address only) without user or password, or the "
+                + "full path of a file.");
         }
         return null;
     }

@@ -85,7 +85,7 @@ internal sealed class KeySet
         catch (Exception error) when (error is ArgumentException or CryptographicException or FormatException
             or InvalidOperationException)
         {
-            // Members or numbers that make no key.
+            // The members or the numbers don't make a key, so it is left out.
         }
     }
 

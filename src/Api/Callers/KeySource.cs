@@ -48,8 +48,8 @@ internal sealed record KeyFile(string Path, TimeSpan Period) : KeySource(Path, P
 /// <summary>Represents the URL of an issuer's keys.</summary>
 internal sealed record KeyUrl(Uri Url, TimeSpan Period) : KeySource(Url.AbsoluteUri, Period)
 {
-    // Who answers at the URL decides whom the gateway believes, so redirects are not followed. HttpDocumentRetriever
-    // would also do, but it retries at once, and its messages hide the status.
+    // The server at the URL decides which tokens are valid, so redirects are not followed. HttpDocumentRetriever could
+    // also read it, but it retries at once, and its messages hide the status.
     private static readonly HttpClient Http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,

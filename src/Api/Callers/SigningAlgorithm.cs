@@ -1,8 +1,9 @@
 namespace Gateway.Api.Callers;
 
 /// <summary>
-/// The algorithms that a token may be signed by, and the kind of key that each needs. All are asymmetric: where a secret is shared,
-/// whoever checks a token could make one, and a public key would pass for the secret.
+/// The algorithms that a token may be signed with, and the kind of key that each needs. All are asymmetric. With a
+/// shared secret, everybody who can check a token could also make one, and an attacker could use a public key as the
+/// secret (algorithm confusion).
 /// </summary>
 internal static class SigningAlgorithm
 {
@@ -10,7 +11,7 @@ internal static class SigningAlgorithm
 
     private const string Rsa = "RSA";
 
-    /// <summary>RSA, or an elliptic curve's name as a JWK has it.</summary>
+    /// <summary>The kind of key by the algorithm: RSA, or the name of an elliptic curve in a JWK.</summary>
     private static readonly Dictionary<string, string> Kinds = new(StringComparer.Ordinal)
     {
         [Default] = Rsa,

@@ -8,13 +8,15 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Gateway.Api.Callers;
 
-/// <summary>Whose tokens the configured issuers' are.</summary>
+/// <summary>Finds the caller of a token, and checks that a configured issuer has signed it.</summary>
 internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider clock, ILoggerFactory logs)
 {
-    /// <summary>The most tokens that are remembered as valid.</summary>
+    /// <summary>Maximum number of cached tokens.</summary>
     public const int MostRemembered = 1024;
 
-    /// <summary>As long as a request waits for an issuer's keys; they are read on without it.</summary>
+    /// <summary>
+    /// The maximum time that a request waits for an issuer's keys. Reading them goes on after that, for later requests.
+    /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private readonly ILogger _log = logs.CreateLogger<Tokens>();
@@ -26,22 +28,25 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
         StringComparer.Ordinal);
 
     /// <summary>
-    /// Those that were found valid, by their hash: to check a signature takes about as long as a small query. Only callers' own get
-    /// in, so no stranger can fill it.
+    /// The cache of valid tokens, by their hash: checking a signature takes about as long as a small query. Only tokens
+    /// of configured callers are added, so nobody else can fill it.
     /// </summary>
     private readonly ConcurrentDictionary<TokenHash, Remembered> _remembered = new();
 
-    /// <summary>How many tokens are remembered.</summary>
+    /// <summary>Gets the number of cached tokens.</summary>
     public int Count => _remembered.Count;
 
-    /// <summary>Whose it is.</summary>
-    /// <exception cref="Failure"><c>unauthenticated</c>, or <c>issuer_unavailable</c> where nobody can tell.</exception>
+    /// <summary>Returns the caller of a token.</summary>
+    /// <exception cref="Failure">
+    /// <c>unauthenticated</c>, or <c>issuer_unavailable</c> if the issuer's keys can't be read, so that the token can't
+    /// be checked.
+    /// </exception>
     public ValueTask<Caller> IdentifyAsync(string text, CancellationToken callerLeft)
     {
         var hash = TokenHash.Of(text);
         if (_remembered.TryGetValue(hash, out var remembered))
         {
-            // The keys that it was checked by must be the issuer's still.
+            // The cached result is valid only while the issuer still has the keys that the token was checked with.
             if (clock.GetUtcNow() < remembered.Until && ReferenceEquals(remembered.Issuer.Current, remembered.Keys))
                 return new(remembered.Caller);
             _remembered.TryRemove(hash, out _);
@@ -49,14 +54,15 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
         return new(CheckAsync(text, hash, callerLeft));
     }
 
-    /// <summary>Reads the keys again and again, until it is stopped.</summary>
+    /// <summary>Reads the keys of all issuers periodically, until it is stopped.</summary>
     public Task WatchKeysAsync(CancellationToken stopping) =>
         Task.WhenAll(_issuers.Values.Select(issuer => issuer.Keys.WatchAsync(stopping)));
 
     /// <summary>
-    /// Checks the keys that are in files. A URL's may come later: an issuer that is down must not keep replicas down.
+    /// Checks the keys that are in files. Keys at a URL may be read later: an issuer that is down must not prevent
+    /// replicas from starting.
     /// </summary>
-    /// <returns>The faults, a sentence for each file.</returns>
+    /// <returns>The faults, a message for each file.</returns>
     public async Task<IReadOnlyList<string>> ReadFilesAsync()
     {
         var faults = new List<string>();
@@ -77,28 +83,32 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
     private async Task<Caller> CheckAsync(string text, TokenHash hash, CancellationToken callerLeft)
     {
         if (Token.Read(text) is not { } token)
-            throw Refuse("it is no signed token of a kind that is taken");
+            throw Refuse("it is not a signed token of an accepted kind");
         if (!_issuers.TryGetValue(token.Issuer, out var known))
-            throw Refuse("its issuer is none that is configured");
+            throw Refuse("its issuer is not configured");
         var (issuer, keys) = known;
         if (!issuer.Algorithms.Contains(token.Algorithm, StringComparer.Ordinal))
-            throw Refuse("its algorithm is none of its issuer's", issuer);
+            throw Refuse("its algorithm is not one of its issuer's", issuer);
 
         var (set, key) = await FindKeyAsync(token, issuer, keys, callerLeft);
         var result = await _handler.ValidateTokenAsync(token.Text, Demands(issuer, key));
         if (!result.IsValid)
             throw Refuse(Reason(result.Exception), issuer);
-        // Last: what it says is true from here on.
+        // The subject is read last: only now are the token's claims known to be true.
         if (!issuer.Subjects.TryGetValue(token.Subject, out var caller))
-            throw Refuse("its subject is no caller's", issuer);
+            throw Refuse("its subject is not a caller's", issuer);
 
         if (_remembered.Count >= MostRemembered)
             _remembered.Clear();
-        _remembered[hash] = new Remembered(caller, keys, set, new DateTimeOffset(result.SecurityToken.ValidTo) + issuer.ClockSkew);
+        var until = new DateTimeOffset(result.SecurityToken.ValidTo) + issuer.ClockSkew;
+        _remembered[hash] = new Remembered(caller, keys, set, until);
         return caller;
     }
 
-    /// <summary>Where the keys at hand have not the one that it names, they are asked for again, since it may be new.</summary>
+    /// <summary>
+    /// Returns the key that the token was signed with, and its set. If the current keys don't have it, they are read
+    /// again, since it may be new.
+    /// </summary>
     private async Task<(KeySet Set, SecurityKey Key)> FindKeyAsync(
         Token token, Issuer issuer, IssuerKeys keys, CancellationToken callerLeft)
     {
@@ -117,15 +127,18 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
         {
             throw new Failure(
                 ProblemCode.IssuerUnavailable,
-                "The keys of the token's issuer can't be read at present (Gateway__Issuers__NAME__Jwks), so it can't be checked.")
+                "The keys of the token's issuer can't be read at present (Gateway__Issuers__NAME__Jwks), so it can't "
+                + "be checked.")
             { RetryAfterSeconds = 5 };
         }
         return read.Find(token.KeyId, token.Algorithm) is { } found
             ? (read, found)
-            : throw Refuse("its key is none of its issuer's, or is not for its algorithm", issuer);
+            : throw Refuse("its issuer does not have exactly one key for it", issuer);
     }
 
-    /// <summary>All that a token must be, by the one key that it was signed by: none is tried.</summary>
+    /// <summary>
+    /// Returns the rules for a token. They have the one key that the token names; no other key is tried.
+    /// </summary>
     private static TokenValidationParameters Demands(Issuer issuer, SecurityKey key) => new()
     {
         ValidAlgorithms = issuer.Algorithms,
@@ -142,20 +155,20 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
         IssuerSigningKeyResolver = (_, _, _, _) => [key],
     };
 
-    /// <summary>The caller is told nothing of it.</summary>
+    /// <summary>Logs the reason, and returns the failure, which does not show the reason to the caller.</summary>
     private Failure Refuse(string reason, Issuer? issuer = null)
     {
         Refused(reason, issuer?.Name ?? "(none)");
         return CallerRegistry.Refused();
     }
 
-    /// <summary>In our own words: the library's may hold parts of the token.</summary>
+    /// <summary>Returns the reason for the log. The library's own message may contain parts of the token.</summary>
     private static string Reason(Exception? error) => error switch
     {
         SecurityTokenExpiredException => "it has expired",
         SecurityTokenNotYetValidException => "it is not valid yet",
-        SecurityTokenInvalidAudienceException => "its audience is another",
-        SecurityTokenInvalidSignatureException => "its signature is not right",
+        SecurityTokenInvalidAudienceException => "it is for another audience",
+        SecurityTokenInvalidSignatureException => "its signature is wrong",
         _ => "it is not valid",
     };
 
@@ -164,13 +177,15 @@ internal sealed partial class Tokens(IReadOnlyList<Issuer> issuers, TimeProvider
 
     private sealed record Remembered(Caller Caller, IssuerKeys Issuer, KeySet Keys, DateTimeOffset Until);
 
-    /// <summary>A token's SHA-256: the token itself is a secret, and large.</summary>
+    /// <summary>
+    /// The SHA-256 of a token. The cache does not keep the token itself, which is a secret, and large.
+    /// </summary>
     private readonly record struct TokenHash(UInt128 One, UInt128 Other)
     {
         public static TokenHash Of(string text)
         {
             Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-            // What is no ASCII is no token, whatever it hashes to.
+            // Hashes the UTF-16 as it is. A text with other characters than ASCII is never a valid token.
             SHA256.HashData(MemoryMarshal.AsBytes(text.AsSpan()), hash);
             return MemoryMarshal.Read<TokenHash>(hash);
         }

@@ -64,6 +64,6 @@ internal sealed class Reachability(
             // All sessions that the role may have are in use, so requests are served.
         }
         // Before PostgreSQL 15, a role may revoke membership in itself.
-        return seesRole ? null : "the control role is no member of the connection's role";
+        return seesRole ? null : "the control role is not a member of the connection's role";
     }
 }

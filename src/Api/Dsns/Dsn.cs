@@ -33,7 +33,7 @@ internal static class Dsn
         if (dsn.Trim().Length == 0)
             faults.Add($"The DSN is empty; {Forms}.");
         else if (dsn.Contains('\0', StringComparison.Ordinal))
-            faults.Add("The DSN holds a NUL character, which PostgreSQL can't take; remove it.");
+            faults.Add("The DSN contains a NUL character, which PostgreSQL can't take; remove it.");
         else if (DsnUri.Matches(dsn))
             DsnLibpq.Fill(builder, DsnUri.Read(dsn, faults), environment, faults, DsnUri.MaySplitPassword(dsn));
         else if (ForeignScheme(dsn) is { } scheme)

@@ -34,7 +34,7 @@ internal static class DsnHosts
         if (numbers.Length != 1 && numbers.Length != names.Length)
         {
             faults.Add(
-                $"port: {numbers.Length} ports stand beside {names.Length} hosts; "
+                $"port: there are {numbers.Length} ports for {names.Length} hosts; "
                 + "give one for all of them, or one for each.");
             return [];
         }
@@ -116,15 +116,16 @@ internal static class DsnHosts
             if (IPAddress.TryParse(address, out _))
                 return address;
             faults.Add(
-                $"{key}: neither a name nor an IPv6 address; write the port in port=, or in the URI behind the host.");
+                $"{key}: neither a name nor an IPv6 address; write the port in port=, or in the URI after the host.");
         }
         else if (address.Contains('@', StringComparison.Ordinal))
         {
-            faults.Add($"{key}: holds an @; in the user or the password of a URI write it as %40.");
+            faults.Add($"{key}: contains an @; in the user or the password of a URI write it as %40.");
         }
         else if (address.Length == 0 || address.AsSpan().ContainsAny(NotInNames))
         {
-            faults.Add($"{key}: holds a character that no host has; check the separators and quotes around it.");
+            faults.Add(
+                $"{key}: contains a character that a host can't have; check the separators and quotes around it.");
         }
         else
         {
@@ -141,12 +142,12 @@ internal static class DsnHosts
         if (hosts.Count > 1 && hosts.Any(host => host.IsSocket && host.Name.Contains(':', StringComparison.Ordinal)))
         {
             faults.Add(
-                $"{key}: a socket directory whose name holds a colon can't stand in a list of hosts; give it alone.");
+                $"{key}: a socket directory whose name contains a colon can't be in a list of hosts; give it alone.");
         }
         if (hosts.Count > 1 && hosts.Any(host => host.IsSocket) && !hosts.All(host => host.IsSocket))
         {
             faults.Add(
-                $"{key}: socket directories and TCP hosts can't stand in one list, since TLS is for TCP only; "
+                $"{key}: socket directories and TCP hosts can't be in one list, since TLS is for TCP only; "
                 + "choose one kind.");
         }
     }

@@ -58,8 +58,8 @@ internal static class DsnKeywords
     // password.
     private static string MissingEquals(List<DsnSetting> settings) => settings.Count == 0
         ? "The DSN doesn't begin with key=value."
-        : $"{Shown(settings[^1].Key)}: what follows its value isn't key=value; "
-            + "put a value that holds spaces in single quotes.";
+        : $"{Shown(settings[^1].Key)}: the text after its value isn't key=value; "
+            + "put a value that contains spaces in single quotes.";
 
     private static string Shown(string key) => DsnLibpq.Knows(key) ? key : "A key";
 

@@ -19,7 +19,7 @@ internal static class DsnLibpq
             ["0"], "Npgsql can't set it; remove it, and use keepalives_idle and keepalives_interval"),
         ["tcp_user_timeout"] = (
             ["0"], "Npgsql can't set it; remove it, and use keepalives_idle or the request's timeoutMs"),
-        ["sslcompression"] = (["0"], "TLS compression is unsafe and gone; remove it"),
+        ["sslcompression"] = (["0"], "TLS compression is unsafe and no longer supported; remove it"),
         ["sslsni"] = (["1"], "Npgsql always sends the host's name in the TLS handshake; remove it"),
         ["sslcertmode"] = (["allow"], "Npgsql sends the certificate when it has one and the server asks; remove it"),
         ["sslcrl"] = (
@@ -127,7 +127,7 @@ internal static class DsnLibpq
     {
         var (host, address, ports) = (reader.Text("host"), reader.Text("hostaddr"), reader.Text("port") ?? "");
         if (host is not null && address is not null && host.Split(',').Length != address.Split(',').Length)
-            reader.Fault("hostaddr", "has another number of items than host; give one address for each host");
+            reader.Fault("hostaddr", "has more or fewer items than host; give one address for each host");
 
         // Npgsql connects to the name that it checks in the certificate, so hostaddr can't differ from host if the name
         // is checked.
@@ -135,7 +135,8 @@ internal static class DsnLibpq
         {
             reader.Fault(
                 "hostaddr",
-                "sslmode=verify-full checks the host's name, which must be the host that is dialled; give host alone");
+                "sslmode=verify-full checks the host's name, and Npgsql connects to the name that it checks; "
+                + "give host alone");
         }
 
         var hosts = DsnHosts.FromLibpq(
@@ -226,7 +227,7 @@ internal static class DsnLibpq
         if (!reader.OnlySockets)
             return;
         if (builder.GssEncryptionMode == GssEncryptionMode.Require)
-            reader.Fault("gssencmode", "require can't hold on a Unix socket; remove it, or give a TCP host");
+            reader.Fault("gssencmode", "require is not possible on a Unix socket; remove it, or give a TCP host");
         builder.SslMode = SslMode.Disable;
         builder.SslNegotiation = SslNegotiation.Postgres;
         builder.GssEncryptionMode = GssEncryptionMode.Disable;
@@ -245,7 +246,7 @@ internal static class DsnLibpq
             // precedence, and fails closed.) libpq also requires the check of the name, because anyone can get a
             // certificate of a public root.
             if (mode is not null and not SslMode.VerifyFull)
-                reader.Fault("sslrootcert", "system goes with sslmode=verify-full only; write that, or name a file");
+                reader.Fault("sslrootcert", "system requires sslmode=verify-full; write that, or name a file");
             if (!string.IsNullOrEmpty(inherited))
                 reader.Fault("sslrootcert", "system can't be honoured while PGSSLROOTCERT is set; unset that");
             return SslMode.VerifyFull;
@@ -284,7 +285,7 @@ internal static class DsnLibpq
         {
             reader.Fault(
                 "require_auth",
-                "a list of password, md5, gss, sspi, scram-sha-256 and none, "
+                "must be a list of password, md5, gss, sspi, scram-sha-256 and none, "
                 + "either all or none of them with ! before it");
             return;
         }

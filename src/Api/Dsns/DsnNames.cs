@@ -17,11 +17,11 @@ internal static class DsnNames
         var near = nearest is null ? "" : $" (close to \"{nearest}\")";
         if (afterBarePassword)
         {
-            return $"An unknown key{near} stands after the password; "
+            return $"An unknown key{near} follows the password; "
                 + $"correct it, or if it is a part of the password, {quoting}.";
         }
         if (!IsWord(key))
-            return $"An unknown key{near} isn't even a word; correct it or remove it.";
+            return $"An unknown key{near} isn't a word; correct it or remove it.";
         return nearest is null
             ? $"{key}: unknown; remove it."
             : $"{key}: unknown; did you mean \"{nearest}\"?";

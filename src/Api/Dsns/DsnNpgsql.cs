@@ -25,8 +25,8 @@ internal static class DsnNpgsql
     private const string NoAutoPrepare = "prepared statements would outlive the request that made them; remove it";
     private const string Deadline =
         "the deadline of each request decides; remove it, and send timeoutMs with the request";
-    private const string ErrorDetail = "what errors show to callers is the gateway's to decide; remove it";
-    private const string TypeLoading = "results travel as the server's text, so types aren't loaded; remove it";
+    private const string ErrorDetail = "the gateway decides which parts of an error callers see; remove it";
+    private const string TypeLoading = "the gateway reads results as text, so Npgsql loads no types; remove it";
 
     private static readonly Keyword[] Keywords =
     [
@@ -80,7 +80,7 @@ internal static class DsnNpgsql
         new(["Minimum Pool Size", "MinPoolSize"], Refused: PoolSize),
         new(["Maximum Pool Size", "MaxPoolSize"], Refused: PoolSize),
         new(["No Reset On Close", "NoResetOnClose"], Refused: Pooled),
-        new(["Multiplexing"], Refused: "each request has a connection to itself; remove it"),
+        new(["Multiplexing"], Refused: "each request has its own session; remove it"),
         new(
             ["Write Coalescing Buffer Threshold Bytes", "WriteCoalescingBufferThresholdBytes"],
             Refused: "it is for multiplexing, which the gateway doesn't use; remove it"),
@@ -93,7 +93,9 @@ internal static class DsnNpgsql
         new(["Include Error Detail", "IncludeErrorDetail"], Refused: ErrorDetail),
         new(["Include Failed Batched Command", "IncludeFailedBatchedCommand"], Refused: ErrorDetail),
         new(["Log Parameters", "LogParameters"], Refused: "parameters are never logged; remove it"),
-        new(["Persist Security Info", "PersistSecurityInfo"], Refused: "the password is never handed on; remove it"),
+        new(
+            ["Persist Security Info", "PersistSecurityInfo"],
+            Refused: "the gateway never passes the password on; remove it"),
         new(
             ["Trust Server Certificate", "TrustServerCertificate"],
             Refused: "Npgsql ignores it; remove it, and choose by SSL Mode: "
@@ -172,7 +174,7 @@ internal static class DsnNpgsql
         {
             faults.Add(
                 "The DSN looks like Npgsql's form, but can't be split into Key=Value pairs; separate them by ; "
-                + "and put a value that holds ; or quotes in double quotes, with \" inside it doubled.");
+                + "and put a value that contains ; or quotes in double quotes, with \" inside it doubled.");
             return;
         }
 
@@ -198,7 +200,7 @@ internal static class DsnNpgsql
     {
         if (keyword.Refused is { } reason)
         {
-            faults.Add($"{keyword.Name}: not for a DSN: {reason}.");
+            faults.Add($"{keyword.Name}: can't be set in a DSN: {reason}.");
             return;
         }
         if (DsnNames.LosesItsEnd(value))

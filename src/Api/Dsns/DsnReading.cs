@@ -28,7 +28,7 @@ internal sealed record DsnReading(IReadOnlyList<DsnSetting> Settings, int? Separ
     public IReadOnlyList<DsnSetting> OrFaults(List<string> faults, string forms)
     {
         if (Fault is not null)
-            faults.Add(Settings.Count == 0 ? $"The DSN is none of the forms that are read; {forms}." : Fault);
+            faults.Add(Settings.Count == 0 ? $"The DSN has none of the supported forms; {forms}." : Fault);
         return Settings;
     }
 }

@@ -119,7 +119,7 @@ internal static class DsnUri
             else
             {
                 faults.Add(
-                    "ssl: only ssl=true is read, for JDBC's sake; "
+                    "ssl: only ssl=true is supported, for compatibility with JDBC; "
                     + "write sslmode=disable, require, verify-ca or verify-full.");
             }
         }

@@ -80,7 +80,7 @@ internal static class ActivityEndpoints
         {
             throw new Failure(
                 ProblemCode.ActivityNotFound,
-                $"On connection \"{connection.Name}\" no activity of yours is running or recorded under that ID.");
+                $"Connection \"{connection.Name}\" has no running or recorded activity of this caller with that ID.");
         }
 
         record.Memory.TooLarge = ProblemCode.ResultTooLarge;

@@ -116,7 +116,7 @@ internal static class ContractExamples
             """, 422),
         new(
             Execute, "atLeastOnce",
-            "At least once, without a record: the statement itself must bear being repeated", """
+            "At least once, without a record: the statement must be safe to run again", """
             {
               "activityId": "demo/at-least-once",
               "sql": "INSERT INTO users (email, name, tags) VALUES ($1, $2, $3) ON CONFLICT (email) DO UPDATE SET name = excluded.name RETURNING id, email, name",
@@ -354,7 +354,7 @@ internal static class ContractExamples
         new(ProblemCode.ConnectionNotFound, "No connection is named \"reports\"."),
         new(
             ProblemCode.ActivityNotFound,
-            "On connection \"default\" no activity of yours is running or recorded under that ID."),
+            "Connection \"default\" has no running or recorded activity of this caller with that ID."),
         RequestBody.TooLarge(4 << 20),
         new(ProblemCode.UnsupportedMediaType, "Send the header Content-Type: application/json, in UTF-8."),
         new(ProblemCode.SqlRejected, "COMMIT controls the transaction, which is the gateway's: each request is one."),

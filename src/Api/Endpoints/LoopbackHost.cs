@@ -30,8 +30,8 @@ internal sealed class LoopbackHost(RequestDelegate next)
         ? next(http)
         : ProblemMiddleware.AnswerAsync(http, Failure.Invalid([new RequestFault(
             "",
-            "No caller is configured, so the gateway serves this machine only, and the request's Host is no loopback "
-            + "name: send it to localhost, 127.0.0.1 or [::1], "
+            "No caller is configured, so the gateway serves this machine only, and the request's Host is not a "
+            + "loopback name: send it to localhost, 127.0.0.1 or [::1], "
             + "or configure callers (docs/callers.md) to serve other names.")]));
 
     /// <summary>

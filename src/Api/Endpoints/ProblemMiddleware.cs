@@ -79,6 +79,6 @@ internal sealed partial class ProblemMiddleware(
         _ => null,
     };
 
-    [LoggerMessage(10, LogLevel.Error, "The gateway met a fault of its own")]
+    [LoggerMessage(10, LogLevel.Error, "A request failed with an internal error")]
     private partial void Fault(Exception error);
 }

@@ -3,29 +3,37 @@ using Gateway.Api.Configuration;
 
 namespace Gateway.Api.Hosting;
 
-/// <summary>How the callers come up.</summary>
+/// <summary>Adds the callers to the application.</summary>
 internal static class CallerStartup
 {
-    /// <summary>With callers, any address may be listened on: whoever comes there must show a key.</summary>
+    /// <summary>
+    /// Adds the callers. Without any, the gateway serves this machine only; with callers, it may listen on any address,
+    /// because every request needs a key or a token.
+    /// </summary>
     public static void AddCallers(this WebApplicationBuilder builder, CallerRegistry callers)
     {
         builder.Services.AddSingleton(callers);
-        // What checks tokens is not even loaded where there are none.
+        // Without issuers, the libraries that check tokens are not loaded.
         if (callers.Issuers.Count > 0)
         {
             builder.Services.AddSingleton(services => new Tokens(
-                callers.Issuers, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILoggerFactory>()));
+                callers.Issuers,
+                services.GetRequiredService<TimeProvider>(),
+                services.GetRequiredService<ILoggerFactory>()));
             builder.Services.AddHostedService<KeyWatch>();
         }
         if (!callers.AreConfigured)
             builder.ServeLoopbackOnly();
     }
 
-    /// <summary>Reads the keys of tokens that are in files, so that what is wrong with them shows now.</summary>
-    /// <exception cref="StartupException">Each file that can't be read, with its setting.</exception>
+    /// <summary>Reads the issuers' keys that are in files, so that faults in them show at the start.</summary>
+    /// <exception cref="StartupException">
+    /// A file can't be read; a message for each, with its setting.
+    /// </exception>
     public static async Task ReadKeyFilesAsync(this WebApplication gateway)
     {
-        if (gateway.Services.GetService<Tokens>() is { } tokens && await tokens.ReadFilesAsync() is { Count: > 0 } faults)
+        if (gateway.Services.GetService<Tokens>() is { } tokens
+            && await tokens.ReadFilesAsync() is { Count: > 0 } faults)
             throw new StartupException(faults);
     }
 }

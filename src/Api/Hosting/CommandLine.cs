@@ -20,7 +20,7 @@ internal static class CommandLine
     /// <summary>Runs a command line.</summary>
     /// <returns>The exit code.</returns>
     /// <exception cref="StartupException">
-    /// The gateway can't start, or the command can't be run; a sentence for each fault.
+    /// The gateway can't start, or the command can't run; a sentence for each fault.
     /// </exception>
     public static async Task<int> RunAsync(string[] args)
     {
@@ -42,7 +42,7 @@ internal static class CommandLine
             var errors = string.Join(' ', line.Errors.Select(error => error.Message));
             throw new StartupException($"{errors} --help shows how the command is used.");
         }
-        // The gateway handles signals itself, so that it can finish the requests that it has.
+        // The gateway handles signals itself, so that it can finish the requests in flight.
         return await line.InvokeAsync(
             new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     }
@@ -67,8 +67,8 @@ internal static class CommandLine
             else if (!IsSetting(name[2..]))
             {
                 faults.Add(
-                    $"{ShowName(name)} is neither an option nor a setting. --help lists the options, and the README the "
-                    + "settings, as in --Gateway:BodyLimitBytes=1048576.");
+                    $"{ShowName(name)} is neither an option nor a setting. --help lists the options, and the README "
+                    + "the settings, as in --Gateway:BodyLimitBytes=1048576.");
             }
             else if (end < 0 && (++i == tokens.Count || tokens[i].StartsWith("--", StringComparison.Ordinal)))
                 faults.Add($"{ShowName(name)} has no value; write {ShowName(name)}=VALUE.");
@@ -76,13 +76,18 @@ internal static class CommandLine
         return faults.Count == 0 ? [.. tokens] : throw new StartupException(faults);
     }
 
-    /// <summary>Shows a misspelt command. Anything else may be a DSN with its password, and is not shown.</summary>
+    /// <summary>
+    /// Returns a misspelt command for a message. Any other argument may be a DSN with its password, and is not shown.
+    /// </summary>
     private static string ShowWord(string token) =>
         token.Length <= 32 && token.All(character => char.IsAsciiLetter(character) || character == '-')
             ? $"\"{token}\""
             : "An argument";
 
-    /// <summary>Shows the name of an option or a setting. A name with any other character may be a DSN.</summary>
+    /// <summary>
+    /// Returns the name of an option or a setting for a message. A name with any other character may be a DSN, and is
+    /// not shown.
+    /// </summary>
     private static string ShowName(string name) =>
         name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or ':' or '.')
             ? name
@@ -92,7 +97,7 @@ internal static class CommandLine
         name.StartsWith("OTEL_", StringComparison.Ordinal)
         || Roots.Contains(name.Split(ConfigurationPath.KeyDelimiter)[0], StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Leaves what is no option of a command to <see cref="SettingsOf"/>.</summary>
+    /// <summary>Leaves every argument that is not an option of a command to <see cref="SettingsOf"/>.</summary>
     private static void TakeSettings(Command command)
     {
         command.TreatUnmatchedTokensAsErrors = false;

@@ -5,20 +5,24 @@ using Npgsql;
 
 namespace Gateway.Api.Hosting;
 
-/// <summary>How the connections come up, before the first request.</summary>
+/// <summary>Adds the connections, and checks each of them before the first request.</summary>
 internal static partial class ConnectionStartup
 {
-    /// <summary>Long enough for a server that is slow, short enough for somebody who waits.</summary>
+    /// <summary>
+    /// The maximum time to check a connection: long enough for a slow server, short enough for an operator who waits
+    /// for the start.
+    /// </summary>
     private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// What is read ahead of a connection's requests, in bytes: as much as their heads may have, and enough to read a body at
-    /// the network's speed.
+    /// The maximum number of bytes that Kestrel reads ahead of a client's requests: enough for the largest headers, and
+    /// to read a body at the network's speed.
     /// </summary>
     private const int ConnectionBuffer = 64 * 1024;
 
-    /// <returns>All settings, of which the connections are a part.</returns>
-    /// <exception cref="StartupException">Every fault of the configuration.</exception>
+    /// <summary>Reads all settings, and adds the connections.</summary>
+    /// <returns>All settings, also those of other parts.</returns>
+    /// <exception cref="StartupException">The configuration has faults; a message for each.</exception>
     public static GatewayConfiguration AddConnections(this WebApplicationBuilder builder)
     {
         SendStatementsAsTheyCome();
@@ -33,11 +37,11 @@ internal static partial class ConnectionStartup
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            // The limit of a body is the endpoint's to keep, which answers at its own; Kestrel reads on for a while after
-            // that, so that a caller which is still sending gets the answer rather than a broken pipe. This bounds it.
+            // The endpoint enforces BodyLimitBytes and answers. Kestrel then reads on for a while, so that a caller
+            // that is still sending gets the answer and not a broken pipe. This limit bounds how much it reads.
             kestrel.Limits.MaxRequestBodySize = 16L * configuration.Options.BodyLimitBytes;
             kestrel.Limits.MaxConcurrentConnections = configuration.Options.MaxConnections;
-            // What a connection may make the server hold besides is counted by nobody, so it is small.
+            // The memory budget does not count these buffers, so they are small.
             kestrel.Limits.MaxRequestBufferSize = ConnectionBuffer;
             kestrel.Limits.Http2.InitialConnectionWindowSize = ConnectionBuffer;
             kestrel.Limits.Http2.InitialStreamWindowSize = ConnectionBuffer;
@@ -46,16 +50,18 @@ internal static partial class ConnectionStartup
     }
 
     /// <summary>
-    /// The server refuses multiple statements only as it gets them: Npgsql must not split them (docs/decisions/0001).
+    /// Stops Npgsql from splitting statements at semicolons: PostgreSQL refuses several statements in one text only if
+    /// it gets the text unsplit (docs/decisions/0001).
     /// </summary>
     public static void SendStatementsAsTheyCome() => AppContext.SetSwitch("Npgsql.EnableSqlRewriting", false);
 
     /// <summary>
-    /// Connects once to each, so that what is wrong shows now and not at the first request. In Development a role with too many
-    /// privileges is no more than warned of.
+    /// Connects once to each connection, so that a fault shows at the start and not at the first request. In
+    /// Development, a role with too many privileges causes a warning only.
     /// </summary>
     /// <exception cref="StartupException">
-    /// Each connection that can't be reached, or whose role may do what callers' SQL should not, with its setting.
+    /// A connection can't be reached, or its role has privileges that callers' SQL must not have; a message for each,
+    /// with its setting.
     /// </exception>
     public static async Task ConnectAsync(this WebApplication gateway)
     {
@@ -72,17 +78,24 @@ internal static partial class ConnectionStartup
         {
             await connection.Types.LoadAsync(limit.Token);
             if (await connection.FindControlFaultAsync(limit.Token) is { } fault)
-                return $"Connection \"{connection.Name}\" (Gateway__Connections__{connection.Name}__ControlDsn), the control role: {fault}";
-            // So that the first write does not depend on another session. Where there is no journal, writes say so.
+            {
+                return $"Connection \"{connection.Name}\" (Gateway__Connections__{connection.Name}__ControlDsn), "
+                    + $"the control role: {fault}";
+            }
+            // The first write then does not depend on another session. Without a journal, writes report that.
             if (!connection.ReadOnly)
                 await connection.Journal.FindKeyAsync(limit.Token);
             var privileges = await connection.FindPrivilegesAsync(limit.Token);
             if (privileges.Count == 0)
                 return null;
-            var found = $"Connection \"{connection.Name}\" ({connection.Setting}): its role {string.Join(", and ", privileges)}. Callers' SQL runs "
-                + "as that role, and could reach the server's files and programs; give the gateway a role of its own (docs/database-roles.md).";
+            var found = $"Connection \"{connection.Name}\" ({connection.Setting}): its role "
+                + $"{string.Join(", and ", privileges)}. Callers' SQL runs as that role, and could reach the server's "
+                + "files and programs; give the gateway a role of its own (docs/database-roles.md).";
             if (!gateway.Environment.IsDevelopment() && !connection.AllowsPrivilegedRole)
-                return $"{found} Gateway__Connections__{connection.Name}__AllowPrivilegedRole=true serves it all the same.";
+            {
+                return $"{found} To serve it with this role, set "
+                    + $"Gateway__Connections__{connection.Name}__AllowPrivilegedRole=true.";
+            }
             PrivilegedRole(gateway.Logger, found);
             return null;
         }
@@ -91,13 +104,13 @@ internal static partial class ConnectionStartup
             var reason = error switch
             {
                 OperationCanceledException => $"no answer within {ConnectTime.TotalSeconds:0} s",
-                // A session begins with client_connection_check_interval, which came with version 14.
+                // Every session sets client_connection_check_interval, which PostgreSQL has from version 14 on.
                 PostgresException { SqlState: PostgresErrorCodes.UndefinedObject } refusal =>
                     $"{refusal.MessageText} (PostgreSQL 14 or later is needed)",
                 _ => (error.InnerException ?? error).Message,
             };
-            return $"Connection \"{connection.Name}\" ({connection.Setting}) can't be reached: {connection.Description}: "
-                + $"{reason.ReplaceLineEndings(" ").TrimEnd('.')}.";
+            return $"Connection \"{connection.Name}\" ({connection.Setting}) can't be reached: "
+                + $"{connection.Description}: {reason.ReplaceLineEndings(" ").TrimEnd('.')}.";
         }
     }
 

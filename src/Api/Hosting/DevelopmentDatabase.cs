@@ -9,20 +9,26 @@ using Npgsql;
 namespace Gateway.Api.Hosting;
 
 /// <summary>
-/// With no DSN, in Development: a private PostgreSQL with a little demo data, so that the first command works on a bare
-/// machine. It keeps its data between runs and stops with the gateway.
+/// Starts a private PostgreSQL with demo data, in Development if no DSN is set, so that the first command works on a
+/// machine without a database. The server keeps its data between runs, and stops with the gateway.
 /// </summary>
 internal static class DevelopmentDatabase
 {
-    /// <summary>The role that demo.sql makes.</summary>
+    /// <summary>The role that demo.sql creates.</summary>
     private const string DemoRole = "gateway_demo";
 
     private const string ControlRole = "gateway_demo_control";
 
-    /// <summary>The assembly that starts the server. A build has it beside the gateway; what is published does not.</summary>
+    /// <summary>
+    /// The assembly that starts the server. A build copies it beside the gateway; it is not published.
+    /// </summary>
     private static readonly string LocalPostgres = Path.Combine(AppContext.BaseDirectory, "Gateway.LocalPostgres.dll");
 
-    /// <exception cref="StartupException">There is no way to a PostgreSQL on this machine.</exception>
+    /// <summary>
+    /// Starts the server and sets the connection <c>default</c> to it. Does nothing outside of Development, or if a
+    /// database is configured.
+    /// </summary>
+    /// <exception cref="StartupException">A private PostgreSQL can't be started on this machine.</exception>
     public static async Task AddDevelopmentDatabaseAsync(this WebApplicationBuilder builder)
     {
         if (!builder.Environment.IsDevelopment() || GatewayConfiguration.HasDsn(builder.Configuration)
@@ -32,7 +38,8 @@ internal static class DevelopmentDatabase
         }
 
         await Console.Out.WriteLineAsync("No DSN is set: starting a private PostgreSQL with demo data.");
-        var folder = builder.Configuration["Gateway:DevelopmentFolder"] ?? Path.Combine(FindRoot(), ".local", "postgres");
+        var folder = builder.Configuration["Gateway:DevelopmentFolder"]
+            ?? Path.Combine(FindRoot(), ".local", "postgres");
         var (server, dsn) = await StartServerAsync(folder);
         try
         {
@@ -48,13 +55,14 @@ internal static class DevelopmentDatabase
     }
 
     /// <summary>
-    /// The container disposes of what it has handed out, in reverse: asked for first, the server stops last.
+    /// Resolves the server before any other service. The container disposes of services in reverse order, so the server
+    /// stops last.
     /// </summary>
     public static void OwnDevelopmentDatabase(this WebApplication gateway) =>
         gateway.Services.GetService<IAsyncDisposable>();
 
-    /// <summary>Calls <c>DevelopmentServer.StartAsync</c> of <c>src/LocalPostgres</c>.</summary>
-    /// <returns>The server, and its superuser's DSN.</returns>
+    /// <summary>Calls <c>DevelopmentServer.StartAsync</c> in <c>src/LocalPostgres</c>.</summary>
+    /// <returns>The server, and the DSN of its superuser.</returns>
     private static async Task<(IAsyncDisposable Server, string Dsn)> StartServerAsync(string folder)
     {
         var start = Assembly.LoadFrom(LocalPostgres)
@@ -72,8 +80,11 @@ internal static class DevelopmentDatabase
         }
     }
 
-    /// <summary>Makes the demo schema and the journal where they are missing, and the gateway's two roles, no superusers.</summary>
-    /// <returns>The DSN of the role that callers' SQL runs as, and the control role's.</returns>
+    /// <summary>
+    /// Creates the demo schema, the journal and the gateway's two roles, if they are missing. Neither role is a
+    /// superuser.
+    /// </summary>
+    /// <returns>The DSN of the role that callers' SQL runs as, and that of the control role.</returns>
     private static async Task<(string Dsn, string ControlDsn)> LoadDemoAsync(string dsn)
     {
         var superuser = Dsn.Parse(dsn);
@@ -81,10 +92,11 @@ internal static class DevelopmentDatabase
         await using var connection = new NpgsqlConnection(superuser.ConnectionString);
         await connection.OpenAsync();
         await connection.ExecuteAsync(await ReadDemoAsync());
-        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(DemoRole, JournalGuard.By(ControlRole)), connection);
+        await JournalCommand.InstallAsync(
+            await JournalScript.ReadAsync(DemoRole, JournalGuard.By(ControlRole)), connection);
         return (await NewDsnAsync(DemoRole), await NewDsnAsync(ControlRole));
 
-        // A new password at each start. ALTER ROLE takes no parameters; hexadecimal digits need no quoting.
+        // Sets a new password at each start. ALTER ROLE takes no parameters; hexadecimal digits need no quoting.
         async Task<string> NewDsnAsync(string role)
         {
             var password = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
@@ -95,7 +107,10 @@ internal static class DevelopmentDatabase
         }
     }
 
-    /// <summary>The repository, whose .gitignore leaves the folder out; else the folder that the gateway lies in.</summary>
+    /// <summary>
+    /// Returns the folder of the repository, whose .gitignore excludes the data; without a repository, the gateway's
+    /// own folder.
+    /// </summary>
     private static string FindRoot()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)

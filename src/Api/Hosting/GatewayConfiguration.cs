@@ -8,25 +8,25 @@ using Gateway.Api.Telemetry;
 
 namespace Gateway.Api.Hosting;
 
-/// <summary>The settings, read and checked as a whole before anything starts.</summary>
+/// <summary>Represents all settings. They are read and validated together, before anything starts.</summary>
 /// <param name="Options">The section <c>Gateway</c>.</param>
 /// <param name="Dsns">Each connection's DSN, by the connection's name.</param>
-/// <param name="Callers">Who may use them.</param>
+/// <param name="Callers">The callers and their rights.</param>
 internal sealed record GatewayConfiguration(
     GatewayOptions Options, IReadOnlyDictionary<string, ConnectionDsn> Dsns, CallerRegistry Callers)
 {
     private const string DsnSetting = "DSN";
     private const string Section = "Gateway";
 
-    /// <summary>Whether the configuration names a database at all.</summary>
+    /// <summary>Returns whether the configuration names a database.</summary>
     public static bool HasDsn(IConfiguration configuration) =>
         !string.IsNullOrWhiteSpace(configuration[DsnSetting])
         || configuration.GetSection($"{Section}:Connections").GetChildren().Any();
 
-    /// <summary>Reads the settings.</summary>
-    /// <param name="configuration">Their sources.</param>
-    /// <param name="isDevelopment">Whether those are taken too that only Development may have.</param>
-    /// <exception cref="StartupException">Every fault, each naming its setting.</exception>
+    /// <summary>Reads and validates the settings.</summary>
+    /// <param name="configuration">The sources of the settings.</param>
+    /// <param name="isDevelopment">Whether to accept the settings that are for Development only.</param>
+    /// <exception cref="StartupException">The settings have faults; a message for each, with its setting.</exception>
     public static GatewayConfiguration Read(IConfiguration configuration, bool isDevelopment = false)
     {
         var faults = new List<string>();
@@ -38,26 +38,39 @@ internal sealed record GatewayConfiguration(
         if (!string.IsNullOrWhiteSpace(configuration[DsnSetting]))
         {
             if (options.Connections.GetValueOrDefault(GatewayOptions.DefaultConnection)?.Dsn is not null)
-                faults.Add($"{DsnSetting} and {NameOf(GatewayOptions.DefaultConnection, "Dsn")} both name the default connection's database; set one.");
+            {
+                faults.Add(
+                    $"{DsnSetting} and {NameOf(GatewayOptions.DefaultConnection, "Dsn")} both name the default "
+                    + "connection's database; set only one.");
+            }
             options.Connections.TryAdd(GatewayOptions.DefaultConnection, new ConnectionOptions());
             options.Connections[GatewayOptions.DefaultConnection].Dsn = configuration[DsnSetting];
         }
 
         OptionsValidation.Check(options, $"{Section}__", faults);
         if (options.DefaultTimeoutMs > options.MaxTimeoutMs)
-            faults.Add($"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs ({options.MaxTimeoutMs}).");
+        {
+            faults.Add(
+                $"{Section}__DefaultTimeoutMs ({options.DefaultTimeoutMs}) is above {Section}__MaxTimeoutMs "
+                + $"({options.MaxTimeoutMs}); set it to that or less.");
+        }
         if (options.ShowErrorValues && !isDevelopment)
-            faults.Add($"{Section}__ShowErrorValues is true: only Development shows the values that an error holds; leave it out.");
+        {
+            faults.Add(
+                $"{Section}__ShowErrorValues is true: only Development may show the values in errors; remove it.");
+        }
         if (options.MemoryBudgetBytes < MemoryBudget.LeastFor(options))
         {
             faults.Add(
-                $"{Section}__MemoryBudgetBytes is {options.MemoryBudgetBytes}: with these {Section}__BodyLimitBytes and "
-                + $"{Section}__ResponseLimitBytes it must be at least {MemoryBudget.LeastFor(options)}.");
+                $"{Section}__MemoryBudgetBytes is {options.MemoryBudgetBytes}: with these {Section}__BodyLimitBytes "
+                + $"and {Section}__ResponseLimitBytes it must be at least {MemoryBudget.LeastFor(options)}.");
         }
 
         var dsns = ReadDsns(options, configuration, faults);
         var callers = CallerSettings.Read(options, faults);
-        return faults.Count == 0 ? new GatewayConfiguration(options, dsns, callers) : throw new StartupException(faults);
+        return faults.Count == 0
+            ? new GatewayConfiguration(options, dsns, callers)
+            : throw new StartupException(faults);
     }
 
     private static Dictionary<string, ConnectionDsn> ReadDsns(
@@ -75,11 +88,22 @@ internal sealed record GatewayConfiguration(
                 faults.Add($"{setting} is not set: connection \"{name}\" needs a DSN.");
                 continue;
             }
-            if (ReadDsn(setting, connection.Dsn, connection.PasswordFile, NameOf(name, nameof(connection.PasswordFile)), faults) is { } dsn)
-                dsns[name] = dsn with { Control = ReadControl(name, connection, dsn, faults), JournalKey = ReadJournalKey(name, connection, faults) };
+            var passwordSetting = NameOf(name, nameof(connection.PasswordFile));
+            if (ReadDsn(setting, connection.Dsn, connection.PasswordFile, passwordSetting, faults) is { } dsn)
+            {
+                dsns[name] = dsn with
+                {
+                    Control = ReadControl(name, connection, dsn, faults),
+                    JournalKey = ReadJournalKey(name, connection, faults),
+                };
+            }
         }
         if (options.Connections.Count == 0)
-            faults.Add($"{DsnSetting} is not set: name the database, as in {DsnSetting}=postgresql://user:password@host:5432/database.");
+        {
+            faults.Add(
+                $"{DsnSetting} is not set: name the database, as in "
+                + $"{DsnSetting}=postgresql://user:password@host:5432/database.");
+        }
         return dsns;
     }
 
@@ -99,22 +123,27 @@ internal sealed record GatewayConfiguration(
         }
     }
 
-    private static ConnectionDsn? ReadControl(string name, ConnectionOptions connection, ConnectionDsn dsn, List<string> faults)
+    private static ConnectionDsn? ReadControl(
+        string name, ConnectionOptions connection, ConnectionDsn dsn, List<string> faults)
     {
         var setting = NameOf(name, nameof(connection.ControlDsn));
         var passwordSetting = NameOf(name, nameof(connection.ControlPasswordFile));
         if (string.IsNullOrWhiteSpace(connection.ControlDsn))
         {
             if (connection.ControlPasswordFile is not null)
-                faults.Add($"{passwordSetting} is set and {setting} is not: the password is the control role's.");
+            {
+                faults.Add(
+                    $"{passwordSetting} is set, but {setting} is not; set that too: the password is the control "
+                    + "role's.");
+            }
             return null;
         }
         var control = ReadDsn(setting, connection.ControlDsn, connection.ControlPasswordFile, passwordSetting, faults);
         if (control is not null && control.Value.Username == dsn.Value.Username)
         {
             faults.Add(
-                $"{setting} and {dsn.Setting} name the same role, {dsn.Value.Username}: callers' SQL runs as the one and must not be able to "
-                + "use the other (docs/database-roles.md).");
+                $"{setting} and {dsn.Setting} name the same role, {dsn.Value.Username}; name two roles: callers' SQL "
+                + "runs as the one and must not be able to use the other (docs/database-roles.md).");
         }
         return control;
     }
@@ -125,12 +154,20 @@ internal sealed record GatewayConfiguration(
             return null;
         var setting = NameOf(name, nameof(connection.JournalKeyFile));
         if (!string.IsNullOrWhiteSpace(connection.ControlDsn))
-            faults.Add($"{setting} and {NameOf(name, nameof(connection.ControlDsn))} are both set: the control role needs no journal key.");
+        {
+            faults.Add(
+                $"{setting} and {NameOf(name, nameof(connection.ControlDsn))} are both set; set only one: the control "
+                + "role needs no journal key.");
+        }
         try
         {
             var key = JournalKey.Parse(PasswordFile.Read(path));
             if (key is null)
-                faults.Add($"{setting}: {path} must hold the 64 hexadecimal digits that journal install --journal-key printed.");
+            {
+                faults.Add(
+                    $"{setting}: {path} must contain the 64 hexadecimal digits that journal install --journal-key "
+                    + "printed.");
+            }
             return key;
         }
         catch (DsnException error)
@@ -145,7 +182,7 @@ internal sealed record GatewayConfiguration(
         if (dsn.PasswordFile is null)
             return;
         if (dsn.Value.Password is not null)
-            faults.Add($"{setting} and {dsn.Setting} both have a password; leave it out of {dsn.Setting}.");
+            faults.Add($"{setting} and {dsn.Setting} both have a password; remove it from {dsn.Setting}.");
         try
         {
             dsn.Value.Password = PasswordFile.Read(dsn.PasswordFile);
@@ -163,7 +200,11 @@ internal sealed record GatewayConfiguration(
             var isOrigin = Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
                 && uri.GetLeftPart(UriPartial.Authority).Equals(origin, StringComparison.OrdinalIgnoreCase);
             if (origin != "*" && !isOrigin)
-                faults.Add($"{Section}__Sql__AllowedOrigins__{index} is \"{origin}\": an origin is a scheme, a host and a port, as in https://app.example.org; * is all.");
+            {
+                faults.Add(
+                    $"{Section}__Sql__AllowedOrigins__{index} is \"{origin}\": it must be a scheme, a host and a port, "
+                    + "as in https://app.example.org, or * for all origins.");
+            }
         }
     }
 

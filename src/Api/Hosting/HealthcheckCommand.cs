@@ -5,18 +5,22 @@ using Gateway.Api.Configuration;
 namespace Gateway.Api.Hosting;
 
 /// <summary>
-/// <c>healthcheck [live|ready|startup]</c>: asks the probe of the gateway that runs with the same settings on this machine. It is
-/// for an image that has neither a shell nor curl.
+/// The command <c>healthcheck [live|ready|startup]</c>: sends the probe to the gateway that runs on this machine with
+/// the same settings. It is for an image without a shell and curl.
 /// </summary>
 internal static class HealthcheckCommand
 {
-    /// <summary>Shorter than what waits for the command: a probe asks nobody, so an answer that takes longer is none.</summary>
+    /// <summary>
+    /// The timeout of the probe. A probe contacts no database, so a slower answer means that the gateway is not well.
+    /// It is shorter than the image's own timeout for the command.
+    /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     public static Command Create()
     {
-        var command = Probe("healthcheck", "Asks the gateway on this machine whether it is well: exit code 0 if it is.", "live");
-        // Not an argument: that would take a setting for its value.
+        var command = Probe(
+            "healthcheck", "Asks the gateway on this machine whether it is well: exit code 0 if it is.", "live");
+        // Subcommands, because an argument would take a setting for its value.
         command.Add(Probe("live", "Asks whether it runs; the default.", "live"));
         command.Add(Probe("ready", "Asks whether it can serve.", "ready"));
         command.Add(Probe("startup", "Asks whether it has started.", "startup"));
@@ -30,8 +34,9 @@ internal static class HealthcheckCommand
         return command;
     }
 
-    /// <returns>The exit code: 0 where the probe answers 200.</returns>
-    /// <exception cref="StartupException">There is nothing that could be asked.</exception>
+    /// <summary>Sends the probe.</summary>
+    /// <returns>The exit code: 0 if the probe answers 200.</returns>
+    /// <exception cref="StartupException">The settings name no address that the command can reach.</exception>
     private static async Task<int> RunAsync(string probe, string[] settings)
     {
         var address = new Uri(FindAddress(Program.CreateBuilder(settings).Configuration), $"/healthz/{probe}");
@@ -49,13 +54,13 @@ internal static class HealthcheckCommand
         }
         catch (HttpRequestException error)
         {
-            await Console.Error.WriteLineAsync(
-                $"{address} does not answer: {(error.InnerException as SocketException)?.SocketErrorCode.ToString() ?? error.Message}.");
+            var reason = (error.InnerException as SocketException)?.SocketErrorCode.ToString() ?? error.Message;
+            await Console.Error.WriteLineAsync($"{address} does not answer: {reason}.");
         }
         return 1;
     }
 
-    /// <summary>The first address that the gateway listens on, as it is reached from its own machine.</summary>
+    /// <summary>Returns the first address that the gateway listens on, as its own machine reaches it.</summary>
     internal static Uri FindAddress(IConfiguration configuration)
     {
         var url = Listening.FindUrls(configuration).FirstOrDefault()
@@ -70,7 +75,10 @@ internal static class HealthcheckCommand
             throw new StartupException($"--urls or ASPNETCORE_URLS is not valid: {error.Message}", error);
         }
         if (listened.Scheme != Uri.UriSchemeHttp || listened.IsUnixPipe || listened.IsNamedPipe)
-            throw new StartupException($"{url} (--urls or ASPNETCORE_URLS) can't be asked: the command speaks HTTP over TCP.");
+        {
+            throw new StartupException(
+                $"{url} (--urls or ASPNETCORE_URLS) can't be asked: the command speaks HTTP over TCP only.");
+        }
         var host = listened.Host is "*" or "+" or "0.0.0.0" or "[::]" ? "localhost" : listened.Host;
         return new Uri($"http://{host}:{listened.Port}");
     }

@@ -10,12 +10,13 @@ using Npgsql;
 namespace Gateway.Api.Hosting;
 
 /// <summary>
-/// <c>journal install --connection NAME [--journal-key | --simple] [--dry-run]</c>: installs the journal in a connection's
-/// database, or prints the SQL for whoever may. Safe to run again, and run again for each role that the gateway connects as.
+/// The command <c>journal install --connection NAME [--journal-key | --simple] [--dry-run]</c>: installs the journal in
+/// a connection's database, or prints the SQL. It is run once for each role that a gateway connects as, and is safe to
+/// run again.
 /// </summary>
 internal static class JournalCommand
 {
-    /// <summary>The DSN of a role that may create roles and schemas, where the connection's own may not.</summary>
+    /// <summary>The DSN of a role that may create roles and schemas, if the connection's own role may not.</summary>
     private const string AdminDsn = "ADMIN_DSN";
 
     public static Command Create()
@@ -25,10 +26,17 @@ internal static class JournalCommand
             Description = "The connection whose database gets the journal.",
             DefaultValueFactory = _ => GatewayOptions.DefaultConnection,
         };
-        var journalKey = new Option<bool>("--journal-key") { Description = "Makes a journal key, for a database with one role only." };
-        var simple = new Option<bool>("--simple") { Description = "Lets the connection's role own the journal; protects from nobody's SQL." };
+        var journalKey = new Option<bool>("--journal-key")
+        {
+            Description = "Makes a journal key, for a database with one role only.",
+        };
+        var simple = new Option<bool>("--simple")
+        {
+            Description = "Makes the connection's role the owner; callers' SQL can then read and change records.",
+        };
         var dryRun = new Option<bool>("--dry-run") { Description = "Prints the SQL and contacts no server." };
-        var install = new Command("install", "Installs the journal in a connection's database, or migrates it. It is safe to run again.")
+        var install = new Command(
+            "install", "Installs the journal in a connection's database, or migrates it. It is safe to run again.")
         {
             connection, journalKey, simple, dryRun,
         };
@@ -38,14 +46,18 @@ internal static class JournalCommand
                 line.AddError("--simple and --journal-key exclude each other: with --simple the role needs no key.");
         });
         install.SetAction(line => RunAsync(
-            new InstallOptions(line.GetRequiredValue(connection), line.GetValue(journalKey), line.GetValue(simple), line.GetValue(dryRun)),
+            new InstallOptions(
+                line.GetRequiredValue(connection),
+                line.GetValue(journalKey),
+                line.GetValue(simple),
+                line.GetValue(dryRun)),
             CommandLine.SettingsOf(line)));
         return new Command("journal", "Administers the journal.") { install };
     }
 
     /// <summary>Runs the command.</summary>
     /// <returns>The exit code.</returns>
-    /// <exception cref="StartupException">Why it can't, a sentence for each fault.</exception>
+    /// <exception cref="StartupException">The command can't run; a sentence for each fault.</exception>
     private static async Task<int> RunAsync(InstallOptions command, string[] settings)
     {
         ConnectionStartup.SendStatementsAsTheyCome();
@@ -53,11 +65,14 @@ internal static class JournalCommand
         var configuration = new ConfigurationManager();
         configuration.AddEnvironmentVariables().AddCommandLine(settings);
         configuration.AddSecretsFolder();
-        // What only Development may have does no harm here.
+        // The settings that are for Development only do no harm here.
         var dsn = GatewayConfiguration.Read(configuration, isDevelopment: true).Dsns.GetValueOrDefault(name)
-            ?? throw new StartupException($"No connection is named \"{name}\"; Gateway__Connections__{name}__Dsn configures it.");
+            ?? throw new StartupException(
+                $"No connection is named \"{name}\"; Gateway__Connections__{name}__Dsn configures it.");
         var role = dsn.Value.Username
-            ?? throw new StartupException($"{dsn.Setting} names no user: the journal is opened to the role that the gateway connects as.");
+            ?? throw new StartupException(
+                $"{dsn.Setting} names no user; add it: the journal is opened to the role that the gateway connects "
+                + "as.");
         var newKey = command.WithJournalKey ? JournalKey.Create() : null;
         var guard = GuardOf(command, dsn, newKey);
         try
@@ -70,15 +85,17 @@ internal static class JournalCommand
             }
             var (installer, setting) = ReadInstaller(configuration, dsn);
             var mayTakeOver = await MayTakeOverAsync(dsn, name);
-            // A superuser's SQL can do everything, whatever guards the journal.
+            // No guard protects the journal from a superuser's SQL.
             if (guard is null && mayTakeOver)
                 guard = JournalGuard.None;
             await InstallAsync(await JournalScript.ReadAsync(role, Require(guard, name)), installer, setting);
             await CheckAsync(dsn with { JournalKey = newKey ?? dsn.JournalKey }, name, role);
             await Console.Out.WriteLineAsync(
-                $"The journal of connection \"{name}\" is installed, version {JournalScript.Version}, and open to role \"{role}\"."
+                $"The journal of connection \"{name}\" is installed, version {JournalScript.Version}, and open to role "
+                + $"\"{role}\"."
                 + (command.IsSimple ? " That role owns it: callers' SQL can read and change the records."
-                    : mayTakeOver ? " Warning: that role is a superuser or may create roles, so callers' SQL can make itself the owner."
+                    : mayTakeOver ? " Warning: that role is a superuser or may create roles, so callers' SQL can make "
+                        + "itself the owner."
                     : guard!.ControlRole is { } control ? $" The control role is \"{control}\"."
                     : ""));
             await PrintKeyAsync(Console.Out, newKey, name);
@@ -90,7 +107,10 @@ internal static class JournalCommand
         }
     }
 
-    /// <summary>What keeps callers' SQL from the journal; null where neither the command nor the settings say it.</summary>
+    /// <summary>
+    /// Returns the guard that keeps callers' SQL from the journal; null if neither the command nor the settings choose
+    /// one.
+    /// </summary>
     private static JournalGuard? GuardOf(InstallOptions command, ConnectionDsn dsn, JournalKey? newKey)
     {
         if (command.IsSimple)
@@ -101,23 +121,23 @@ internal static class JournalCommand
     }
 
     private static JournalGuard Require(JournalGuard? guard, string name) => guard ?? throw new StartupException(
-        $"Gateway__Connections__{name}__ControlDsn is not set: name the control role there, which keeps callers' SQL from the journal "
-        + "(docs/journal.md). Where there can be no other role, use --journal-key or --simple.");
+        $"Gateway__Connections__{name}__ControlDsn is not set: name the control role there, which keeps callers' SQL "
+        + "from the journal (docs/journal.md). If there can be no other role, use --journal-key or --simple.");
 
-    /// <summary>Shows a new journal key, this one time.</summary>
+    /// <summary>Prints a new journal key. It can't be shown again: the database keeps its hash only.</summary>
     private static async Task PrintKeyAsync(TextWriter output, JournalKey? key, string name)
     {
         if (key is null)
             return;
         await output.WriteLineAsync(
-            $"The journal key, which is shown this once: put it into a file of its own, and name that in "
+            "The journal key is shown only once: put it into a file of its own, and name the file in "
             + $"Gateway__Connections__{name}__JournalKeyFile.{Environment.NewLine}{key}");
     }
 
     /// <summary>Installs the journal.</summary>
-    /// <param name="script">The statement.</param>
-    /// <param name="installer">Who may run it.</param>
-    /// <param name="setting">Where that was read from.</param>
+    /// <param name="script">The SQL.</param>
+    /// <param name="installer">The DSN of the role that runs it.</param>
+    /// <param name="setting">The setting that contains the DSN.</param>
     /// <exception cref="StartupException">The server can't be reached, or refuses.</exception>
     private static async Task InstallAsync(string script, NpgsqlConnectionStringBuilder installer, string setting)
     {
@@ -130,12 +150,17 @@ internal static class JournalCommand
         catch (NpgsqlException error)
         {
             var reason = error is PostgresException refusal
-                ? $"{refusal.MessageText} (SQLSTATE {refusal.SqlState}){(refusal.Hint is null ? "" : $". {refusal.Hint}")}"
+                ? $"{refusal.MessageText} (SQLSTATE {refusal.SqlState})"
+                    + (refusal.Hint is null ? "" : $". {refusal.Hint}")
                 : (error.InnerException ?? error).Message;
             var cure = error is PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege }
-                ? $" Name a role that may create roles and schemas in {AdminDsn}, give the output of --dry-run to whoever may, or install it with --simple."
+                ? $" Name a role that may create roles and schemas in {AdminDsn}, give the output of --dry-run to "
+                    + "somebody with such a role, or install it with --simple."
                 : "";
-            throw new StartupException($"The journal can't be installed by {setting} ({Dsn.Describe(installer)}): {reason.TrimEnd('.')}.{cure}", error);
+            throw new StartupException(
+                $"The journal can't be installed by {setting} ({Dsn.Describe(installer)}): "
+                + $"{reason.TrimEnd('.')}.{cure}",
+                error);
         }
     }
 
@@ -143,7 +168,8 @@ internal static class JournalCommand
     public static Task InstallAsync(string script, NpgsqlConnection connection) => connection.ExecuteAsync(script);
 
     /// <summary>
-    /// Tries it as the gateway will: by the connection's own DSNs, which might lead to another database than the installer's.
+    /// Tries the journal as the gateway uses it: with the connection's own DSNs, which may lead to another database
+    /// than the installer's.
     /// </summary>
     private static async Task CheckAsync(ConnectionDsn dsn, string name, string role)
     {
@@ -159,14 +185,17 @@ internal static class JournalCommand
         catch (NpgsqlException error)
         {
             throw new StartupException(
-                $"The journal is installed, but connection \"{name}\" ({control.Setting}) can't be reached to try it: {(error.InnerException ?? error).Message}", error);
+                $"The journal is installed, but connection \"{name}\" ({control.Setting}) can't be reached to try it: "
+                + (error.InnerException ?? error).Message,
+                error);
         }
         throw new StartupException(
-            $"The journal is installed, but role \"{role}\" can't use it by connection \"{name}\" ({Dsn.Describe(control.Value)}): is "
-            + $"{AdminDsn} another database, or the connection's server a standby?");
+            $"The journal is installed, but role \"{role}\" can't use it by connection \"{name}\" "
+            + $"({Dsn.Describe(control.Value)}): is {AdminDsn} another database, or the connection's server a "
+            + "standby?");
     }
 
-    /// <summary>Whether the role that callers' SQL runs as could make itself the journal's owner.</summary>
+    /// <summary>Returns whether the role that callers' SQL runs as can make itself the journal's owner.</summary>
     private static async Task<bool> MayTakeOverAsync(ConnectionDsn dsn, string name)
     {
         try
@@ -180,11 +209,13 @@ internal static class JournalCommand
         catch (NpgsqlException error)
         {
             throw new StartupException(
-                $"Connection \"{name}\" ({dsn.Setting}) can't be reached: {(error.InnerException ?? error).Message}", error);
+                $"Connection \"{name}\" ({dsn.Setting}) can't be reached: {(error.InnerException ?? error).Message}",
+                error);
         }
     }
 
-    private static (NpgsqlConnectionStringBuilder Dsn, string Setting) ReadInstaller(ConfigurationManager configuration, ConnectionDsn own)
+    private static (NpgsqlConnectionStringBuilder Dsn, string Setting) ReadInstaller(
+        ConfigurationManager configuration, ConnectionDsn own)
     {
         if (configuration[AdminDsn] is not { Length: > 0 } admin)
             return (Unpooled(own.Value), own.Setting);

@@ -4,13 +4,18 @@ using Gateway.Api.Configuration;
 
 namespace Gateway.Api.Hosting;
 
-/// <summary><c>key new</c>: makes a caller's key, which is shown this once, and its hash for the settings.</summary>
+/// <summary>
+/// The command <c>key new</c>: makes a caller's key, which is shown only once, and its hash for the settings.
+/// </summary>
 internal static class KeyCommand
 {
     public static Command Create()
     {
-        var create = new Command("new", "Makes a caller's key, which is shown this once, and its hash for the settings.");
-        create.SetAction(line => CommandLine.SettingsOf(line) is [] ? RunAsync() : throw new StartupException("key new takes no settings."));
+        var create = new Command(
+            "new", "Makes a caller's key, which is shown only once, and its hash for the settings.");
+        create.SetAction(line => CommandLine.SettingsOf(line) is []
+            ? RunAsync()
+            : throw new StartupException("key new takes no settings."));
         return new Command("key", "Makes callers' keys.") { create };
     }
 
@@ -22,8 +27,9 @@ internal static class KeyCommand
             key:   {key}
             hash:  {ApiKey.WriteHash(key)}
 
-            Give the key to the caller, who sends it as "Authorization: Bearer KEY"; nothing keeps it. Set Gateway__Callers__NAME__Keys__0
-            to the hash, and Gateway__Callers__NAME__Connections__CONNECTION to read or write (docs/callers.md).
+            Give the key to the caller, which sends it as "Authorization: Bearer KEY"; the gateway does not keep it.
+            Set Gateway__Callers__NAME__Keys__0 to the hash, and Gateway__Callers__NAME__Connections__CONNECTION to
+            read or write (docs/callers.md).
             """);
         return 0;
     }

@@ -5,14 +5,14 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Gateway.Api.Hosting;
 
-/// <summary>How the gateway begins to listen, and what it says then.</summary>
+/// <summary>Starts to listen, and prints the addresses.</summary>
 internal static class Listening
 {
     private const string PortsSetting = "HTTP_PORTS";
 
     /// <summary>
-    /// Where nothing says where to listen, on this machine's port 8080. It can't stand in appsettings.json, which comes after
-    /// ASPNETCORE_URLS and would take its place.
+    /// Sets the default address, this machine's port 8080, if no setting names an address. appsettings.json can't
+    /// contain it, because that file overrides ASPNETCORE_URLS.
     /// </summary>
     public static void ListenByDefault(this ConfigurationManager settings)
     {
@@ -20,13 +20,18 @@ internal static class Listening
             settings[WebHostDefaults.ServerUrlsKey] = "http://localhost:8080";
     }
 
-    /// <summary>The addresses that are configured, as Kestrel finds them: ports count where there are no addresses.</summary>
+    /// <summary>
+    /// Returns the configured addresses, as Kestrel finds them: ports count if there are no addresses.
+    /// </summary>
     public static string[] FindUrls(IConfiguration settings) =>
         Words(settings[WebHostDefaults.ServerUrlsKey]) is { Length: > 0 } urls
             ? urls
             : [.. Words(settings[PortsSetting]).Select(port => $"http://*:{port}")];
 
-    /// <exception cref="StartupException">An address is taken, or is none of this machine's.</exception>
+    /// <summary>Starts the application.</summary>
+    /// <exception cref="StartupException">
+    /// An address is in use, is not one of this machine's, or is not valid; or the gateway was told to stop.
+    /// </exception>
     public static async Task ListenAsync(this WebApplication gateway)
     {
         try
@@ -40,12 +45,16 @@ internal static class Listening
         catch (IOException error) when (error.InnerException is AddressInUseException)
         {
             throw new StartupException(
-                $"{Addresses(gateway)} is in use by another process; choose another port with --urls or ASPNETCORE_URLS.", error);
+                $"{Addresses(gateway)} is in use by another process; choose another port with --urls or "
+                + "ASPNETCORE_URLS.",
+                error);
         }
         catch (SocketException error)
         {
             throw new StartupException(
-                $"{Addresses(gateway)} can't be listened on ({error.SocketErrorCode}); choose another address with --urls or ASPNETCORE_URLS.", error);
+                $"{Addresses(gateway)} can't be listened on ({error.SocketErrorCode}); choose another address with "
+                + "--urls or ASPNETCORE_URLS.",
+                error);
         }
         catch (Exception error) when (error is FormatException or InvalidOperationException or ArgumentException)
         {
@@ -53,7 +62,7 @@ internal static class Listening
         }
     }
 
-    /// <summary>Says where things are; in Development, with a line to paste.</summary>
+    /// <summary>Prints the addresses; in Development, also a request to paste.</summary>
     public static void Announce(this WebApplication gateway, CallerRegistry callers)
     {
         var address = gateway.Urls.First();
@@ -64,10 +73,11 @@ internal static class Listening
         if (gateway.Environment.IsDevelopment())
         {
             var key = callers.AreConfigured ? " -H 'Authorization: Bearer KEY'" : "";
+            const string Request = """{"activityId": "demo/1", "sql": "SELECT * FROM users"}""";
             text += $$"""
 
                   Swagger UI:  {{address}}/swagger
-                  Try:         curl -s {{address}}/v1/query -H 'Content-Type: application/json'{{key}} -d '{"activityId": "demo/1", "sql": "SELECT * FROM users"}'
+                  Try:         curl -s {{address}}/v1/query -H 'Content-Type: application/json'{{key}} -d '{{Request}}'
 
                 """;
         }

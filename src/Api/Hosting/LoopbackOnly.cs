@@ -7,17 +7,18 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Gateway.Api.Hosting;
 
 /// <summary>
-/// With no caller configured anybody who reaches the gateway may run SQL, so it serves this machine only.
+/// Makes the gateway serve this machine only. It must if no caller is configured: everybody who reaches it may then run
+/// SQL.
 /// </summary>
 internal static class LoopbackOnly
 {
-    /// <summary>Looks at each endpoint before it is bound, whichever setting it comes from.</summary>
+    /// <summary>Checks each address before it is bound, whichever setting it comes from.</summary>
     public static void ServeLoopbackOnly(this WebApplicationBuilder builder) =>
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(Require));
 
     /// <summary>
-    /// Refuses what was not sent to a name of this machine's, while no caller is configured: on each endpoint, before
-    /// anything of it is looked at.
+    /// Refuses requests whose host is not a loopback name of this machine, if no caller is configured. The check comes
+    /// before anything else of the request is read, on every address.
     /// </summary>
     public static void RequireLoopbackHost(this WebApplication gateway)
     {
@@ -27,13 +28,13 @@ internal static class LoopbackOnly
 
     private static void Require(ListenOptions endpoint)
     {
-        // A Unix socket has none, and is this machine's too.
+        // A Unix socket has no IP address, and only this machine can reach it.
         if (endpoint.IPEndPoint is not { } address || IPAddress.IsLoopback(address.Address))
             return;
         throw new StartupException(
-            $"{address} (--urls, ASPNETCORE_URLS or ASPNETCORE_HTTP_PORTS) is open to other machines, and no caller is configured: "
-            + "make a key by the command `key new`, and set Gateway__Callers__NAME__Keys__0 to its hash and "
-            + "Gateway__Callers__NAME__Connections__CONNECTION to read or write; "
+            $"{address} (--urls, ASPNETCORE_URLS or ASPNETCORE_HTTP_PORTS) is open to other machines, and no caller is "
+            + "configured: make a key by the command `key new`, and set Gateway__Callers__NAME__Keys__0 to its hash "
+            + "and Gateway__Callers__NAME__Connections__CONNECTION to read or write; "
             + "or listen on http://localhost:8080 or another loopback address.");
     }
 }

@@ -23,16 +23,19 @@ internal static class MetricsStartup
             .AddMeter(GatewayMeter.Name, "System.Runtime")
             .AddPrometheusExporter(exporter =>
             {
-                // Which meter a metric is of tells a reader nothing that its name does not.
+                // The name of the meter adds nothing to the name of the metric.
                 exporter.ScopeInfoEnabled = false;
-                // Who looks twice within it would see the past, and tests do.
+                // A second scrape within the cache's duration would get old values; tests scrape that often.
                 exporter.ScrapeResponseCacheDurationMilliseconds = 0;
             }));
         builder.Services.ConfigureOpenTelemetryMeterProvider(
             (services, metrics) => metrics.AddView(services.GetRequiredService<GatewayMeter>().View));
     }
 
-    /// <summary>Begins in a thread of its own: it costs a start as much as the first connection does, which waits most of the time.</summary>
+    /// <summary>
+    /// Starts the metrics, in another thread: that takes as long as the first database connection, which waits for the
+    /// network most of that time.
+    /// </summary>
     public static Task MeasureAsync(this WebApplication gateway) => Task.Run(() =>
     {
         gateway.Services.GetRequiredService<MetricsPage>();

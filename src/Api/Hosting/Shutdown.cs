@@ -6,17 +6,21 @@ using Microsoft.Extensions.Options;
 namespace Gateway.Api.Hosting;
 
 /// <summary>
-/// How the gateway ends, so that no request is lost: it says that it is going and serves on until that is noticed, then listens
-/// no more, and ends when it has answered what it has taken.
+/// Stops the gateway without losing a request: readiness fails first, while the gateway still serves, until load
+/// balancers have noticed. Then it stops listening, finishes the requests in flight, and ends.
 /// </summary>
 internal static partial class Shutdown
 {
-    /// <summary>What a request may take beyond its budget: to be read, to be answered, and to end what it ran.</summary>
+    /// <summary>
+    /// The maximum time that a request takes beyond its timeout: to be read, to be answered, and to cancel its
+    /// statement.
+    /// </summary>
     private static readonly TimeSpan BeyondBudget = TimeSpan.FromSeconds(5);
 
-    /// <summary>What requests that are cut off get to cancel what they run.</summary>
+    /// <summary>The maximum time for requests that were cut off to cancel their statements.</summary>
     private static readonly TimeSpan CancelTime = TimeSpan.FromSeconds(2);
 
+    /// <summary>The interval at which the requests in flight are counted after that.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
 
     public static void AddShutdown(this WebApplicationBuilder builder, GatewayOptions options)
@@ -24,22 +28,22 @@ internal static partial class Shutdown
         builder.Services.AddSingleton<RequestsInFlight>();
         builder.Services.AddSingleton<PipelineWatch>();
         builder.Services.AddHostedService(services => services.GetRequiredService<PipelineWatch>());
-        // The host's own 30 s would cut off requests that have a right to more.
+        // The host's default of 30 s would cut off requests that have a longer timeout.
         builder.Services.Configure<HostOptions>(
             host => host.ShutdownTimeout = TimeSpan.FromMilliseconds(options.MaxTimeoutMs) + BeyondBudget);
     }
 
-    /// <summary>First of the pipeline, so that a request counts until its answer is out.</summary>
+    /// <summary>Counts requests. It is the first middleware, so a request counts until its answer is sent.</summary>
     public static void CountRequests(this WebApplication gateway)
     {
         var requests = gateway.Services.GetRequiredService<RequestsInFlight>();
         gateway.Use((http, next) => requests.InvokeAsync(http, next));
     }
 
-    /// <summary>Serves until SIGTERM, SIGINT or SIGQUIT, and then ends in good order.</summary>
+    /// <summary>Serves until SIGTERM, SIGINT or SIGQUIT, and then stops gracefully.</summary>
     /// <remarks>
-    /// SIGINT hurries what is under way: somebody at a terminal has pressed Ctrl+C again. A second SIGTERM does not: what
-    /// stands between an orchestrator and its process may well pass on two of them, and no request is to be lost by that.
+    /// A SIGINT during the stop shortens it: a user has pressed Ctrl+C again. A second SIGTERM does not: a process
+    /// between the orchestrator and the gateway may pass the signal on twice, and that must not lose a request.
     /// </remarks>
     public static async Task ServeUntilStoppedAsync(this WebApplication gateway)
     {
@@ -55,7 +59,7 @@ internal static partial class Shutdown
         var requests = gateway.Services.GetRequiredService<RequestsInFlight>();
         var options = gateway.Services.GetRequiredService<GatewayOptions>();
         var begun = clock.GetTimestamp();
-        // Before anything is said of it: each answer from here on closes its connection.
+        // Before the log line: each answer from here on closes its connection.
         requests.Drain();
         if (options.DrainSeconds > 0)
         {
@@ -73,8 +77,9 @@ internal static partial class Shutdown
         Stopped(gateway.Logger, clock.GetElapsedTime(begun).TotalSeconds);
     }
 
-    /// <summary>Waits for a signal, and for so long at most.</summary>
-    private static async Task SignalAsync(CancellationToken signal, TimeSpan? longest = null, TimeProvider? clock = null)
+    /// <summary>Waits for a signal, at most for a given time.</summary>
+    private static async Task SignalAsync(
+        CancellationToken signal, TimeSpan? longest = null, TimeProvider? clock = null)
     {
         try
         {
@@ -82,14 +87,16 @@ internal static partial class Shutdown
         }
         catch (OperationCanceledException)
         {
-            // That is what was waited for.
+            // The signal has come.
         }
     }
 
-    [LoggerMessage(40, LogLevel.Information, "Told to stop: draining for {Seconds} s, with {InFlight} requests in flight")]
+    [LoggerMessage(
+        40, LogLevel.Information, "Told to stop: draining for {Seconds} s, with {InFlight} requests in flight")]
     private static partial void Draining(ILogger log, int seconds, int inFlight);
 
-    [LoggerMessage(41, LogLevel.Information, "Stopping: taking no more connections, with {InFlight} requests in flight")]
+    [LoggerMessage(
+        41, LogLevel.Information, "Stopping: taking no more connections, with {InFlight} requests in flight")]
     private static partial void Stopping(ILogger log, int inFlight);
 
     [LoggerMessage(42, LogLevel.Warning, "The time to stop in is over: {InFlight} requests are cut off")]

@@ -3,7 +3,7 @@ using Serilog.Formatting.Compact;
 
 namespace Gateway.Api.Telemetry;
 
-/// <summary>Logs by Serilog: lines for people on a terminal, JSON for programs elsewhere.</summary>
+/// <summary>Adds the log, written by Serilog: readable lines on a terminal, JSON if the output is redirected.</summary>
 internal static class GatewayLogging
 {
     /// <summary>Adds the log. Its levels must have been checked (<see cref="LogLevels"/>).</summary>
@@ -17,8 +17,8 @@ internal static class GatewayLogging
         var log = settings.CreateLogger();
         builder.Logging.ClearProviders();
         builder.Logging.AddSerilog(log, dispose: true);
-        // A scope would add the path, which holds whatever the caller put there. UseSerilog's factory always captures
-        // scopes (docs/decisions/0008).
+        // A scope would add the path, which contains any text that the caller put there. UseSerilog's factory always
+        // captures scopes (docs/decisions/0008).
         builder.Services.Configure<LoggerFilterOptions>(options => options.CaptureScopes = false);
         builder.Services.AddSingleton<Serilog.ILogger>(log);
     }

@@ -5,8 +5,8 @@ using Serilog.Formatting;
 namespace Gateway.Api.Telemetry;
 
 /// <summary>
-/// Writes each event as a line, by one write: several processes may write to the same pipe. All lines share one buffer.
-/// Serilog.Sinks.Console writes a line in pieces, and makes a string of it (docs/decisions/0008).
+/// Writes each event as a line, with one write, because several processes may write to the same pipe. All lines share
+/// one buffer. Serilog.Sinks.Console writes a line in pieces, and allocates a string for it (docs/decisions/0008).
 /// </summary>
 internal sealed class LineOutput : ILogEventSink, IDisposable
 {
@@ -33,7 +33,7 @@ internal sealed class LineOutput : ILogEventSink, IDisposable
             }
             finally
             {
-                // What is left of one that can't be written must not stand before the next.
+                // If the formatter throws, the rest of its line must not come before the next line.
                 _text.Flush();
             }
             _output.Write(_line.GetBuffer().AsSpan(0, (int)_line.Length));

@@ -2,12 +2,14 @@ using Serilog.Events;
 
 namespace Gateway.Api.Telemetry;
 
-/// <summary>The levels in Serilog's settings, which Serilog itself refuses with a stack trace.</summary>
+/// <summary>
+/// Validates the levels in Serilog's settings. Serilog itself reports a fault there with a stack trace.
+/// </summary>
 internal static class LogLevels
 {
     private const string Section = "Serilog:MinimumLevel";
 
-    /// <summary>Adds a fault for each level that Serilog does not know.</summary>
+    /// <summary>Adds a fault for each unknown level.</summary>
     public static void Check(IConfiguration configuration, List<string> faults)
     {
         var names = Enum.GetNames<LogEventLevel>();

@@ -6,7 +6,7 @@ using Serilog.Parsing;
 
 namespace Gateway.Api.Telemetry;
 
-/// <summary>One line in the log for each request, with what its record holds; never SQL, never a value.</summary>
+/// <summary>Writes one log line for each request, from its record. A line never contains SQL or a value.</summary>
 /// <remarks>
 /// Serilog.AspNetCore's request logging has one template for all requests and adds properties of its own
 /// (docs/decisions/0008).
@@ -14,27 +14,31 @@ namespace Gateway.Api.Telemetry;
 internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Serilog.ILogger log, RequestMetrics metrics)
 {
     private static readonly MessageTemplate Answered = Parse(
-        "{Method} {Route} {Status} caller={Caller} connection={Connection} activity={ActivityId} rows={Rows} in {Elapsed} ms");
+        "{Method} {Route} {Status} caller={Caller} connection={Connection} activity={ActivityId} rows={Rows} "
+        + "in {Elapsed} ms");
 
     private static readonly MessageTemplate Failed = Parse(
-        "{Method} {Route} {Status} {Code} caller={Caller} connection={Connection} activity={ActivityId} in {Elapsed} ms");
+        "{Method} {Route} {Status} {Code} caller={Caller} connection={Connection} activity={ActivityId} "
+        + "in {Elapsed} ms");
 
     private static readonly MessageTemplate CallerLeft = Parse(
-        "{Method} {Route}: the caller left; caller={Caller} connection={Connection} activity={ActivityId} after {Elapsed} ms");
+        "{Method} {Route}: the caller left; caller={Caller} connection={Connection} activity={ActivityId} "
+        + "after {Elapsed} ms");
 
     private static readonly MessageTemplate Probed = Parse("{Route} {Status}");
 
     /// <summary>
-    /// What an operator is to look at. A caller's own failures stay at Information, whatever their status: a lock that it lost, a
-    /// budget that it chose too small.
+    /// The level of the failures that an operator must look at. Failures that callers cause are at Information,
+    /// whatever their status: a lost lock, or a timeout that is too short.
     /// </summary>
-    private static readonly FrozenDictionary<string, LogEventLevel> Alarming = new Dictionary<ProblemCode, LogEventLevel>
-    {
-        [ProblemCode.Internal] = LogEventLevel.Error,
-        [ProblemCode.DatabaseUnavailable] = LogEventLevel.Warning,
-        [ProblemCode.OutcomeUnknown] = LogEventLevel.Warning,
-        [ProblemCode.Saturated] = LogEventLevel.Warning,
-    }.ToFrozenDictionary(level => FailureForm.NameOf(level.Key), level => level.Value);
+    private static readonly FrozenDictionary<string, LogEventLevel> Alarming =
+        new Dictionary<ProblemCode, LogEventLevel>
+        {
+            [ProblemCode.Internal] = LogEventLevel.Error,
+            [ProblemCode.DatabaseUnavailable] = LogEventLevel.Warning,
+            [ProblemCode.OutcomeUnknown] = LogEventLevel.Warning,
+            [ProblemCode.Saturated] = LogEventLevel.Warning,
+        }.ToFrozenDictionary(level => FailureForm.NameOf(level.Key), level => level.Value);
 
     public async Task InvokeAsync(HttpContext http)
     {
@@ -46,7 +50,7 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
         }
         catch when (!http.RequestAborted.IsCancellationRequested)
         {
-            // The server answers it, after this line.
+            // Kestrel answers with 500, after this middleware.
             record.Code = FailureForm.NameOf(ProblemCode.Internal);
             if (!http.Response.HasStarted)
                 http.Response.StatusCode = StatusCodes.Status500InternalServerError;
@@ -55,7 +59,7 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
         finally
         {
             record.Memory?.Dispose();
-            // Ends the stage that is on.
+            // Ends the current stage.
             record.Enter(Stage.Answer);
             var labels = HttpLabels.Of(http);
             metrics.Measure(labels, record);
@@ -66,7 +70,8 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
     private void Write(HttpLabels http, RequestRecord record)
     {
         var route = http.Route ?? "(none)";
-        var isProbe = !record.CallerLeft && (route.StartsWith("/healthz", StringComparison.Ordinal) || route == MetricsPage.Path);
+        var isProbe = !record.CallerLeft
+            && (route.StartsWith("/healthz", StringComparison.Ordinal) || route == MetricsPage.Path);
         if (record.RecordedSpan is { } span)
         {
             if (isProbe)
@@ -82,7 +87,8 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
 
         var template = record.CallerLeft ? CallerLeft : isProbe ? Probed : record.Code is null ? Answered : Failed;
         var line = new LogEvent(
-            clock.GetLocalNow(), level, exception: null, template, [], record.Span?.TraceId ?? default, record.Span?.SpanId ?? default);
+            clock.GetLocalNow(), level, exception: null, template, [],
+            record.Span?.TraceId ?? default, record.Span?.SpanId ?? default);
         Add(line, "Route", route);
         if (!record.CallerLeft)
             Add(line, "Status", http.Status);
@@ -113,7 +119,10 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
             Add(line, "Replayed", true);
     }
 
-    /// <summary>In milliseconds, those that took time. A double's digits would take longer to find than some of the stages.</summary>
+    /// <summary>
+    /// Returns the stages that took time, in milliseconds. They are decimals, because formatting a double takes longer
+    /// than some of the stages.
+    /// </summary>
     private static StructureValue Stages(RequestRecord record)
     {
         var stages = new List<LogEventProperty>((int)Stage.Answer + 1);
@@ -121,12 +130,18 @@ internal sealed class RequestLog(RequestDelegate next, TimeProvider clock, Seril
         {
             var microseconds = (long)record.TimeIn(stage).TotalMicroseconds;
             if (microseconds > 0)
-                stages.Add(new LogEventProperty(RequestRecord.NameOf(stage), new ScalarValue(Thousandths(microseconds))));
+            {
+                var milliseconds = new ScalarValue(Thousandths(microseconds));
+                stages.Add(new LogEventProperty(RequestRecord.NameOf(stage), milliseconds));
+            }
         }
         return new StructureValue(stages);
     }
 
-    /// <summary>A division would cost as much as all else of the stage.</summary>
+    /// <summary>
+    /// Returns a number of thousandths. It sets the decimal's scale, because a division would cost as much as the rest
+    /// of the stage's property.
+    /// </summary>
     private static decimal Thousandths(long count) => new((int)count, (int)(count >> 32), 0, false, 3);
 
     private static void Add(LogEvent line, string name, object? value) =>

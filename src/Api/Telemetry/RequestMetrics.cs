@@ -9,7 +9,7 @@ using Gateway.Contracts;
 namespace Gateway.Api.Telemetry;
 
 /// <summary>
-/// What is measured of each request, at its end and from its record: what is on its way costs nothing but that.
+/// Measures each request once, at its end and from its record. So a metric costs a running request nothing.
 /// </summary>
 internal sealed class RequestMetrics
 {
@@ -19,10 +19,10 @@ internal sealed class RequestMetrics
     private const string ErrorType = "error.type";
     private const string Method = "http.request.method";
 
-    // Boxed once and not for each request.
+    // The statuses, boxed once and not for each request.
     private static readonly object[] Statuses = [.. Enumerable.Range(0, 600).Select(status => (object)status)];
 
-    /// <summary>What a problem says of the activity.</summary>
+    /// <summary>The outcome of the activity, by the problem's code.</summary>
     private static readonly FrozenDictionary<string, string> OutcomeOf = new Dictionary<string, string>
     {
         [FailureForm.NameOf(ProblemCode.OutcomeUnknown)] = "outcome_unknown",
@@ -53,9 +53,12 @@ internal sealed class RequestMetrics
             "http.server.request.duration", "How long requests took, from their arrival to the end of their answer.");
         _bodySize = gateway.Size("http.server.request.body.size", "The bodies of requests, as far as they were read.");
         _answerSize = gateway.Size(
-            "http.server.response.body.size", "The bodies of answers that are no problems, before they are compressed.");
-        _requests = meter.CreateCounter<long>("gateway.requests", "{request}", "Requests of each caller on each connection.");
-        _faults = meter.CreateCounter<long>("gateway.faults", "{fault}", "Requests that met a fault of the gateway's own.");
+            "http.server.response.body.size",
+            "The bodies of answers, except problems, before they are compressed.");
+        _requests = meter.CreateCounter<long>(
+            "gateway.requests", "{request}", "Requests of each caller on each connection.");
+        _faults = meter.CreateCounter<long>(
+            "gateway.faults", "{fault}", "Requests that failed with an internal error.");
         _rows = meter.CreateCounter<long>("gateway.rows", "{row}", "Rows that statements returned or affected.");
         _outcomes = meter.CreateCounter<long>(
             "gateway.activity.outcomes", "{activity}",
@@ -63,11 +66,12 @@ internal sealed class RequestMetrics
         _stages = gateway.Duration("gateway.request.stage.duration", "How long requests were in each stage.");
         _operations = gateway.Duration(
             "db.client.operation.duration", "How long the statements of a request took, with their transaction's end.");
-        _waits = gateway.Duration("db.client.connection.wait_time", "How long requests waited until they had a session.");
+        _waits = gateway.Duration(
+            "db.client.connection.wait_time", "How long requests waited until they had a session.");
         _timeouts = meter.CreateCounter<long>(
             "db.client.connection.timeouts", "{timeout}", "Requests whose budget was spent before they had a session.");
 
-        // A counter that appears with its first event has no increase, and an alert on it does not fire.
+        // A counter that appears with its first event shows no increase, so an alert on it would not fire.
         _faults.Add(0);
         foreach (var connection in options.Connections.Keys)
         {
@@ -77,7 +81,7 @@ internal sealed class RequestMetrics
         }
     }
 
-    /// <summary>Measures a request that is over, its last stage too.</summary>
+    /// <summary>Measures a request whose last stage has ended.</summary>
     public void Measure(HttpLabels http, RequestRecord record)
     {
         var error = record.ErrorType;
@@ -125,7 +129,8 @@ internal sealed class RequestMetrics
             if (record.TimeIn(stage) > TimeSpan.Zero)
             {
                 _stages.Record(
-                    record.TimeIn(stage).TotalSeconds, [new("gateway.request.stage", RequestRecord.NameOf(stage)), new(Connection, connection)]);
+                    record.TimeIn(stage).TotalSeconds,
+                    [new("gateway.request.stage", RequestRecord.NameOf(stage)), new(Connection, connection)]);
             }
         }
 
@@ -138,7 +143,11 @@ internal sealed class RequestMetrics
         if (record.TimeIn(Stage.Queue) > TimeSpan.Zero)
         {
             if (record.Reached >= Stage.Execute)
-                _waits.Record((record.TimeIn(Stage.Queue) + record.TimeIn(Stage.Connect)).TotalSeconds, [new(PoolName, connection)]);
+            {
+                _waits.Record(
+                    (record.TimeIn(Stage.Queue) + record.TimeIn(Stage.Connect)).TotalSeconds,
+                    [new(PoolName, connection)]);
+            }
             else if (record.Code == DeadlineExceeded)
                 _timeouts.Add(1, [new(PoolName, connection)]);
         }
@@ -156,7 +165,10 @@ internal sealed class RequestMetrics
     private void AddOutcome(int count, string connection, string outcome) =>
         _outcomes.Add(count, [new("gateway.activity.outcome", outcome), new(Connection, connection)]);
 
-    /// <summary>Last: where the others stand in one order, their series is found sooner.</summary>
+    /// <summary>
+    /// Adds the error. It is the last tag: if the tags always have the same order, OpenTelemetry finds their series
+    /// faster.
+    /// </summary>
     private static void AddError(ref TagList tags, string? error)
     {
         if (error is not null)

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Gateway.Api.Telemetry;
 
-/// <summary>The stages that a request's time goes to, in their order.</summary>
+/// <summary>The stages of a request, in their order. Each has its own time.</summary>
 internal enum Stage
 {
     Read,
@@ -16,7 +16,10 @@ internal enum Stage
     Answer,
 }
 
-/// <summary>What is known of a request while it goes its way: for its answer's headers and its line in the log.</summary>
+/// <summary>
+/// Represents the measurements and properties of one request. The headers of its answer, its log line, its metrics and
+/// its span are made from it.
+/// </summary>
 internal sealed class RequestRecord(TimeProvider clock)
 {
     private static readonly string[] StageNames = ["read", "queue", "connect", "execute", "commit", "answer"];
@@ -28,16 +31,20 @@ internal sealed class RequestRecord(TimeProvider clock)
     private TimeSpan _entered;
     private Stage _stage;
 
-    /// <summary>The request's own; ASP.NET Core begins one for each.</summary>
+    /// <summary>Gets the request's own span, which ASP.NET Core starts; null if there is none.</summary>
     public Activity? Span { get; } = Activity.Current;
 
-    /// <summary>Null where it will not be exported.</summary>
+    /// <summary>Gets the request's own span if it will be exported; otherwise null.</summary>
     public Activity? RecordedSpan { get; } = RequestTrace.Recorded(Activity.Current);
 
-    /// <summary>Who sent it, where the endpoint wants to know: then it is found out before the handler runs.</summary>
+    /// <summary>
+    /// Gets or sets the caller; null if the endpoint requires none. It is set before the endpoint's handler runs.
+    /// </summary>
     public Caller? Caller { get; set; }
 
-    /// <summary>What it holds of the memory budget, where the endpoint wants a caller.</summary>
+    /// <summary>
+    /// Gets or sets the request's part of the memory budget; null if the endpoint requires no caller.
+    /// </summary>
     public MemoryReservation Memory { get; set; } = null!;
 
     public string? ActivityId { get; set; }
@@ -45,42 +52,48 @@ internal sealed class RequestRecord(TimeProvider clock)
     public string? Connection { get; set; }
     public long? Rows { get; set; }
 
-    /// <summary>The failure's code, where it failed.</summary>
+    /// <summary>Gets or sets the code of the failure; null if the request did not fail.</summary>
     public string? Code { get; set; }
 
-    /// <summary>Whether its answer is the one that an earlier attempt's record holds.</summary>
+    /// <summary>Gets or sets whether the answer is a replay, from the record of an earlier attempt.</summary>
     public bool IsReplay { get; set; }
 
-    /// <summary>Whether an answer to COMMIT was lost on its way.</summary>
+    /// <summary>Gets or sets whether an answer to COMMIT was lost.</summary>
     public bool WasInDoubt { get; set; }
 
-    /// <summary>The bytes of its body, where it was read.</summary>
+    /// <summary>Gets or sets the size of the body in bytes, as far as it was read; null if it was not read.</summary>
     public long? BodyBytes { get; set; }
 
-    /// <summary>How often its statements were begun: more than once where a run lost against another transaction's.</summary>
+    /// <summary>
+    /// Gets or sets the number of runs. There are several if a run had a conflict with another transaction, for
+    /// example.
+    /// </summary>
     public int Runs { get; set; }
 
-    /// <summary>The bytes of its answer, before they are compressed.</summary>
+    /// <summary>Gets or sets the size of the answer in bytes, before compression.</summary>
     public long? AnswerBytes { get; set; }
 
-    /// <summary>The last stage that it came to before its answer.</summary>
+    /// <summary>Gets the last stage that the request reached before its answer.</summary>
     public Stage Reached { get; private set; }
 
-    /// <summary>Whether it has no answer since nobody was there for it.</summary>
+    /// <summary>Gets or sets whether there is no answer because the caller disconnected.</summary>
     public bool CallerLeft { get; set; }
 
-    /// <summary>What kept it from being answered as it was meant, as metrics and traces have it; null where nothing did.</summary>
+    /// <summary>
+    /// Gets the <c>error.type</c> of metrics and traces: the failure's code, or <c>caller_left</c>; null if the request
+    /// succeeded.
+    /// </summary>
     public string? ErrorType => CallerLeft ? "caller_left" : Code;
 
-    /// <summary>Since the request's arrival.</summary>
+    /// <summary>Gets the time since the request's arrival.</summary>
     public TimeSpan Elapsed => clock.GetElapsedTime(_begun);
 
     public static RequestRecord Of(HttpContext http) => http.Features.GetRequiredFeature<RequestRecord>();
 
-    /// <summary>As the headers, the log and the traces have it.</summary>
+    /// <summary>Returns the name of a stage, for the headers, the log, the metrics and the traces.</summary>
     public static string NameOf(Stage stage) => StageNames[(int)stage];
 
-    /// <summary>How long it was in a stage, in all its attempts; as far as that has ended.</summary>
+    /// <summary>Returns the time in a stage, over all runs. The current stage counts only after it has ended.</summary>
     public TimeSpan TimeIn(Stage stage) => _durations[(int)stage];
 
     /// <summary>Ends one stage and begins the next.</summary>
@@ -96,13 +109,15 @@ internal sealed class RequestRecord(TimeProvider clock)
             Reached = stage;
     }
 
-    /// <summary>The headers that every answer carries: Server-Timing, and the trace that the request belongs to.</summary>
+    /// <summary>
+    /// Sets the headers of every answer: <c>Server-Timing</c>, and <c>traceparent</c> with the request's trace.
+    /// </summary>
     public void WriteHeaders(HttpResponse response)
     {
-        // Ends the stage that is on: a failure's too.
+        // Ends the current stage, also if the request failed in it.
         Enter(Stage.Answer);
         response.Headers["Server-Timing"] = ServerTiming();
-        // The request's own: a stream begins while a span of the database's is on.
+        // The request's own span, and not the current one: a stream starts while a database span is current.
         if (Span is { IdFormat: ActivityIdFormat.W3C, Id: { } trace })
             response.Headers.TraceParent = trace;
     }
@@ -120,11 +135,15 @@ internal sealed class RequestRecord(TimeProvider clock)
         return header[..length].ToString();
     }
 
-    /// <summary>In milliseconds. A double's digits would take longer to find than some of the stages.</summary>
+    /// <summary>
+    /// Writes a stage's duration in milliseconds. It divides integers, because formatting a double takes longer than
+    /// some of the stages.
+    /// </summary>
     private static int Write(Span<char> header, string stage, TimeSpan duration, string end)
     {
         var (milliseconds, microseconds) = Math.DivRem((long)duration.TotalMicroseconds, 1000);
-        header.TryWrite(CultureInfo.InvariantCulture, $"{stage};dur={milliseconds}.{microseconds:000}{end}", out var length);
+        header.TryWrite(
+            CultureInfo.InvariantCulture, $"{stage};dur={milliseconds}.{microseconds:000}{end}", out var length);
         return length;
     }
 }

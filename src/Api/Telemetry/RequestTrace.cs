@@ -3,26 +3,27 @@ using System.Diagnostics;
 namespace Gateway.Api.Telemetry;
 
 /// <summary>
-/// A request's span, by OpenTelemetry's conventions for HTTP servers. ASP.NET Core begins and ends it, with the caller's trace as its
-/// parent; the gateway says what it was. The path is left out, which is a caller's text.
+/// Completes a request's span, by OpenTelemetry's conventions for HTTP servers. ASP.NET Core starts and ends the span,
+/// with the caller's trace as its parent; the gateway sets its name and tags. The path is left out, because it is a
+/// caller's text.
 /// </summary>
 internal static class RequestTrace
 {
-    /// <summary>Of the spans that ASP.NET Core begins.</summary>
+    /// <summary>The source of the spans that ASP.NET Core starts.</summary>
     public const string HttpSource = "Microsoft.AspNetCore";
 
     private const int ServerFault = 500;
 
-    /// <summary>Of the gateway's own.</summary>
+    /// <summary>Gets the source of the gateway's own spans.</summary>
     public static ActivitySource Source { get; } = new("Gateway");
 
-    /// <summary>Whether anybody wants spans; where nobody does, nothing is made of them.</summary>
+    /// <summary>Gets whether spans are exported. If they are not, the gateway makes none.</summary>
     public static bool IsOn => Source.HasListeners();
 
-    /// <summary>A span, where it will be exported.</summary>
+    /// <summary>Returns the span if it will be exported; otherwise null.</summary>
     public static Activity? Recorded(Activity? span) => IsOn && span is { Recorded: true } ? span : null;
 
-    /// <summary>Says what the request was and what became of it.</summary>
+    /// <summary>Sets the span's name, tags and status from the request and its outcome.</summary>
     public static void Complete(Activity span, HttpLabels http, RequestRecord record)
     {
         span.DisplayName = http.Route is null ? http.Method : $"{http.Method} {http.Route}";
@@ -39,11 +40,12 @@ internal static class RequestTrace
         if (record.CallerLeft)
             return;
         span.SetTag("http.response.status_code", http.Status);
-        // What a caller did wrong is no error of the server's. Without a message: PostgreSQL's quote values.
+        // By the conventions, a 4xx is not an error of a server's span. The status has no message, because PostgreSQL's
+        // messages quote values.
         if (http.Status >= ServerFault)
             span.SetStatus(ActivityStatusCode.Error);
     }
 
-    /// <summary>Leaves a span out of what is exported: a probe's.</summary>
+    /// <summary>Excludes a span from the export, such as that of a probe.</summary>
     public static void Drop(Activity span) => span.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
 }

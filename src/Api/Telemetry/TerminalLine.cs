@@ -7,8 +7,8 @@ using Serilog.Formatting.Display;
 namespace Gateway.Api.Telemetry;
 
 /// <summary>
-/// An event for people: a line, and behind it what threw. Whatever a terminal would obey or not show is written out, so that no
-/// text of a caller's or of PostgreSQL's moves the cursor, or makes what looks like another line.
+/// Formats an event for a terminal: a line, then the exception. Characters that a terminal would interpret or not show
+/// are escaped, so that no text from a caller or from PostgreSQL can move the cursor or look like another log line.
 /// </summary>
 internal sealed class TerminalLine : ITextFormatter
 {
@@ -32,7 +32,7 @@ internal sealed class TerminalLine : ITextFormatter
     {
         for (var i = 0; i < text.Length;)
         {
-            // What is half a surrogate pair comes out as the replacement character.
+            // Half of a surrogate pair becomes the replacement character.
             Rune.DecodeFromUtf16(text.AsSpan(i), out var rune, out var length);
             if (IsVisible(rune))
                 output.Write(rune.ToString());
@@ -42,7 +42,11 @@ internal sealed class TerminalLine : ITextFormatter
         }
     }
 
-    /// <summary>Not what controls, turns the direction of the text, or breaks lines.</summary>
+    /// <summary>
+    /// Returns false for control characters, for format characters (which can change the direction of the text), and
+    /// for line and paragraph separators.
+    /// </summary>
     private static bool IsVisible(Rune rune) => Rune.GetUnicodeCategory(rune) is not (
-        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
+        UnicodeCategory.Control or UnicodeCategory.Format
+        or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 }

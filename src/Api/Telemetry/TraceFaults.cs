@@ -2,13 +2,18 @@ using System.Diagnostics.Tracing;
 
 namespace Gateway.Api.Telemetry;
 
-/// <summary>What OpenTelemetry can't do, such as reach the collector: one line a minute for each kind of fault.</summary>
+/// <summary>
+/// Logs the faults of OpenTelemetry's export, for example that it can't reach the collector: at most one line a minute
+/// for each kind of fault.
+/// </summary>
 internal sealed partial class TraceFaults(ILogger<TraceFaults> log, TimeProvider clock) : EventListener
 {
-    /// <summary>Everything of this one is about spans.</summary>
+    /// <summary>An event source. All its events are about spans.</summary>
     private const string Exporter = "OpenTelemetry-Exporter-OpenTelemetryProtocol";
 
-    /// <summary>Has the spans that were dropped, and what concerns metrics only.</summary>
+    /// <summary>
+    /// An event source. It reports dropped spans, and also faults of metrics, which are left out here.
+    /// </summary>
     private const string Sdk = "OpenTelemetry-Sdk";
 
     private const int LongestReason = 300;
@@ -43,13 +48,18 @@ internal sealed partial class TraceFaults(ILogger<TraceFaults> log, TimeProvider
         TracesLost(kind, Reason(eventData), since);
     }
 
-    /// <summary>An exception's first line says what there is to say.</summary>
+    /// <summary>
+    /// Returns the parts of an event. Of an exception, it returns the first line, which has the message.
+    /// </summary>
     private static string Reason(EventWrittenEventArgs eventData)
     {
-        var reason = string.Join("; ", eventData.Payload?.Select(part => part?.ToString()?.Split('\n')[0].TrimEnd()) ?? []);
+        var parts = eventData.Payload?.Select(part => part?.ToString()?.Split('\n')[0].TrimEnd()) ?? [];
+        var reason = string.Join("; ", parts);
         return reason.Length <= LongestReason ? reason : reason[..LongestReason];
     }
 
-    [LoggerMessage(30, LogLevel.Warning, "Traces are not exported: {Kind}: {Reason}; {Since} more of its kind since the last such line")]
+    [LoggerMessage(
+        30, LogLevel.Warning,
+        "Traces are not exported: {Kind}: {Reason}; {Since} more of its kind since the last such line")]
     private partial void TracesLost(string kind, string reason, int since);
 }

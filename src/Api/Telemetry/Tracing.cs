@@ -8,7 +8,7 @@ internal static class Tracing
 {
     public static void AddTraces(this WebApplicationBuilder builder)
     {
-        // A path is a caller's text; what there is to say of a request is said here.
+        // ASP.NET Core would add the path, which is a caller's text. RequestTrace adds the tags instead.
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", true);
         // Without a collector there is no provider and no exporter.
         if (OtlpSettings.AreOn(builder.Configuration))
@@ -16,8 +16,8 @@ internal static class Tracing
     }
 
     /// <summary>
-    /// Sends spans to a collector by OTLP, beside the requests: if it is down or slow, the queue fills up and later spans
-    /// are dropped.
+    /// Sends spans to a collector by OTLP, in the background: if the collector is down or slow, the queue fills up and
+    /// later spans are dropped. Requests never wait for it.
     /// </summary>
     private static void AddTraceExport(this IServiceCollection services)
     {

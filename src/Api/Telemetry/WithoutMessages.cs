@@ -6,8 +6,8 @@ using Serilog.Formatting;
 namespace Gateway.Api.Telemetry;
 
 /// <summary>
-/// Events whose exceptions say what they are and where they came from, and not their messages: PostgreSQL's quote rows, and .NET's
-/// quote what could not be read.
+/// Formats events with the types and stacks of their exceptions, but without the messages: PostgreSQL's messages quote
+/// rows, and .NET's quote text that could not be read.
 /// </summary>
 internal sealed class WithoutMessages(ITextFormatter formatter) : ITextFormatter
 {

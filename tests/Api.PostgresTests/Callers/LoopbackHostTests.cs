@@ -42,7 +42,7 @@ public sealed class LoopbackHostTests(GatewayFixture gateway, CallersFixture cal
         var (status, answer) = await SendAsync(gateway.Address, $"{endpoint} HTTP/1.1", $"Host: rebound.example:{gateway.Address.Port}\r\n{origin}", body);
 
         Assert.Equal(400, status);
-        Assert.Contains("Host is no loopback name", answer);
+        Assert.Contains("Host is not a loopback name", answer);
         Assert.Contains("X-Should-Retry: false", answer, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("Access-Control-Allow", answer, StringComparison.OrdinalIgnoreCase);
         Assert.False(await gateway.ReadAsync<bool>("SELECT to_regclass('rebound') IS NOT NULL"));

@@ -169,8 +169,8 @@ public sealed partial class TraceExportTests(GatewayFixture fixture)
         });
 
         Assert.Equal(1, code);
-        Assert.Contains("OTEL_EXPORTER_OTLP_ENDPOINT holds a user or a password", errors);
-        Assert.Contains("OTEL_EXPORTER_OTLP_PROTOCOL is \"http/json\": it is one of grpc, http/protobuf.", errors);
+        Assert.Contains("OTEL_EXPORTER_OTLP_ENDPOINT contains a user or a password", errors);
+        Assert.Contains("OTEL_EXPORTER_OTLP_PROTOCOL is \"http/json\": it must be one of grpc, http/protobuf.", errors);
         Assert.Contains("Gateway__Tracing__Sql is not a setting", errors);
         Assert.DoesNotContain("canary", errors + output);
     }

@@ -75,22 +75,22 @@ public sealed class CallerSettingsTests
     [Theory]
     [InlineData("read", "")]
     [InlineData("write", "")]
-    [InlineData("Read", "Connections__default is neither read nor write")]
-    [InlineData("admin", "Connections__default is neither read nor write")]
-    [InlineData("", "Connections__default is neither read nor write")]
+    [InlineData("Read", "Connections__default must be read or write")]
+    [InlineData("admin", "Connections__default must be read or write")]
+    [InlineData("", "Connections__default must be read or write")]
     public void Right_IsOneOfTwoWords(string word, string fault) =>
         AssertFault(fault, ("a:Keys:0", Hash), ("a:Connections:default", word));
 
     [Theory]
     [InlineData("reports", "")]
-    [InlineData("nowhere", "Connections__nowhere is about a connection that is not configured; there are reports, default")]
+    [InlineData("nowhere", "Connections__nowhere names a connection that is not configured; there are reports, default")]
     public void Right_IsOnAConnectionThatThereIs(string connection, string fault) =>
         AssertFault(fault, ("a:Keys:0", Hash), ($"a:Connections:{connection}", "read"));
 
     [Theory]
     [InlineData(0, 64, "")]
-    [InlineData(0, 63, "Gateway__Callers__a__Keys__0 is not the hash of a key")]
-    [InlineData(0, 0, "Gateway__Callers__a__Keys__0 is not the hash of a key")]
+    [InlineData(0, 63, "Gateway__Callers__a__Keys__0 must be the hash of a key")]
+    [InlineData(0, 0, "Gateway__Callers__a__Keys__0 must be the hash of a key")]
     [InlineData(1, 64, "")]
     [InlineData(2, 64, "Gateway__Callers__a__Keys__2 is not a setting")]
     public void Key_IsAHashInOneOfTwoPlaces(int place, int digits, string fault) =>
@@ -99,7 +99,7 @@ public sealed class CallerSettingsTests
     [Fact]
     public void Key_IsNoOtherText()
     {
-        const string Fault = "Gateway__Callers__a__Keys__0 is not the hash of a key";
+        const string Fault = "Gateway__Callers__a__Keys__0 must be the hash of a key";
 
         AssertFault(Fault, ("a:Keys:0", Hash + "0"));
         AssertFault(Fault, ("a:Keys:0", "g" + Hash[1..]));
@@ -135,7 +135,7 @@ public sealed class CallerSettingsTests
 
         foreach (var fault in new[]
         {
-            "a__Keys__0 is not the hash", "a__Connections__nowhere is about", "a__Connections__nowhere is neither",
+            "a__Keys__0 must be the hash", "a__Connections__nowhere names", "a__Connections__nowhere must be read",
             "loopback can't be a caller", "b__Size is not a setting", "is the same key as",
         })
             Assert.Contains(fault, error.Message);

@@ -277,7 +277,7 @@ public sealed class DsnTests
             }
             catch (DsnException refused)
             {
-                Assert.StartsWith(name + ": not for a DSN: ", Assert.Single(refused.Faults), StringComparison.Ordinal);
+                Assert.StartsWith(name + ": can't be set in a DSN: ", Assert.Single(refused.Faults), StringComparison.Ordinal);
             }
         }
         Assert.All(DsnNpgsql.Spellings, spelling => Assert.True(new NpgsqlConnectionStringBuilder().ContainsKey(spelling), spelling));
