@@ -59,21 +59,26 @@ public sealed class AbandonedSessionTests(GatewayFixture fixture, ITestOutputHel
     [Fact]
     public async Task ServerSilentAfterTheLogin_LeavesNoSessionOpen()
     {
+        await using var backends = await Backends.WatchAsync(fixture.Dsn);
         await using var proxy = FaultProxy.Start(fixture.Dsn);
         await using var gateway = await RunningGateway.StartAsync(
-            $"--DSN={proxy.Dsn}", "--Gateway:Connections:default:ReuseSessions=false", "--Gateway:ReadinessIntervalMs=60000");
-        (await SendAsync(gateway, "SELECT 1", 5000)).Expect(HttpStatusCode.OK);
-        var open = proxy.OpenConnections;
+            $"--DSN={backends.Named(proxy.Dsn)}", "--Gateway:ReadinessIntervalMs=60000");
         var silent = new HoldAt(Boundary.Opened);
         proxy.SetUpcoming(silent);
 
-        (await SendAsync(gateway, "SELECT 1", 30_000)).ExpectProblem(503, "database_unavailable");
-        Assert.Equal(open + 1, proxy.OpenConnections);
+        var request = SendAsync(gateway, "SELECT 1", 30_000);
+        await silent.ReachedAsync();
+        var session = await backends.ReadAsync<int>(
+            $"SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, '{backends.Application}') "
+            + "ORDER BY backend_start DESC LIMIT 1");
+        (await request).ExpectProblem(503, "database_unavailable");
+        Assert.True(await IsThereAsync());
 
         silent.Release();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (proxy.OpenConnections > open)
-            await Task.Delay(50, limit.Token);
+        await Poll.ReadAsync(IsThereAsync, isThere => !isThere);
+
+        Task<bool> IsThereAsync() => backends.ReadAsync<bool>(
+            $"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {session})");
     }
 
     private static Task<long> CountAsync(Backends backends) => backends.ReadAsync<long>(

@@ -20,7 +20,11 @@ internal static class ContractDocumentTexts
     {
         Title = "The Gateway",
         Version = "1",
-        License = new OpenApiLicense { Name = "Apache-2.0", Url = new Uri("https://www.apache.org/licenses/LICENSE-2.0") },
+        License = new OpenApiLicense
+        {
+            Name = "Apache-2.0",
+            Url = new Uri("https://www.apache.org/licenses/LICENSE-2.0"),
+        },
         Description = """
             Runs PostgreSQL statements for workflow activities, over HTTP. A workflow engine may run an activity several
             times, and its write must happen exactly once. So the gateway records a write under its activity ID, in the

@@ -76,7 +76,8 @@ internal static class PostgresFailure
     /// </summary>
     public static Failure Unreachable(NpgsqlException error, string connection) => new(
         ProblemCode.DatabaseUnavailable,
-        $"The server of connection \"{connection}\" can't be reached at present{(ReasonOf(error) is { } reason ? $" ({reason})" : "")}.",
+        $"The server of connection \"{connection}\" can't be reached at present"
+            + (ReasonOf(error) is { } reason ? $" ({reason})." : "."),
         error)
     { Refusal = error is PostgresException refusal ? new PostgresRefusal(refusal.SqlState) : null };
 
@@ -89,8 +90,8 @@ internal static class PostgresFailure
         error);
 
     /// <summary>
-    /// Returns the SQLSTATE or the socket error, and null if there is neither. The rest of an error's text could hold values
-    /// or addresses.
+    /// Returns the SQLSTATE or the socket error, and null if there is neither. The rest of an error's text could hold
+    /// values or addresses.
     /// </summary>
     public static string? ReasonOf(Exception error) => error switch
     {

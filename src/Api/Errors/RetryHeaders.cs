@@ -6,8 +6,8 @@ internal static class RetryHeaders
     /// <summary>Sets X-Should-Retry and Retry-After. Every answer other than 2xx has the first.</summary>
     /// <param name="response">The answer.</param>
     /// <param name="afterSeconds">
-    /// The time to wait before a retry, from 1 to 60 seconds (<see cref="Failure.RetryAfterSeconds"/>); null if no retry can
-    /// succeed.
+    /// The time to wait before a retry, from 1 to 60 seconds (<see cref="Failure.RetryAfterSeconds"/>); null if no
+    /// retry can succeed.
     /// </param>
     public static void Set(HttpResponse response, int? afterSeconds)
     {

@@ -5,8 +5,8 @@ using Gateway.Api.Results;
 namespace Gateway.Api.Execution;
 
 /// <summary>
-/// The answer of a request: a body that is held, from this run or from the record; or a stream, whose rows are sent as they
-/// come.
+/// The answer of a request: a body that is held, from this run or from the record; or a stream, whose rows are sent
+/// as they come.
 /// </summary>
 /// <param name="limits">The maximum size.</param>
 /// <param name="memory">Counts the memory of the answer.</param>
@@ -46,7 +46,9 @@ internal sealed class ActivityAnswer(
         _recorded = body;
     }
 
-    /// <summary>Adds the next statement's result, to be read. Its limits are what the earlier results have left.</summary>
+    /// <summary>
+    /// Adds the next statement's result, to be read. Its limits are what the earlier results have left.
+    /// </summary>
     public StatementResult Add(ActivityCall call, StatementCall statement)
     {
         if (_results is [.., var last])
@@ -62,7 +64,9 @@ internal sealed class ActivityAnswer(
         return result;
     }
 
-    /// <summary>Writes the body from the results, if it is held. The row count, known last, comes before the rows.</summary>
+    /// <summary>
+    /// Writes the body from the results, if it is held. The row count, known last, comes before the rows.
+    /// </summary>
     public void Complete(ActivityCall call)
     {
         if (stream is not null)

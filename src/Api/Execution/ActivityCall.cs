@@ -6,7 +6,9 @@ using Gateway.Contracts;
 
 namespace Gateway.Api.Execution;
 
-/// <summary>A valid request: the statements of one transaction, and how to run them. The input of <see cref="StatementPath"/>.</summary>
+/// <summary>
+/// A valid request: the statements of one transaction, and how to run them. The input of <see cref="StatementPath"/>.
+/// </summary>
 internal sealed record ActivityCall
 {
     /// <summary>Gets the caller, with its rights.</summary>
@@ -33,7 +35,9 @@ internal sealed record ActivityCall
     /// <summary>Gets the time until the deadline, from the request's arrival.</summary>
     public required TimeSpan Budget { get; init; }
 
-    /// <summary>Gets the hash that the activity's record is compared by; null when the activity is not recorded.</summary>
+    /// <summary>
+    /// Gets the hash that the activity's record is compared by; null when the activity is not recorded.
+    /// </summary>
     public RequestHash? RequestHash { get; init; }
 
     /// <summary>Gets whether the request says that it was sent before. Most often there is a record then.</summary>
@@ -45,7 +49,8 @@ internal sealed record ActivityCall
 /// <param name="RowFormat">Whether a row is an object or an array.</param>
 /// <param name="ExpectedRowCount">The number of rows that must be returned or affected; null for any.</param>
 /// <param name="MaxRows">The maximum number of rows in the answer; null for all.</param>
-internal sealed record StatementCall(BoundStatement Statement, RowFormat RowFormat, long? ExpectedRowCount, long? MaxRows);
+internal sealed record StatementCall(
+    BoundStatement Statement, RowFormat RowFormat, long? ExpectedRowCount, long? MaxRows);
 
 /// <summary>The modes of a transaction.</summary>
 /// <param name="Access">Whether it may write.</param>
@@ -69,7 +74,8 @@ internal readonly record struct TransactionMode(
                 IsolationLevel.Serializable => " ISOLATION LEVEL SERIALIZABLE",
                 _ => "",
             };
-            return $"BEGIN{isolation}{(Access == Access.ReadOnly ? " READ ONLY" : " READ WRITE")}{(Deferrable ? " DEFERRABLE" : "")}";
+            var access = Access == Access.ReadOnly ? " READ ONLY" : " READ WRITE";
+            return $"BEGIN{isolation}{access}{(Deferrable ? " DEFERRABLE" : "")}";
         }
     }
 }

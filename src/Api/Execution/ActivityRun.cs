@@ -20,13 +20,13 @@ namespace Gateway.Api.Execution;
 /// <param name="deadline">The request's deadline.</param>
 /// <param name="history">The runs of the request so far.</param>
 internal sealed class ActivityRun(
-    ActivityCall call, NamedConnection connection, Session session, CodeKey? key, ActivityAnswer answer, Deadline deadline,
-    RunHistory history) : IDisposable
+    ActivityCall call, NamedConnection connection, Session session, CodeKey? key, ActivityAnswer answer,
+    Deadline deadline, RunHistory history) : IDisposable
 {
     private const string Utf8 = "UTF8";
 
-    // The server reports a changed encoding at the end of a round trip. If the transaction ends in the same round trip, the
-    // report is about the time after it; so the encoding is asked for.
+    // The server reports a changed encoding at the end of a round trip. If the transaction ends in the same round trip,
+    // the report is about the time after it; so the encoding is asked for.
     private readonly NpgsqlBatchCommand _showEncoding = new("SHOW client_encoding");
     private readonly OutgoingStatements _statements =
         new(call, answer.Results, connection.Descriptions, history.HadStaleTypes, answer.Memory);
@@ -41,12 +41,14 @@ internal sealed class ActivityRun(
 
     private RunErrors Errors => _errors ??= new RunErrors(call, connection, session, _statements);
 
-    /// <summary>Whether the tag must be set by SELECT, which takes a snapshot: <see cref="ActivityTag.Select"/>.</summary>
+    /// <summary>
+    /// Whether the tag must be set by SELECT, which takes a snapshot: <see cref="ActivityTag.Select"/>.
+    /// </summary>
     private bool IsSeveralReads => call is { Mode.Access: Access.ReadOnly, Statements.Count: > 1 };
 
     /// <summary>
-    /// Whether ROLLBACK goes with the current round trip: a transaction that only reads has no record, and is rolled back
-    /// in any case. It depends on the statements that were taken, so take them first.
+    /// Whether ROLLBACK goes with the current round trip: a transaction that only reads has no record, and is rolled
+    /// back in any case. It depends on the statements that were taken, so take them first.
     /// </summary>
     private bool RollsBackWithStatements => call.Mode.Access == Access.ReadOnly && _statements.AreAllTaken;
 
@@ -162,12 +164,14 @@ internal sealed class ActivityRun(
             session.KeepPlans(ActivityJournal.Clean);
             _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash.Bytes);
         }
-        ReadOnlySpan<NpgsqlBatchCommand> tagging = _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
+        ReadOnlySpan<NpgsqlBatchCommand> tagging =
+            _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
         var last = tagging[^1];
 
         List<NpgsqlBatchCommand> commands = [.. tagging, .. history.FailureAtCommit is null ? TakeStatements() : []];
         AddEncoding(commands);
-        await using var reader = await session.Transaction.BeginAsync(call.Mode.Begin, commands, RollsBackWithStatements);
+        await using var reader =
+            await session.Transaction.BeginAsync(call.Mode.Begin, commands, RollsBackWithStatements);
         if (session.Transaction.IsAt(reader, last))
         {
             if (last == _claimCommand && await reader.ReadAsync(session.Abandoning))
@@ -262,7 +266,10 @@ internal sealed class ActivityRun(
             var areUnchanged = await statement.Known.Watch.AreUnchangedAsync(reader, session.Abandoning);
             // The statement behind the look may have failed for that.
             if (!areUnchanged && statement.Statement.HasTypes)
-                return Errors.StaleTypes(statement, "A type of the statement's parameters was altered meanwhile; try again.");
+            {
+                return Errors.StaleTypes(
+                    statement, "A type of the statement's parameters was altered meanwhile; try again.");
+            }
             await reader.NextResultAsync(session.Abandoning);
             confirmed = areUnchanged ? statement.Known.AlterableResults : [];
         }
@@ -293,8 +300,8 @@ internal sealed class ActivityRun(
         {
             throw new Failure(
                 ProblemCode.ExpectationFailed,
-                $"The request expects a row count of {expected} and the statement has {rowCount?.ToString() ?? "none"}; "
-                + "it was rolled back.");
+                $"The request expects a row count of {expected} and the statement has "
+                + $"{rowCount?.ToString() ?? "none"}; it was rolled back.");
         }
     }
 
@@ -304,7 +311,8 @@ internal sealed class ActivityRun(
         {
             throw new Failure(
                 ProblemCode.SqlRejected,
-                "The statement changes client_encoding, and an answer's text would be wrong; convert_to() makes bytes of another encoding.");
+                "The statement changes client_encoding, and an answer's text would be wrong; convert_to() makes bytes "
+                + "of another encoding.");
         }
     }
 
@@ -328,7 +336,8 @@ internal sealed class ActivityRun(
         }
         catch (PostgresException error) when (session.Transaction.HasFailedToClean(error))
         {
-            // The caller's statements have run, and their results were read: the run goes on. The session will be closed.
+            // The caller's statements have run, and their results were read, so the run goes on. The session will be
+            // closed.
         }
         catch (PostgresException error)
         {

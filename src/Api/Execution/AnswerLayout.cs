@@ -18,7 +18,10 @@ internal abstract class AnswerLayout
     public abstract void WriteBody(PooledBuffer body, ActivityCall call, IReadOnlyList<StatementResult> results);
 }
 
-/// <summary>The contract's format: <see cref="QueryResponse"/>, <see cref="StatementResponse"/>, <see cref="TransactionResponse"/>.</summary>
+/// <summary>
+/// The contract's format: <see cref="QueryResponse"/>, <see cref="StatementResponse"/>, <see
+/// cref="TransactionResponse"/>.
+/// </summary>
 internal sealed class ContractLayout : AnswerLayout
 {
     public static readonly ContractLayout Instance = new();

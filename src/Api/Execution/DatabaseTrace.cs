@@ -22,8 +22,9 @@ internal static class DatabaseTrace
     /// <summary>The words that a span may show. Any other first word of a statement is a caller's text.</summary>
     private static readonly FrozenSet<string> Operations = FrozenSet.Create(
         StringComparer.Ordinal,
-        "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "CALL", "DO", "EXPLAIN", "SHOW", "SET",
-        "RESET", "CREATE", "ALTER", "DROP", "TRUNCATE", "GRANT", "REVOKE", "COMMENT", "REFRESH", "LOCK", "ANALYZE", "EXECUTE", "PREPARE",
+        "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "CALL", "DO", "EXPLAIN", "SHOW",
+        "SET", "RESET", "CREATE", "ALTER", "DROP", "TRUNCATE", "GRANT", "REVOKE", "COMMENT", "REFRESH", "LOCK",
+        "ANALYZE", "EXECUTE", "PREPARE",
         "DEALLOCATE", "DECLARE", "FETCH", "MOVE", "CLOSE", "NOTIFY", "LISTEN", "UNLISTEN");
 
     /// <summary>Traces one run of a call.</summary>
@@ -50,7 +51,8 @@ internal static class DatabaseTrace
     }
 
     private static async Task<T> RunAsync<T>(
-        NamedConnection connection, string? operation, Func<Task<T>> work, Func<T, Exception?> errorOf, Action<Activity> describe)
+        NamedConnection connection, string? operation, Func<Task<T>> work, Func<T, Exception?> errorOf,
+        Action<Activity> describe)
     {
         var name = operation is null ? connection.Database : $"{operation} {connection.Database}";
         using var span = RequestTrace.Source.StartActivity(name, ActivityKind.Client);
@@ -78,8 +80,9 @@ internal static class DatabaseTrace
     private static void Fail(Activity? span, Exception error)
     {
         var sqlState = SqlStateOf(error);
+        var name = error is Failure failure ? FailureForm.NameOf(failure.Code) : error.GetType().FullName;
         span?.SetTag("db.response.status_code", sqlState)
-            .SetTag("error.type", sqlState ?? (error is Failure failure ? FailureForm.NameOf(failure.Code) : error.GetType().FullName))
+            .SetTag("error.type", sqlState ?? name)
             .SetStatus(ActivityStatusCode.Error);
     }
 

@@ -36,16 +36,19 @@ internal sealed record OutgoingStatement(
 }
 
 /// <summary>
-/// The statements of a call on their way to the server. A round trip takes as many as do not need the results of earlier
-/// ones, or types that are not known yet.
+/// The statements of a call on their way to the server. A round trip takes as many as do not need the results of
+/// earlier ones, or types that are not known yet.
 /// </summary>
 /// <param name="call">The call.</param>
 /// <param name="results">The results so far; later results are added to it.</param>
 /// <param name="descriptions">The cache of statements' types.</param>
-/// <param name="asksAll">Whether to ask the server for all types, because cached types were wrong in the last run.</param>
+/// <param name="asksAll">
+/// Whether to ask the server for all types, because cached types were wrong in the last run.
+/// </param>
 /// <param name="memory">Counts the memory of references to results.</param>
 internal sealed class OutgoingStatements(
-    ActivityCall call, IReadOnlyList<StatementResult> results, StatementDescriptions descriptions, bool asksAll, MemoryReservation memory)
+    ActivityCall call, IReadOnlyList<StatementResult> results, StatementDescriptions descriptions, bool asksAll,
+    MemoryReservation memory)
     : IDisposable
 {
     private readonly List<OutgoingStatement> _taken = [];
@@ -67,15 +70,18 @@ internal sealed class OutgoingStatements(
 
     private string Caller => call.Activity.Caller;
 
-    /// <summary>Whether a statement runs before the next one that may change types. A READ ONLY transaction can't.</summary>
+    /// <summary>
+    /// Whether a statement runs before the next one that may change types. A READ ONLY transaction can't.
+    /// </summary>
     private bool MayFollowDdl => call.Mode.Access == Access.ReadWrite && _taken.Count > 0;
 
     /// <summary>
-    /// Takes the statements of the next round trip, and returns their commands: up to a statement that refers to a result which has not come yet, or
-    /// whose types the server must be asked for first.
+    /// Takes the statements of the next round trip, and returns their commands: up to a statement that refers to a
+    /// result which has not come yet, or whose types the server must be asked for first.
     /// </summary>
     /// <param name="deadline">Checked between two statements, since resolving references may take time.</param>
-    /// <exception cref="Failure">A parameter has no value, or not one of its type; or the deadline has passed.</exception>
+    /// <exception cref="Failure">A parameter has no value, or not one of its type; or the deadline has
+    /// passed.</exception>
     public List<NpgsqlBatchCommand> Take(Deadline deadline)
     {
         var commands = new List<NpgsqlBatchCommand>();
@@ -95,8 +101,8 @@ internal sealed class OutgoingStatements(
     }
 
     /// <summary>
-    /// Asks the server for the types of the next statement. All statements before it have run by now, and may have created
-    /// its objects.
+    /// Asks the server for the types of the next statement. All statements before it have run by now, and may have
+    /// created its objects.
     /// </summary>
     /// <exception cref="PostgresException">The statement is wrong.</exception>
     /// <exception cref="Failure">The database does not have a declared type.</exception>

@@ -9,16 +9,16 @@ using Gateway.Contracts;
 namespace Gateway.Api.Execution;
 
 /// <summary>
-/// The results that parameters of a transaction refer to. Each result is parsed once. A reference costs only its own steps,
-/// whatever the number of references and the size of the results.
+/// The results that parameters of a transaction refer to. Each result is parsed once. A reference costs only its own
+/// steps, whatever the number of references and the size of the results.
 /// </summary>
 /// <param name="results">The results so far; later results are added to it.</param>
 /// <param name="memory">Counts the parsed results until this is disposed, and the values that were found.</param>
 internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, MemoryReservation memory) : IDisposable
 {
     /// <summary>
-    /// The values may be as large together as the results are, and at least this large, in bytes. There is a limit because
-    /// each reference sends its value again.
+    /// The values may be as large together as the results are, and at least this large, in bytes. There is a limit
+    /// because each reference sends its value again.
     /// </summary>
     private const long MinLimit = 16 * 1024 * 1024;
 
@@ -51,8 +51,8 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
         {
             throw new Failure(
                 ProblemCode.ResultTooLarge,
-                $"The values that parameters refer to by $ref are larger than {limit} bytes together; refer to each once, or pass "
-                + "it on in SQL.");
+                $"The values that parameters refer to by $ref are larger than {limit} bytes together; refer to each "
+                + "once, or pass it on in SQL.");
         }
         memory.Take(JsonText.MemoryPerByte * (long)length);
         return part.Value;
@@ -92,7 +92,8 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
         {
             throw new Failure(
                 ProblemCode.ResultTooLarge,
-                $"The rows of statement {statement}, which a parameter refers to by $ref, are nested too deeply for their size; pass them on in SQL.");
+                $"The rows of statement {statement}, which a parameter refers to by $ref, are nested too deeply for "
+                + "their size; pass them on in SQL.");
         }
         var tables = JsonTables.Of(json.Span);
         _counted.Take(tables.Most);
@@ -111,11 +112,12 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
         if (Find(reference.Statement, tokens.AsSpan(3)) is not { } value)
         {
             throw Failed(
-                $"The result of statement {reference.Statement} has nothing at \"{reference.Pointer}\", which a parameter refers to");
+                $"The result of statement {reference.Statement} has nothing at \"{reference.Pointer}\", which a "
+                + "parameter refers to");
         }
 
-        // A value of type json or jsonb is passed on as it is; a JSON string keeps its quotes. But null becomes NULL: the two
-        // look the same in a result, and a column's NULL is far more frequent.
+        // A value of type json or jsonb is passed on as it is; a JSON string keeps its quotes. But null becomes NULL:
+        // the two look the same in a result, and a column's NULL is far more frequent.
         var isJson = results[reference.Statement].IsJson([.. tokens.Skip(4)], out var isWithin);
         if (value.ValueKind != JsonValueKind.Null && isJson)
             return new ParameterValue(value.GetRawText());
@@ -123,8 +125,8 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
         return fault.Length == 0
             ? read with { IsOfJson = isWithin }
             : throw Failed(
-                $"What \"{reference.Pointer}\" refers to in the result of statement {reference.Statement} can't be a parameter. "
-                + fault.TrimEnd('.'));
+                $"What \"{reference.Pointer}\" refers to in the result of statement {reference.Statement} can't be a "
+                + "parameter. " + fault.TrimEnd('.'));
     }
 
     private static Failure Failed(string why) => new(ProblemCode.ExpectationFailed, $"{why}; all was rolled back.");
@@ -159,8 +161,8 @@ internal sealed class ReferredPart(JsonElement value, Counted memory)
     private const int BytesOfMember = 96;
 
     /// <summary>
-    /// Number of steps that search the value. With more, an index of all its parts is cheaper: a search passes everything
-    /// before the part that it finds.
+    /// Number of steps that search the value. With more, an index of all its parts is cheaper: a search passes
+    /// everything before the part that it finds.
     /// </summary>
     private const int FewSteps = 8;
 

@@ -8,8 +8,8 @@ internal static class Replay
 {
     /// <summary>Makes the answer a replay.</summary>
     /// <exception cref="Failure">
-    /// <c>activity_mismatch</c>: the record is of another request. <c>sql_rejected</c>: the record has no answer, because the
-    /// earlier attempt's SQL ended the gateway's transaction.
+    /// <c>activity_mismatch</c>: the record is of another request. <c>sql_rejected</c>: the record has no answer,
+    /// because the earlier attempt's SQL ended the gateway's transaction.
     /// </exception>
     public static RunOutcome.Replayed From(ActivityRecord record, ActivityCall call, ActivityAnswer answer)
     {

@@ -14,7 +14,8 @@ internal readonly record struct RunHistory
     public bool HadStaleSession { get; init; }
 
     /// <summary>
-    /// Gets whether a run used stale types. The next run then asks the server for all types, and uses none from the cache.
+    /// Gets whether a run used stale types. The next run then asks the server for all types, and uses none from the
+    /// cache.
     /// </summary>
     public bool HadStaleTypes { get; init; }
 
@@ -22,8 +23,9 @@ internal readonly record struct RunHistory
     public bool IsInDoubt { get; init; }
 
     /// <summary>
-    /// Gets the final failure that the server reported as it ended a session at COMMIT. The next runs run no statements, and
-    /// only claim the activity. A run that gets the claim shows that nothing was kept; then this failure is the answer.
+    /// Gets the final failure that the server reported as it ended a session at COMMIT. The next runs run no
+    /// statements, and only claim the activity. A run that gets the claim shows that nothing was kept; then this
+    /// failure is the answer.
     /// </summary>
     public Failure? FailureAtCommit { get; init; }
 
@@ -33,7 +35,8 @@ internal readonly record struct RunHistory
     /// <summary>Returns the history with one more run.</summary>
     public RunHistory With(RunOutcome outcome) => outcome switch
     {
-        RunOutcome.Failed failed when RetryPolicy.IsOverConflict(failed.Failure) => this with { Conflicts = Conflicts + 1 },
+        RunOutcome.Failed failed when RetryPolicy.IsOverConflict(failed.Failure) =>
+            this with { Conflicts = Conflicts + 1 },
         RunOutcome.StaleSession => this with { HadStaleSession = true },
         RunOutcome.StaleTypes => this with { HadStaleTypes = true },
         RunOutcome.InDoubt { CanBeSettled: true } doubt =>
@@ -64,9 +67,9 @@ internal abstract record RetryDecision
 }
 
 /// <summary>
-/// Decides whether a call runs again after a run. It does only if nothing of the last run was kept, or if the next run's
-/// claim finds out whether something was. <see cref="StatementPath"/> carries the decision out, before the deadline and
-/// before the first row is sent.
+/// Decides whether a call runs again after a run. It does only if nothing of the last run was kept, or if the next
+/// run's claim finds out whether something was. <see cref="StatementPath"/> carries the decision out, before the
+/// deadline and before the first row is sent.
 /// </summary>
 internal static class RetryPolicy
 {
@@ -97,9 +100,11 @@ internal static class RetryPolicy
             case RunOutcome.Failed { Failure.Code: ProblemCode.ActivityInFlight or ProblemCode.DatabaseUnavailable }
                 when history.IsInDoubt:
                 return Retry(DoubtDelay);
-            case RunOutcome.Failed { Failure: var failure } when IsOverConflict(failure) && history.Conflicts < MaxConflicts:
+            case RunOutcome.Failed failed
+                when IsOverConflict(failed.Failure) && history.Conflicts < MaxConflicts:
                 return Retry(FirstConflictDelay * (1 << history.Conflicts), hasJitter: true);
-            // The run failed before the claim. After a failover, the new server may refuse writes for a while, for example.
+            // The run failed before the claim. After a failover, for example, the new server may refuse writes for a
+            // while.
             case RunOutcome.Failed { IsSettled: false } when history.IsInDoubt:
                 return Retry(DoubtDelay);
             default:
@@ -124,10 +129,10 @@ internal static class RetryPolicy
     public static Failure OutcomeUnknown(bool isExactlyOnce, Exception cause) => new(
         ProblemCode.OutcomeUnknown,
         isExactlyOnce
-            ? "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same request "
-                + "again, under the same activity ID: it is answered with its record, or takes effect then."
-            : "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again may do it twice: look "
-                + "at the data first.",
+            ? "The answer to COMMIT was lost, and what became of it could not be found out in time. Send the same "
+                + "request again, under the same activity ID: it is answered with its record, or takes effect then."
+            : "The answer to COMMIT was lost. Delivery is at-least-once, so sending the request again may do it twice: "
+                + "look at the data first.",
         cause)
     { Committed = Committed.Unknown };
 
@@ -145,9 +150,9 @@ internal static class RetryPolicy
     };
 
     /// <summary>
-    /// Returns whether the failure can be the answer although an earlier run was in doubt. The run must have found out what
-    /// earlier runs kept, and the failure must be final. After a failure that asks the caller to send the request again,
-    /// the caller has to be told that the outcome is unknown.
+    /// Returns whether the failure can be the answer although an earlier run was in doubt. The run must have found
+    /// out what earlier runs kept, and the failure must be final. After a failure that asks the caller to send the
+    /// request again, the caller has to be told that the outcome is unknown.
     /// </summary>
     private static bool IsFinal(RunOutcome outcome) => outcome is RunOutcome.Failed
     {

@@ -9,7 +9,8 @@ using Npgsql;
 namespace Gateway.Api.Execution;
 
 /// <summary>Classifies the errors of PostgreSQL in a run: whose statement failed, and what it means.</summary>
-internal sealed class RunErrors(ActivityCall call, NamedConnection connection, Session session, OutgoingStatements statements)
+internal sealed class RunErrors(
+    ActivityCall call, NamedConnection connection, Session session, OutgoingStatements statements)
 {
     /// <summary>
     /// Returns whether the watchdog may have caused the error. Any other error is the statement's own, and came first.
@@ -19,22 +20,26 @@ internal sealed class RunErrors(ActivityCall call, NamedConnection connection, S
         : refusal.SqlState == PostgresErrorCodes.QueryCanceled || PostgresFailure.EndsSession(refusal);
 
     /// <summary>
-    /// Returns whether the session was lost before BEGIN was confirmed. Most likely its server had closed it while it was
-    /// idle, and in any case nothing was kept, so the statements may run in another session. After BEGIN they may not: a
-    /// statement may have ended its own session on purpose, and the caller decides whether to send it again.
+    /// Returns whether the session was lost before BEGIN was confirmed. Most likely its server had closed it while it
+    /// was idle, and in any case nothing was kept, so the statements may run in another session. After BEGIN they may
+    /// not: a statement may have ended its own session on purpose, and the caller decides whether to send it again.
     /// </summary>
     public bool IsOfAStaleSession(NpgsqlException error) =>
         session is { Used: true, Transaction.State: TransactionState.Beginning }
         && (error is not PostgresException refusal || PostgresFailure.EndsSession(refusal));
 
-    /// <summary>Returns the failure if the cancel endpoint, of any replica, ended the run; null if it did not.</summary>
+    /// <summary>
+    /// Returns the failure if the cancel endpoint, of any replica, ended the run; null if it did not.
+    /// </summary>
     public async Task<Failure?> FindCancelAsync(PostgresException error) =>
         (error.SqlState == PostgresErrorCodes.QueryCanceled || PostgresFailure.EndsSession(error))
         && await connection.Activities.IsBeingCancelledAsync(call.Activity)
             ? new Failure(ProblemCode.Cancelled, "The activity was cancelled, and rolled back.", error)
             : null;
 
-    /// <summary>Returns the outcome if another run may succeed: the journal's key or cached types are out of date.</summary>
+    /// <summary>
+    /// Returns the outcome if another run may succeed: the journal's key or cached types are out of date.
+    /// </summary>
     /// <param name="error">The error.</param>
     /// <param name="claimKey">The key of the claim, if it is the claim that failed.</param>
     public RunOutcome? FindStale(PostgresException error, CodeKey? claimKey)
@@ -48,12 +53,15 @@ internal sealed class RunErrors(ActivityCall call, NamedConnection connection, S
             session.Reject();
             return new RunOutcome.StaleSession(ActivityJournal.CodeRefused(connection.Name));
         }
-        return statements.BeingAsked is null && statements.Taken.FirstOrDefault(taken => taken.IsStale(error)) is { } stale
+        return statements.BeingAsked is null
+            && statements.Taken.FirstOrDefault(taken => taken.IsStale(error)) is { } stale
             ? StaleTypes(stale, "The types of the statement's parameters were changed meanwhile; try again.")
             : null;
     }
 
-    /// <summary>Returns the failure for an error of a statement, of the claim, or of another command of the gateway.</summary>
+    /// <summary>
+    /// Returns the failure for an error of a statement, of the claim, or of another command of the gateway.
+    /// </summary>
     public Failure FailureOf(PostgresException error, bool isOfClaim)
     {
         if (isOfClaim && error.SqlState == PostgresErrorCodes.LockNotAvailable)
@@ -70,7 +78,9 @@ internal sealed class RunErrors(ActivityCall call, NamedConnection connection, S
             : OfOwnStatement(error);
     }
 
-    /// <summary>Returns the exception to throw for an error that refused COMMIT, or the journal's record before it.</summary>
+    /// <summary>
+    /// Returns the exception to throw for an error that refused COMMIT, or the journal's record before it.
+    /// </summary>
     /// <param name="error">The error.</param>
     /// <param name="finish">The command that writes the record; null if the activity has none.</param>
     /// <param name="deadline">The request's deadline.</param>
@@ -107,9 +117,9 @@ internal sealed class RunErrors(ActivityCall call, NamedConnection connection, S
     }
 
     /// <summary>
-    /// PostgreSQL refused a statement of the gateway's own, for example because of a setting that the caller's SQL made.
-    /// The answer contains nothing of the error's text. The session is closed after any error but a conflict: a caller may have
-    /// tampered with it.
+    /// PostgreSQL refused a statement of the gateway's own, for example because of a setting that the caller's SQL
+    /// made. The answer contains nothing of the error's text. The session is closed after any error but a conflict: a
+    /// caller may have tampered with it.
     /// </summary>
     private Failure OfOwnStatement(PostgresException error)
     {

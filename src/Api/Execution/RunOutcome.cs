@@ -19,8 +19,8 @@ internal abstract record RunOutcome
     public sealed record Replayed(ActivityAnswer Answer) : RunOutcome;
 
     /// <summary>
-    /// The session could not be used: its server had closed it while it was idle, or the journal's key was replaced. Nothing
-    /// was kept.
+    /// The session could not be used: its server had closed it while it was idle, or the journal's key was replaced.
+    /// Nothing was kept.
     /// </summary>
     /// <param name="Failure">The answer if there is no other run.</param>
     public sealed record StaleSession(Failure Failure) : RunOutcome
@@ -29,8 +29,8 @@ internal abstract record RunOutcome
     }
 
     /// <summary>
-    /// A statement was sent with types from the cache that are no longer right. The transaction was rolled back, and the
-    /// types are no longer in the cache.
+    /// A statement was sent with types from the cache that are no longer right. The transaction was rolled back, and
+    /// the types are no longer in the cache.
     /// </summary>
     /// <param name="Failure">The answer if there is no other run.</param>
     public sealed record StaleTypes(Failure Failure) : RunOutcome
@@ -44,8 +44,8 @@ internal abstract record RunOutcome
     /// <param name="Failure">The answer if there is no other run: <c>outcome_unknown</c>.</param>
     /// <param name="CanBeSettled">Whether the next run's claim can find it out: the delivery is exactly-once.</param>
     /// <param name="FailureAtCommit">
-    /// The failure that the server reported as it ended the session at COMMIT; null if the statements may succeed next time.
-    /// It is the answer if the next run finds that nothing was kept.
+    /// The failure that the server reported as it ended the session at COMMIT; null if the statements may succeed
+    /// next time. It is the answer if the next run finds that nothing was kept.
     /// </param>
     public sealed record InDoubt(Failure Failure, bool CanBeSettled, Failure? FailureAtCommit) : RunOutcome
     {
@@ -55,7 +55,8 @@ internal abstract record RunOutcome
     /// <summary>The run failed before COMMIT, and was rolled back; or PostgreSQL refused COMMIT.</summary>
     /// <param name="Failure">The failure.</param>
     /// <param name="IsSettled">
-    /// Whether this run found out what earlier runs kept: it had the claim, so they kept nothing, or it found their record.
+    /// Whether this run found out what earlier runs kept: it had the claim, so they kept nothing, or it found their
+    /// record.
     /// </param>
     public sealed record Failed(Failure Failure, bool IsSettled) : RunOutcome
     {

@@ -16,14 +16,18 @@ namespace Gateway.Api.Execution;
 /// <summary>
 /// The path of every statement, from a valid request to an answer that may be sent:
 /// <list type="number">
-/// <item>Refuse a statement that the caller may not run, or that the gateway never runs. The server is not asked yet.</item>
+/// <item>
+/// Refuse a statement that the caller may not run, or that the gateway never runs. The server is not asked yet.
+/// </item>
 /// <item>Wait in the queue for a place, or be refused.</item>
 /// <item>Take a clean session: an idle one or a new one.</item>
 /// <item>
-/// BEGIN, claim the activity (or find its record, and run nothing) and run the statements, in one round trip. It takes more
-/// if a parameter refers to an earlier statement's result.
+/// BEGIN, claim the activity (or find its record, and run nothing) and run the statements, in one round trip. It
+/// takes more if a parameter refers to an earlier statement's result.
 /// </item>
-/// <item>Read the results, and check the request's expectations. A result that can't be answered must not be committed.</item>
+/// <item>
+/// Read the results, and check the request's expectations. A result that can't be answered must not be committed.
+/// </item>
 /// <item>Write the answer as it will be sent.</item>
 /// <item>
 /// Record the answer in the journal, COMMIT and clean the session, in one round trip. A transaction that only reads is
@@ -98,7 +102,9 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         }
     }
 
-    /// <summary>Lets other callers go first before another run. Returns null if the request has its place again.</summary>
+    /// <summary>
+    /// Lets other callers go first before another run. Returns null if the request has its place again.
+    /// </summary>
     private static async Task<RunOutcome.Failed?> RenewPlaceAsync(
         ConnectionQueue.Place place, ActivityCall call, NamedConnection connection, Deadline deadline)
     {
@@ -141,7 +147,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             return new RunOutcome.Failed(failure, IsSettled: false);
         }
         DatabaseTrace.Reach(connection, session);
-        var answer = new ActivityAnswer(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), record.Memory, clock, stream);
+        var limits = new AnswerLimits(options.ResponseLimitBytes, options.RowLimit);
+        var answer = new ActivityAnswer(limits, record.Memory, clock, stream);
         using var run = new ActivityRun(call, connection, session, key, answer, deadline, history);
         RunOutcome? outcome = null;
         try
@@ -201,11 +208,14 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         {
             throw new Failure(
                 ProblemCode.ReadOnly,
-                $"Connection \"{connection.Name}\" takes no writes (Gateway__Connections__{connection.Name}__ReadOnly).");
+                $"Connection \"{connection.Name}\" takes no writes "
+                + $"(Gateway__Connections__{connection.Name}__ReadOnly).");
         }
     }
 
-    /// <summary>Rents a session, and gets the key of the journal's codes. An activity that is recorded must have the key.</summary>
+    /// <summary>
+    /// Rents a session, and gets the key of the journal's codes. An activity that is recorded must have the key.
+    /// </summary>
     private static async ValueTask<(Session Session, CodeKey? Key)> OpenAsync(
         ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline)
     {
@@ -213,7 +223,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         {
             var key = call.RequestHash is null
                 ? await connection.Journal.FindTagKeyAsync(deadline.Token)
-                : await connection.Journal.FindKeyAsync(deadline.Token) ?? throw connection.Journal.Missing(connection.Name);
+                : await connection.Journal.FindKeyAsync(deadline.Token)
+                    ?? throw connection.Journal.Missing(connection.Name);
             return (await connection.Sessions.RentAsync(call.Activity.Caller, needsNew, deadline), key);
         }
         catch (OperationCanceledException error)

@@ -11,13 +11,18 @@ namespace Gateway.Api.Execution;
 /// <param name="call">The statement.</param>
 /// <param name="writer">Writes its rows.</param>
 /// <param name="reader">Reads its rows.</param>
-/// <param name="isHeld">Whether the rows are held. A stream's end is written later, when the transaction has ended.</param>
-internal sealed class StatementResult(StatementCall call, ResultWriter writer, RowReader reader, bool isHeld) : IDisposable
+/// <param name="isHeld">
+/// Whether the rows are held. A stream's end is written later, when the transaction has ended.
+/// </param>
+internal sealed class StatementResult(StatementCall call, ResultWriter writer, RowReader reader, bool isHeld)
+    : IDisposable
 {
     private string _command = "";
     private long? _tagCount;
 
-    /// <summary>Gets the number of rows returned, or affected if it returns none; null for a statement without a count.</summary>
+    /// <summary>
+    /// Gets the number of rows returned, or affected if it returns none; null for a statement without a count.
+    /// </summary>
     public long? RowCount { get; private set; }
 
     /// <summary>Gets the number of rows returned.</summary>
@@ -37,9 +42,12 @@ internal sealed class StatementResult(StatementCall call, ResultWriter writer, R
     /// <summary>Reads the statement's result to its end, and moves the reader to the next.</summary>
     /// <param name="rows">The reader.</param>
     /// <param name="command">The statement as it was sent: Npgsql leaves its command tag there.</param>
-    /// <param name="types">The columns' types; null if the statement returned no result, and the reader is past it.</param>
+    /// <param name="types">
+    /// The columns' types; null if the statement returned no result, and the reader is past it.
+    /// </param>
     /// <param name="waits">The tokens that end the waits.</param>
-    public async Task ReadAsync(NpgsqlDataReader rows, NpgsqlBatchCommand command, DataType[]? types, ReadingWaits waits)
+    public async Task ReadAsync(
+        NpgsqlDataReader rows, NpgsqlBatchCommand command, DataType[]? types, ReadingWaits waits)
     {
         var isCurrent = types is not null;
         if (types is not null)

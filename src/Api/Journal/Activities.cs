@@ -205,7 +205,8 @@ internal sealed class Activities(
     /// <summary>Ends those of the transactions that are open still.</summary>
     /// <returns>Their sessions, and since when their statements run.</returns>
     private static Task<IEnumerable<(int ProcessId, DateTime Since)>> EndAsync(
-        NpgsqlConnection session, bool terminate, IReadOnlyList<TaggedTransaction> transactions, CancellationToken cancellation)
+        NpgsqlConnection session, bool terminate, IReadOnlyList<TaggedTransaction> transactions,
+        CancellationToken cancellation)
     {
         var function = terminate ? "pg_terminate_backend" : "pg_cancel_backend";
         return session.QueryAsync<(int, DateTime)>(FixedStatement.Of(

@@ -8,8 +8,8 @@ namespace Gateway.Api.Json;
 internal static class JsonText
 {
     /// <summary>
-    /// Bytes of memory for each byte of JSON text that goes to PostgreSQL. It is held three times (as JSON, as the text of
-    /// its type, and as it is sent), in two bytes a character.
+    /// Bytes of memory for each byte of JSON text that goes to PostgreSQL. It is held three times (as JSON, as the
+    /// text of its type, and as it is sent), in two bytes a character.
     /// </summary>
     public const int MemoryPerByte = 6;
 

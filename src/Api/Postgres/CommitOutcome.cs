@@ -16,7 +16,9 @@ internal abstract record CommitOutcome
     /// <param name="Error">The error, with the command that it refused.</param>
     public sealed record Refused(PostgresException Error) : CommitOutcome;
 
-    /// <summary>COMMIT was sent and no answer came: the effect was kept or not. Execution's RetryPolicy settles it.</summary>
+    /// <summary>
+    /// COMMIT was sent and no answer came: the effect was kept or not. Execution's RetryPolicy settles it.
+    /// </summary>
     /// <param name="Cause">The exception that ended the wait for the answer.</param>
     public sealed record InDoubt(Exception Cause) : CommitOutcome;
 }

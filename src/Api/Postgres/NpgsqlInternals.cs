@@ -18,7 +18,9 @@ internal static class NpgsqlInternals
 {
     private const string ReadBuffer = "Npgsql.Internal.NpgsqlReadBuffer, Npgsql";
 
-    /// <summary>Has all results of a batch come as text. The property is public on a command, which has one statement.</summary>
+    /// <summary>
+    /// Has all results of a batch come as text. The property is public on a command, which has one statement.
+    /// </summary>
     public static void AskForText(NpgsqlBatch batch) => SetAllResultTypesAreUnknown(batch, true);
 
     /// <summary>Returns the index of the batch's command whose result the reader is at.</summary>
@@ -26,14 +28,15 @@ internal static class NpgsqlInternals
     public static extern int StatementIndexOf(NpgsqlDataReader reader);
 
     /// <summary>
-    /// Returns whether the current row has arrived completely, so that reading it does not wait. The public methods tell
-    /// only by waiting, and a wait for each value costs more than the value.
+    /// Returns whether the current row has arrived completely, so that reading it does not wait. The public methods
+    /// tell only by waiting, and a wait for each value costs more than the value.
     /// </summary>
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_isRowBuffered")]
     public static extern ref bool IsRowBuffered(NpgsqlDataReader reader);
 
     /// <summary>
-    /// Returns the server's description of a column. Npgsql's public methods look in the catalog for more, in a round trip.
+    /// Returns the server's description of a column. Npgsql's public methods look in the catalog for more, in a round
+    /// trip.
     /// </summary>
     public static ColumnDescription DescribeColumn(NpgsqlDataReader reader, int ordinal)
     {
@@ -102,12 +105,14 @@ internal readonly record struct ColumnDescription(
 internal readonly record struct ParameterText(string? Text, uint TypeOid);
 
 /// <summary>
-/// Teaches Npgsql to send a <see cref="ParameterText"/>. Npgsql itself sends text with no type (NpgsqlDbType.Unknown), or a
-/// value of a type that it knows in binary, and it does not know the types of extensions and users.
+/// Teaches Npgsql to send a <see cref="ParameterText"/>. Npgsql itself sends text with no type
+/// (NpgsqlDbType.Unknown), or a value of a type that it knows in binary, and it does not know the types of extensions
+/// and users.
 /// </summary>
 internal sealed class ParameterTextFactory : PgTypeInfoResolverFactory
 {
-    public static void AddTo(NpgsqlDataSourceBuilder builder) => builder.AddTypeInfoResolverFactory(new ParameterTextFactory());
+    public static void AddTo(NpgsqlDataSourceBuilder builder) =>
+        builder.AddTypeInfoResolverFactory(new ParameterTextFactory());
 
     public override IPgTypeInfoResolver CreateResolver() => new InfoResolver();
 
@@ -117,7 +122,11 @@ internal sealed class ParameterTextFactory : PgTypeInfoResolverFactory
     {
         public PgTypeInfo? GetTypeInfo(Type? type, DataTypeName? dataTypeName, PgSerializerOptions options) =>
             type == typeof(ParameterText)
-                ? new PgResolverTypeInfo(options, new TypeOfValue(), null) { PreferredFormat = DataFormat.Text, SupportsReading = false }
+                ? new PgResolverTypeInfo(options, new TypeOfValue(), null)
+                {
+                    PreferredFormat = DataFormat.Text,
+                    SupportsReading = false,
+                }
                 : null;
     }
 
@@ -143,14 +152,17 @@ internal sealed class ParameterTextFactory : PgTypeInfoResolverFactory
         public override Size GetSize(SizeContext context, ParameterText value, ref object? writeState) =>
             Encoding.UTF8.GetByteCount(value.Text!);
 
-        public override void Write(PgWriter writer, ParameterText value) => writer.WriteChars(value.Text, Encoding.UTF8);
+        public override void Write(PgWriter writer, ParameterText value) =>
+            writer.WriteChars(value.Text, Encoding.UTF8);
 
-        public override ValueTask WriteAsync(PgWriter writer, ParameterText value, CancellationToken cancellationToken = default) =>
+        public override ValueTask WriteAsync(
+            PgWriter writer, ParameterText value, CancellationToken cancellationToken = default) =>
             writer.WriteCharsAsync(value.Text.AsMemory(), Encoding.UTF8, cancellationToken);
 
         public override ParameterText Read(PgReader reader) => throw new NotSupportedException();
 
-        public override ValueTask<ParameterText> ReadAsync(PgReader reader, CancellationToken cancellationToken = default) =>
+        public override ValueTask<ParameterText> ReadAsync(
+            PgReader reader, CancellationToken cancellationToken = default) =>
             throw new NotSupportedException();
 
         protected override bool IsDbNullValue(ParameterText value, ref object? writeState) => value.Text is null;

@@ -9,17 +9,19 @@ namespace Gateway.Api.Postgres;
 /// trips are in <see cref="Transaction"/>.
 /// </summary>
 /// <remarks>
-/// The session is cleaned as soon as a request's transaction has ended, not before the next use. Otherwise a lock that a
-/// request took would be held until then.
+/// The session is cleaned as soon as a request's transaction has ended, not before the next use. Otherwise a lock
+/// that a request took would be held until then.
 /// </remarks>
 internal sealed class Session : IAsyncDisposable
 {
-    /// <summary>Maximum time for the gateway's own work (ROLLBACK, cleaning, ping). After it, the session is closed.</summary>
+    /// <summary>
+    /// Maximum time for the gateway's own work (ROLLBACK, cleaning, ping). After it, the session is closed.
+    /// </summary>
     private static readonly TimeSpan OwnWorkTime = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
-    /// How long to read on, when the rest of a result is not needed, before the statement is cancelled. Most often there
-    /// is no rest, and a cancel costs the session.
+    /// How long to read on, when the rest of a result is not needed, before the statement is cancelled. Most often
+    /// there is no rest, and a cancel costs the session.
     /// </summary>
     private static readonly TimeSpan ReadOnTime = TimeSpan.FromMilliseconds(20);
 
@@ -60,14 +62,17 @@ internal sealed class Session : IAsyncDisposable
     /// <summary>Gets whether an earlier request ran in the session: its server may have closed it since.</summary>
     public bool Used { get; private set; }
 
-    /// <summary>Gets whether nothing of a request is left in the session, so that the next request may have it.</summary>
-    /// <remarks>After a cancel it is never clean: the cancel may arrive late, and must not hit another request.</remarks>
+    /// <summary>
+    /// Gets whether nothing of a request is left in the session, so that the next request may have it.
+    /// </summary>
+    /// <remarks>After a cancel it is never clean: the cancel may arrive late, and must not hit another
+    /// request.</remarks>
     public bool IsClean => Transaction.State == TransactionState.None && !Abandoned && !_cancelSent && !_isRejected
         && _connection.State == ConnectionState.Open;
 
     /// <summary>
-    /// Gets whether something still waits for a server that does not answer. The memory that this work writes to may not
-    /// be reused.
+    /// Gets whether something still waits for a server that does not answer. The memory that this work writes to may
+    /// not be reused.
     /// </summary>
     public bool Abandoned => !Work.IsCompleted;
 
@@ -78,8 +83,8 @@ internal sealed class Session : IAsyncDisposable
     public TimeSpan IdleTime => _clock.GetElapsedTime(_lastUse);
 
     /// <summary>
-    /// Gets whether text comes as UTF-8, as the server reported by the end of the last round trip. A session that had to
-    /// be ended, to cut a result short, has reported nothing else.
+    /// Gets whether text comes as UTF-8, as the server reported by the end of the last round trip. A session that had
+    /// to be ended, to cut a result short, has reported nothing else.
     /// </summary>
     public bool SpeaksUtf8 => _connection.State != ConnectionState.Open
         || _connection.PostgresParameters.GetValueOrDefault("client_encoding") == "UTF8";
@@ -120,7 +125,9 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
-    /// <summary>Closes a reader without reading the rest of its results; a statement that still runs is ended.</summary>
+    /// <summary>
+    /// Closes a reader without reading the rest of its results; a statement that still runs is ended.
+    /// </summary>
     public Task CutShortAsync(NpgsqlDataReader reader) => CutShortAsync(() => reader.DisposeAsync().AsTask());
 
     /// <summary>Moves past the rest of a result without reading it; a statement that still runs is ended.</summary>
@@ -149,7 +156,9 @@ internal sealed class Session : IAsyncDisposable
         _lastUse = _clock.GetTimestamp();
     }
 
-    /// <summary>Closes the session; PostgreSQL rolls back what is open. Does not wait for a server that does not answer.</summary>
+    /// <summary>
+    /// Closes the session; PostgreSQL rolls back what is open. Does not wait for a server that does not answer.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         if (Abandoned)
@@ -172,8 +181,8 @@ internal sealed class Session : IAsyncDisposable
 
     private async Task CutShortAsync(Func<Task> read)
     {
-        // On another thread: Npgsql's method returns only when it has to wait for data. On a busy machine there may always
-        // be more rows; it then kept this thread for seconds, past the deadline.
+        // On another thread: Npgsql's method returns only when it has to wait for data. On a busy machine there may
+        // always be more rows; it then kept this thread for seconds, past the deadline.
         var reading = Task.Run(read);
         if (await Task.WhenAny(reading, Task.Delay(ReadOnTime, _clock)) != reading)
         {
@@ -189,8 +198,8 @@ internal sealed class Session : IAsyncDisposable
         }
         catch (NpgsqlException)
         {
-            // The cancel or the termination that was asked for (PostgreSQL takes no cancel while it waits for its client);
-            // or the failure of a later statement, which no longer matters.
+            // The cancel or the termination that was asked for (PostgreSQL takes no cancel while it waits for its
+            // client); or the failure of a later statement, which no longer matters.
         }
     }
 

@@ -273,7 +273,10 @@ internal sealed class SessionPool(
         {
             connection = await source.OpenConnectionAsync(cancellation);
             await BoundedWait.RunAsync(
-                ending => finding = FindBackendAsync(connection, ending), FirstAnswerTime, clock, CancellationToken.None);
+                ending => finding = FindBackendAsync(connection, ending),
+                FirstAnswerTime,
+                clock,
+                CancellationToken.None);
             var session = new Session(connection, await finding!, watchdog, clock);
             _connecting.Release();
             return session;

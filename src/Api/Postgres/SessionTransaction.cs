@@ -6,7 +6,9 @@ using Npgsql;
 
 namespace Gateway.Api.Postgres;
 
-/// <summary>The round trips of a session's transaction, from BEGIN to the cleaning behind its end, and its state.</summary>
+/// <summary>
+/// The round trips of a session's transaction, from BEGIN to the cleaning behind its end, and its state.
+/// </summary>
 /// <remarks>
 /// A batch fails at its first command that fails. Npgsql leaves the tag of each command that has run with the command,
 /// and so tells how far the server got.
@@ -65,7 +67,9 @@ internal sealed class SessionTransaction(
             && batch.BatchCommands[index] == command;
     }
 
-    /// <summary>Has the server parse a statement and infer the types of its parameters; the statement does not run.</summary>
+    /// <summary>
+    /// Has the server parse a statement and infer the types of its parameters; the statement does not run.
+    /// </summary>
     /// <param name="sql">The statement.</param>
     /// <param name="types">The OID of each parameter's type; 0 where the server is to infer it.</param>
     /// <returns>The OID of each parameter's type.</returns>
@@ -90,7 +94,9 @@ internal sealed class SessionTransaction(
         return types;
     }
 
-    /// <summary>Has the server parse a statement and infer the types of its columns; the statement does not run.</summary>
+    /// <summary>
+    /// Has the server parse a statement and infer the types of its columns; the statement does not run.
+    /// </summary>
     /// <returns>The OID of each column's type; none if the statement returns no rows.</returns>
     public async Task<IReadOnlyList<uint>> DescribeResultAsync(NpgsqlBatchCommand statement)
     {
@@ -118,7 +124,9 @@ internal sealed class SessionTransaction(
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
             // If COMMIT is confirmed, only the cleaning failed, and the session is closed.
-            return StepOf(end) == CommandStep.Confirmed ? new CommitOutcome.Committed() : new CommitOutcome.InDoubt(error);
+            return StepOf(end) == CommandStep.Confirmed
+                ? new CommitOutcome.Committed()
+                : new CommitOutcome.InDoubt(error);
         }
 
         // An error that ended the session at COMMIT does not tell whether the effect was kept. At the record it does,
@@ -136,9 +144,9 @@ internal sealed class SessionTransaction(
     }
 
     /// <summary>
-    /// Releases the commands of the last round trip, and with them the parameters. Otherwise this object and Npgsql's reader,
-    /// which a connection reuses, would keep them until the session's next request, and the memory budget does not count
-    /// them any more.
+    /// Releases the commands of the last round trip, and with them the parameters. Otherwise this object and Npgsql's
+    /// reader, which a connection reuses, would keep them until the session's next request, and the memory budget
+    /// does not count them any more.
     /// </summary>
     public void ReleaseCommands()
     {

@@ -34,21 +34,22 @@ internal enum CommandStep
 }
 
 /// <summary>
-/// Derives the state of a transaction from its three commands, which <see cref="SessionTransaction"/> keeps. It is the only
-/// place that does.
+/// Derives the state of a transaction from its three commands, which <see cref="SessionTransaction"/> keeps. It is
+/// the only place that does.
 /// </summary>
 internal static class TransactionStates
 {
     /// <param name="begin">BEGIN.</param>
     /// <param name="end">COMMIT or ROLLBACK, whichever was sent last.</param>
     /// <param name="cleaning">The cleaning that was sent with it.</param>
-    public static TransactionState Of(CommandStep begin, CommandStep end, CommandStep cleaning) => (begin, end, cleaning) switch
-    {
-        (CommandStep.NotSent, _, _) or (_, _, CommandStep.Confirmed) => TransactionState.None,
-        (_, CommandStep.Confirmed, _) => TransactionState.Ended,
-        // The end may be in the same round trip as BEGIN.
-        (CommandStep.Sent, _, _) => TransactionState.Beginning,
-        (_, CommandStep.Sent, _) => TransactionState.Ending,
-        _ => TransactionState.Open,
-    };
+    public static TransactionState Of(CommandStep begin, CommandStep end, CommandStep cleaning) =>
+        (begin, end, cleaning) switch
+        {
+            (CommandStep.NotSent, _, _) or (_, _, CommandStep.Confirmed) => TransactionState.None,
+            (_, CommandStep.Confirmed, _) => TransactionState.Ended,
+            // The end may be in the same round trip as BEGIN.
+            (CommandStep.Sent, _, _) => TransactionState.Beginning,
+            (_, CommandStep.Sent, _) => TransactionState.Ending,
+            _ => TransactionState.Open,
+        };
 }

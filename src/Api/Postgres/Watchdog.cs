@@ -4,8 +4,8 @@ namespace Gateway.Api.Postgres;
 
 /// <summary>
 /// Ends the statement that runs in a session, from another session: at the deadline, and when the caller disconnects
-/// (<see cref="Deadline"/>, <see cref="Session.GuardAsync"/>). It works even if the SQL changed its own timeouts, or catches
-/// a cancel. It uses sessions that are open, so no thread waits for a new connection for the cancel.
+/// (<see cref="Deadline"/>, <see cref="Session.GuardAsync"/>). It works even if the SQL changed its own timeouts, or
+/// catches a cancel. It uses sessions that are open, so no thread waits for a new connection for the cancel.
 /// </summary>
 /// <param name="control">The control role's sessions.</param>
 /// <param name="own">
@@ -18,8 +18,8 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, T
     private const string Terminate = $"SELECT pg_catalog.pg_terminate_backend(pid) {Target}";
 
     /// <summary>
-    /// The backend, and not another one that has its process ID now. A role that has lost the right to see the port sees
-    /// NULL.
+    /// The backend, and not another one that has its process ID now. A role that has lost the right to see the port
+    /// sees NULL.
     /// </summary>
     private const string Target =
         "FROM pg_catalog.pg_stat_get_activity($1) WHERE client_port IS NULL OR client_port OPERATOR(pg_catalog.=) $2";
@@ -30,8 +30,8 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, T
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(25);
 
     /// <summary>
-    /// The signals to send, and how long to wait after each. A cancel that arrives before the statement has begun is lost,
-    /// so it is sent again. PL/pgSQL can catch a cancel, but not a termination.
+    /// The signals to send, and how long to wait after each. A cancel that arrives before the statement has begun is
+    /// lost, so it is sent again. PL/pgSQL can catch a cancel, but not a termination.
     /// </summary>
     private static readonly (string Sql, TimeSpan Wait)[] Steps =
     [

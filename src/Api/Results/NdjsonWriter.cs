@@ -56,8 +56,8 @@ internal sealed class NdjsonWriter(PooledBuffer output, RowFormat format, Number
     }
 
     /// <summary>
-    /// Replaces the line breaks in a JSON value by spaces. They are between tokens, where a space means the same: strings
-    /// have them escaped.
+    /// Replaces the line breaks in a JSON value by spaces. They are between tokens, where a space means the same:
+    /// strings have them escaped.
     /// </summary>
     private void JoinLines(DataType type, int start)
     {

@@ -20,7 +20,9 @@ internal abstract class ResultWriter(PooledBuffer output) : IDisposable
 
     /// <summary>Begins a result.</summary>
     /// <param name="columns">Its columns; none for a statement that returns no rows.</param>
-    /// <param name="descriptions">The server's descriptions of the columns; empty if the writer does not need them.</param>
+    /// <param name="descriptions">
+    /// The server's descriptions of the columns; empty if the writer does not need them.
+    /// </param>
     /// <exception cref="Failure"><c>duplicate_column</c></exception>
     public abstract void Begin(IReadOnlyList<Column> columns, IReadOnlyList<ColumnDescription> descriptions);
 

@@ -22,7 +22,9 @@ public sealed class BoundaryTests(GatewayFixture fixture, ITestOutputHelper outp
     /// <summary>The time in which the retry can meet the transaction that was left behind.</summary>
     private static readonly TimeSpan Overlap = TimeSpan.FromMilliseconds(50);
 
-    public static TheoryData<Boundary, Ending> Cases => new MatrixTheoryData<Boundary, Ending>(Enum.GetValues<Boundary>(), Enum.GetValues<Ending>());
+    /// <summary>Opened is a step of a session. An activity may run in a session that is open already.</summary>
+    public static TheoryData<Boundary, Ending> Cases => new MatrixTheoryData<Boundary, Ending>(
+        Enum.GetValues<Boundary>().Where(boundary => boundary != Boundary.Opened), Enum.GetValues<Ending>());
 
     [Theory]
     [MemberData(nameof(Cases))]

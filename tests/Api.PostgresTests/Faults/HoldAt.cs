@@ -1,6 +1,6 @@
 namespace Gateway.Api.PostgresTests.Faults;
 
-/// <summary>The progress of an activity, as the server sees it.</summary>
+/// <summary>The progress of an activity, or of the session that it opens, as the server sees it.</summary>
 public enum Boundary
 {
     /// <summary>The session is open; the gateway's first query in it has not arrived.</summary>

@@ -33,6 +33,7 @@ const activity = await findActivity({ client, path: { activityId: 'generated/exe
 expect(activity.data?.status === 'completed', 'a completed activity');
 
 // tsc reports an error if these lines have none, for example with types that accept anything.
+// @ts-expect-error
 export const misspelt = () => query({ client, body: { activityId: 'a', sqll: 'SELECT 1' } });
 // @ts-expect-error
 export const isUnheardOf = problem.code === 'unheard_of';

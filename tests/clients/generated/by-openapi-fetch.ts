@@ -36,6 +36,7 @@ const activity = await gateway.GET('/v1/activities/{activityId}', {
 expect(activity.data?.status === 'completed', 'a completed activity');
 
 // tsc reports an error if these lines have none, for example with types that accept anything.
+// @ts-expect-error
 export const misspelt = () => gateway.POST('/v1/query', { body: { activityId: 'a', sqll: 'SELECT 1' } });
 // @ts-expect-error
 export const isUnheardOf = problem.code === 'unheard_of';
