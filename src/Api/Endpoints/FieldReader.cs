@@ -6,8 +6,9 @@ using Gateway.Contracts;
 namespace Gateway.Api.Endpoints;
 
 /// <summary>
-/// Reads the fields of a request. A serializer would stop at the first fault, and would turn a number's digits into a
-/// double.
+/// Reads the values of a request's fields. <see cref="RequestReader"/> and <see cref="StatementReader"/> know the names
+/// of the fields, and refuse others. A serializer would stop at the first fault, and would turn a number's digits into
+/// a double.
 /// </summary>
 /// <param name="faults">Receives all faults.</param>
 internal sealed class FieldReader(RequestFaults faults)

@@ -1,6 +1,9 @@
 namespace Gateway.Api.Errors;
 
-/// <summary>The headers that tell an engine whether and when to send a request again.</summary>
+/// <summary>
+/// The headers that tell an engine whether and when to send a request again. For a failure, <see cref="FailureForm"/>
+/// decides whether.
+/// </summary>
 internal static class RetryHeaders
 {
     /// <summary>Sets X-Should-Retry and Retry-After. Every answer other than 2xx has the first.</summary>

@@ -72,7 +72,10 @@ internal sealed record TypeAttribute(string Name, DataType Type)
     public byte[] JsonName { get; } = JsonString.MemberName(Name);
 }
 
-/// <summary>How PostgreSQL's text of a value becomes JSON. The result is the same as that of <c>to_json</c>.</summary>
+/// <summary>
+/// How PostgreSQL's text of a value becomes JSON. The result is the same as that of <c>to_json</c>. Postgres's TypeCatalog
+/// knows which type has which form.
+/// </summary>
 internal enum JsonForm
 {
     /// <summary>A string with the type's text.</summary>
