@@ -5,12 +5,12 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// Makes Dapper's commands of the gateway's own statements. Their parameters are positional: Npgsql takes no names
-/// where it does not rewrite SQL (docs/decisions/0001), and Dapper has names only.
+/// Makes Dapper's commands for the gateway's own statements. Their parameters are positional: without SQL rewriting,
+/// Npgsql has no named parameters (docs/decisions/0001), and Dapper has only named ones (docs/decisions/0015).
 /// </summary>
 internal static class FixedStatement
 {
-    /// <param name="sql">The statement; never a caller's, since Dapper keeps what it has made of each text.</param>
+    /// <param name="sql">The statement. It must not be a caller's: Dapper caches each text.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="values">The values of $1, $2 and so on.</param>
     public static CommandDefinition Of(string sql, CancellationToken cancellation, params object[] values) =>
