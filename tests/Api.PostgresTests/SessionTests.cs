@@ -560,9 +560,18 @@ public sealed class OneSessionGateway : IAsyncLifetime
     }
 
     /// <summary>Starts another gateway on the same server.</summary>
-    public Task<RunningGateway> StartGatewayAsync(string options = "", int sessions = 1, int hosts = 1) => RunningGateway.StartAsync(
-        $"--DSN={Dsn(options, hosts)};Application Name={ApplicationName}",
-        $"--Gateway:Connections:default:PoolSize={sessions}");
+    /// <param name="options">Options of its DSN.</param>
+    /// <param name="sessions">Its maximum number of sessions.</param>
+    /// <param name="hosts">The number of hosts that its DSN names.</param>
+    /// <param name="role">The role, with its name as password; null for the superuser.</param>
+    /// <param name="settings">More settings.</param>
+    public Task<RunningGateway> StartGatewayAsync(
+        string options = "", int sessions = 1, int hosts = 1, string? role = null, params string[] settings) =>
+        RunningGateway.StartAsync(
+        [
+            $"--DSN={Dsn(options, hosts, role)};Application Name={ApplicationName}",
+            $"--Gateway:Connections:default:PoolSize={sessions}", .. settings,
+        ]);
 
     public Task<Answer> PostAsync(string endpoint, string sql, int? timeoutMs = null) =>
         Client.PostAsync(endpoint, Request(endpoint, sql, timeoutMs));
@@ -599,11 +608,11 @@ public sealed class OneSessionGateway : IAsyncLifetime
     }
 
     /// <summary>Returns the DSN. Its own limit shows whether a statement can remove it for the next request.</summary>
-    private string Dsn(string options, int hosts) => new NpgsqlConnectionStringBuilder
+    private string Dsn(string options, int hosts, string? role = null) => new NpgsqlConnectionStringBuilder
     {
         Host = string.Join(',', Enumerable.Repeat($"{_server!.Host}:{_server.Port}", hosts)),
-        Username = _server.Username,
-        Password = _server.Password,
+        Username = role ?? _server.Username,
+        Password = role ?? _server.Password,
         Database = _server.Database,
         Options = $"-c statement_timeout=59s {options}",
     }.ConnectionString;

@@ -25,9 +25,6 @@ internal sealed class ActivityRun(
 {
     private const string Utf8 = "UTF8";
 
-    // The server reports a changed encoding at the end of a round trip. If the transaction ends in the same round trip,
-    // the report is about the time after it; so the encoding is asked for.
-    private readonly NpgsqlBatchCommand _showEncoding = new("SHOW client_encoding");
     private readonly OutgoingStatements _statements =
         new(call, answer.Results, connection.Descriptions, history.HadStaleTypes, answer.Memory);
 
@@ -50,7 +47,9 @@ internal sealed class ActivityRun(
     /// Whether ROLLBACK goes with the current round trip: a transaction that only reads has no record, and is rolled
     /// back in any case. It depends on the statements that were taken, so take them first.
     /// </summary>
-    private bool RollsBackWithStatements => call.Mode.Access == Access.ReadOnly && _statements.AreAllTaken;
+    private RoundTripEnd End => call.Mode.Access == Access.ReadWrite || !_statements.AreAllTaken ? RoundTripEnd.Open
+        : _statements.AreQueries ? RoundTripEnd.RollBackQueries
+        : RoundTripEnd.RollBack;
 
     /// <summary>
     /// Runs the statements, in as few round trips as the references between them allow. A write is committed, with the
@@ -168,15 +167,28 @@ internal sealed class ActivityRun(
             _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
         var last = tagging[^1];
 
-        List<NpgsqlBatchCommand> commands = [.. tagging, .. history.FailureAtCommit is null ? TakeStatements() : []];
-        AddEncoding(commands);
-        await using var reader =
-            await session.Transaction.BeginAsync(call.Mode.Begin, commands, RollsBackWithStatements);
+        var taken = history.FailureAtCommit is null ? TakeStatements() : 0;
+        var check = UsePreparedQuery();
+        List<NpgsqlBatchCommand> commands = [.. tagging];
+        if (check is not null)
+            commands.Add(check);
+        AddStatements(commands, taken);
+        await using var reader = await session.Transaction.BeginAsync(call.Mode.Begin, commands, End);
         if (session.Transaction.IsAt(reader, last))
         {
             if (last == _claimCommand && await reader.ReadAsync(session.Abandoning))
                 _claim = Claim.Parse(reader.GetString(0));
             _isSettled = _claim is not null;
+            await reader.NextResultAsync(session.Abandoning);
+        }
+        if (check is not null && session.Transaction.IsAt(reader, check))
+        {
+            if (!await PreparedQueries.AreUnchangedAsync(reader, session.Abandoning))
+            {
+                session.Reject();
+                await session.CutShortAsync(reader);
+                return RunErrors.StaleQueries();
+            }
             await reader.NextResultAsync(session.Abandoning);
         }
         // With the claim, the run in doubt kept nothing. Without it, RetryPolicy goes on.
@@ -186,24 +198,43 @@ internal sealed class ActivityRun(
     /// <summary>A later round trip: the statements whose references or types are known now.</summary>
     private async Task<RunOutcome?> ContinueAsync()
     {
-        var commands = TakeStatements();
-        if (commands.Count == 0)
+        var taken = TakeStatements();
+        if (taken == 0)
         {
             await AskForTypesAsync();
-            commands = TakeStatements();
+            taken = TakeStatements();
         }
-        AddEncoding(commands);
-        await using var reader = await session.Transaction.ExecuteAsync(commands, RollsBackWithStatements);
+        var commands = new List<NpgsqlBatchCommand>();
+        AddStatements(commands, taken);
+        await using var reader = await session.Transaction.ExecuteAsync(commands, End);
         return await ReadResultsAsync(reader);
     }
 
-    private void AddEncoding(List<NpgsqlBatchCommand> commands)
+    /// <summary>
+    /// Has the only statement of a transaction that reads use its prepared query, if the session keeps any. The SQL of
+    /// an earlier statement of the same transaction could have changed how this one is to be parsed.
+    /// </summary>
+    /// <returns>The check that goes before it; null for none.</returns>
+    private NpgsqlBatchCommand? UsePreparedQuery()
     {
-        if (RollsBackWithStatements)
-            commands.Add(_showEncoding);
+        if (End != RoundTripEnd.RollBackQueries || _statements.Taken.Count != 1
+            || history.HadStaleTypes || session.Transaction.Queries is not { } queries)
+        {
+            return null;
+        }
+        var check = queries.Check();
+        _statements.UsePrepared(queries);
+        return check;
     }
 
-    private List<NpgsqlBatchCommand> TakeStatements()
+    /// <summary>Adds the commands of the statements that were taken last.</summary>
+    private void AddStatements(List<NpgsqlBatchCommand> commands, int taken)
+    {
+        for (var index = _statements.Taken.Count - taken; index < _statements.Taken.Count; index++)
+            commands.AddRange(_statements.Taken[index].Commands);
+    }
+
+    private int TakeStatements()
     {
         try
         {
@@ -237,11 +268,8 @@ internal sealed class ActivityRun(
         {
             for (; stale is null && index < _statements.Taken.Count; index++)
                 stale = await ReadResultAsync(reader, _statements.Taken[index]);
-            if (stale is null && RollsBackWithStatements && session.Transaction.IsAt(reader, _showEncoding)
-                && await reader.ReadAsync(session.Abandoning))
-            {
-                _shownEncoding = reader.GetString(0);
-            }
+            if (stale is null)
+                _shownEncoding = await session.Transaction.ReadEncodingAsync(reader);
         }
         catch (Exception error) when (error is not NpgsqlException)
         {
@@ -277,6 +305,7 @@ internal sealed class ActivityRun(
         DataType[]? types = null;
         if (session.Transaction.IsAt(reader, statement.Command))
         {
+            session.Transaction.Queries?.Release(statement.Command, reader.FieldCount);
             types = await connection.Types.FindAsync(RowReader.TypeOidsOf(reader), confirmed, session.Abandoning);
             if (statement.MayFollowDdl && !history.HadStaleTypes && types.Any(type => IsUnconfirmed(type, confirmed)))
                 return Errors.StaleTypes(statement, "A type of the statement's result is being altered; try again.");

@@ -27,6 +27,19 @@ internal sealed record OutgoingStatement(
     /// </summary>
     public bool MayFollowDdl { get; init; }
 
+    /// <summary>Gets the commands of the statement, in order.</summary>
+    public IEnumerable<NpgsqlBatchCommand> Commands
+    {
+        get
+        {
+            foreach (var command in Check?.Commands ?? [])
+                yield return command;
+            if (FollowsLook)
+                yield return Known.Watch.Look();
+            yield return Command;
+        }
+    }
+
     /// <summary>Gets whether a look at the catalog goes before it, since cached types may be out of date.</summary>
     public bool FollowsLook => !IsFresh && !Known.Watch.IsEmpty;
 
@@ -65,6 +78,9 @@ internal sealed class OutgoingStatements(
 
     public bool AreAllTaken => _taken.Count == call.Statements.Count;
 
+    /// <summary>Gets whether all are queries, which can change the session only by functions that they call.</summary>
+    public bool AreQueries => _taken.TrueForAll(taken => taken.Statement.Sql.Kind == StatementKind.Query);
+
     /// <summary>Gets the statement whose types the server is being asked for; null if it is not.</summary>
     public BoundStatement? BeingAsked { get; private set; }
 
@@ -76,28 +92,34 @@ internal sealed class OutgoingStatements(
     private bool MayFollowDdl => call.Mode.Access == Access.ReadWrite && _taken.Count > 0;
 
     /// <summary>
-    /// Takes the statements of the next round trip, and returns their commands: up to a statement that refers to a
-    /// result which has not come yet, or whose types the server must be asked for first.
+    /// Takes the statements of the next round trip: up to a statement that refers to a result which has not come yet,
+    /// or whose types the server must be asked for first.
     /// </summary>
     /// <param name="deadline">Checked between two statements, since resolving references may take time.</param>
+    /// <returns>The number of statements.</returns>
     /// <exception cref="Failure">A parameter has no value, or not one of its type; or the deadline has
     /// passed.</exception>
-    public List<NpgsqlBatchCommand> Take(Deadline deadline)
+    public int Take(Deadline deadline)
     {
-        var commands = new List<NpgsqlBatchCommand>();
+        var before = _taken.Count;
         while (!AreAllTaken && TryMake(call.Statements[_taken.Count]) is { } statement)
         {
             if (deadline.Token.IsCancellationRequested)
                 throw deadline.Ended("resolving $ref parameters");
-            if (statement.Check is { } check)
-                commands.AddRange(check.Commands);
-            if (statement.FollowsLook)
-                commands.Add(statement.Known.Watch.Look());
-            commands.Add(statement.Command);
             _taken.Add(statement);
             (_next, _asked, _resultTypes) = (null, null, null);
         }
-        return commands;
+        return _taken.Count - before;
+    }
+
+    /// <summary>
+    /// Has the only statement that was taken use a prepared query of the session, or be prepared. If it is prepared
+    /// already, its types were checked then, and need not be checked again.
+    /// </summary>
+    public void UsePrepared(PreparedQueries queries)
+    {
+        if (queries.Use(_taken[0].Command, _taken[0].Statement.TypeOids))
+            _taken[0] = _taken[0] with { Check = null };
     }
 
     /// <summary>

@@ -53,6 +53,9 @@ internal sealed class RunErrors(
             session.Reject();
             return new RunOutcome.StaleSession(ActivityJournal.CodeRefused(connection.Name));
         }
+        // Whatever the error says, it is the answer if the query fails without being prepared too.
+        if (session.Transaction.Queries?.MayHaveCaused(error) == true)
+            return new RunOutcome.StaleTypes(FailureOf(error, isOfClaim: false));
         return statements.BeingAsked is null
             && statements.Taken.FirstOrDefault(taken => taken.IsStale(error)) is { } stale
             ? StaleTypes(stale, "The types of the statement's parameters were changed meanwhile; try again.")
@@ -108,6 +111,10 @@ internal sealed class RunErrors(
         return new RunOutcome.InDoubt(
             RetryPolicy.OutcomeUnknown(isExactlyOnce, cause), CanBeSettled: isExactlyOnce, isFinal ? failure : null);
     }
+
+    /// <summary>Returns the outcome if callers' SQL has changed the session's prepared statements.</summary>
+    public static RunOutcome.StaleSession StaleQueries() => new(new Failure(
+        ProblemCode.Conflict, "SQL of an earlier request changed the session's prepared statements; try again."));
 
     /// <summary>Removes the statement's types from the cache, and returns the outcome.</summary>
     public RunOutcome.StaleTypes StaleTypes(OutgoingStatement statement, string detail)

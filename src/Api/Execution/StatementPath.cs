@@ -225,7 +225,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
                 ? await connection.Journal.FindTagKeyAsync(deadline.Token)
                 : await connection.Journal.FindKeyAsync(deadline.Token)
                     ?? throw connection.Journal.Missing(connection.Name);
-            return (await connection.Sessions.RentAsync(call.Activity.Caller, needsNew, deadline), key);
+            var reads = call.Mode.Access == Access.ReadOnly;
+            return (await connection.Sessions.RentAsync(call.Activity.Caller, reads, needsNew, deadline), key);
         }
         catch (OperationCanceledException error)
         {

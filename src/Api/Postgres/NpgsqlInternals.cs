@@ -17,6 +17,8 @@ namespace Gateway.Api.Postgres;
 internal static class NpgsqlInternals
 {
     private const string ReadBuffer = "Npgsql.Internal.NpgsqlReadBuffer, Npgsql";
+    private const string Statements = "Npgsql.PreparedStatementManager, Npgsql";
+    private const string Statement = "Npgsql.PreparedStatement, Npgsql";
 
     /// <summary>
     /// Has all results of a batch come as text. The property is public on a command, which has one statement.
@@ -58,6 +60,29 @@ internal static class NpgsqlInternals
         SetUnderlying(buffer, wrap(StreamOf(connector)));
     }
 
+    /// <summary>
+    /// Creates Npgsql's object for a prepared statement; nothing is sent. Npgsql's public methods prepare a statement
+    /// in a round trip of its own, or prepare all statements that come often, BEGIN and ROLLBACK too.
+    /// </summary>
+    /// <param name="connection">The connection that it will be prepared on.</param>
+    /// <param name="sql">The statement.</param>
+    /// <param name="name">Its name on the server, in ASCII.</param>
+    /// <param name="replaced">
+    /// The statement that has this name now; it is closed in the round trip that prepares this one. Null for none.
+    /// </param>
+    public static object CreateStatement(NpgsqlConnection connection, string sql, string name, object? replaced) =>
+        CreateExplicit(null, StatementsOf(ConnectorOf(connection)), sql, name, [], replaced);
+
+    /// <summary>Has the command prepare the statement and run it, in the command's round trip.</summary>
+    public static void Prepare(NpgsqlBatchCommand command, object statement)
+    {
+        SetStatement(command, statement);
+        IsPreparing(command) = true;
+    }
+
+    /// <summary>Has the command run a statement that was prepared before.</summary>
+    public static void UsePrepared(NpgsqlBatchCommand command, object statement) => SetStatement(command, statement);
+
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "set_AllResultTypesAreUnknown")]
     private static extern void SetAllResultTypesAreUnknown(NpgsqlBatch batch, bool value);
 
@@ -88,6 +113,23 @@ internal static class NpgsqlInternals
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "set_Underlying")]
     private static extern void SetUnderlying([UnsafeAccessorType(ReadBuffer)] object buffer, Stream value);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_PreparedStatementManager")]
+    [return: UnsafeAccessorType(Statements)]
+    private static extern object StatementsOf(NpgsqlConnector connector);
+
+    [UnsafeAccessor(UnsafeAccessorKind.StaticMethod, Name = "CreateExplicit")]
+    [return: UnsafeAccessorType(Statement)]
+    private static extern object CreateExplicit(
+        [UnsafeAccessorType(Statement)] object? type, [UnsafeAccessorType(Statements)] object manager, string sql,
+        string name, List<NpgsqlParameter> parameters, [UnsafeAccessorType(Statement)] object? replaced);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "set_PreparedStatement")]
+    private static extern void SetStatement(
+        NpgsqlBatchCommand command, [UnsafeAccessorType(Statement)] object statement);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "IsPreparing")]
+    private static extern ref bool IsPreparing(NpgsqlBatchCommand command);
 }
 
 /// <summary>The server's description of a result's column.</summary>

@@ -40,11 +40,16 @@ internal sealed class Session : IAsyncDisposable
     /// <param name="backend">The session's backend on the server, as PostgreSQL itself sees it.</param>
     /// <param name="watchdog">Ends the work in the session from outside.</param>
     /// <param name="clock">The clock for idle times.</param>
-    public Session(NpgsqlConnection connection, Backend backend, Watchdog watchdog, TimeProvider clock)
+    /// <param name="keepsQueries">
+    /// Whether queries stay prepared in the session, so that it is cleaned in full only after other statements.
+    /// </param>
+    public Session(
+        NpgsqlConnection connection, Backend backend, Watchdog watchdog, TimeProvider clock, bool keepsQueries)
     {
         (_connection, Backend, _watchdog, _clock) = (connection, backend, watchdog, clock);
         _lastUse = clock.GetTimestamp();
-        Transaction = new SessionTransaction(connection, _cleaning, Abandoning);
+        var queries = keepsQueries ? new PreparedQueries(connection, clock) : null;
+        Transaction = new SessionTransaction(connection, _cleaning, queries, Abandoning);
     }
 
     /// <summary>Gets the round trips of the current request's transaction.</summary>
@@ -58,6 +63,9 @@ internal sealed class Session : IAsyncDisposable
 
     /// <summary>Gets or sets the caller whose requests run in the session.</summary>
     public string Caller { get; set; } = "";
+
+    /// <summary>Gets whether callers' queries are prepared in the session.</summary>
+    public bool HasPreparedQueries => Transaction.Queries is { Any: true };
 
     /// <summary>Gets whether an earlier request ran in the session: its server may have closed it since.</summary>
     public bool Used { get; private set; }

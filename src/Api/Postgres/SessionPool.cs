@@ -38,7 +38,11 @@ internal sealed class SessionPool(
     /// Reads the process ID and the port from PostgreSQL: a pooler in between tells the client another process ID.
     /// </summary>
     private const string FindBackend =
-        $"SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port(), {StatefulExtensions.Exist}";
+        $"""
+        SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port(), {StatefulExtensions.Exist},
+               pg_catalog.has_function_privilege('pg_catalog.pg_advisory_unlock_all()', 'EXECUTE')
+               AND pg_catalog.has_table_privilege('pg_catalog.pg_prepared_statements', 'SELECT')
+        """;
 
     /// <summary>
     /// Maximum number of abandoned connection attempts, since Npgsql can't end one before its timeout. They are enough
@@ -110,11 +114,15 @@ internal sealed class SessionPool(
     /// </remarks>
     /// <exception cref="NpgsqlException">The server can't be reached, or refuses the connection.</exception>
     /// <exception cref="OperationCanceledException">The deadline came first.</exception>
-    public async ValueTask<Session> RentAsync(string caller, bool fresh, Deadline deadline)
+    /// <param name="caller">The caller.</param>
+    /// <param name="reads">Whether the request only reads: it gets a session with prepared queries, if any.</param>
+    /// <param name="fresh">Whether it needs a new session.</param>
+    /// <param name="deadline">The request's deadline.</param>
+    public async ValueTask<Session> RentAsync(string caller, bool reads, bool fresh, Deadline deadline)
     {
         if (!Reuses)
             await CloseIdleAsync();
-        else if (!fresh && TakeIdle(caller) is { } idle)
+        else if (!fresh && TakeIdle(caller, reads) is { } idle)
         {
             if (idle.IdleTime < TrustedIdleTime || await idle.AnswersAsync())
                 return idle;
@@ -196,13 +204,25 @@ internal sealed class SessionPool(
             await session.DisposeAsync();
     }
 
-    /// <summary>Removes and returns the newest idle session that the caller may reuse.</summary>
-    private Session? TakeIdle(string caller)
+    /// <summary>
+    /// Removes and returns the newest idle session that the caller may reuse: for a read preferably one with prepared
+    /// queries, and for a write one without, since the cleaning after a write removes them.
+    /// </summary>
+    private Session? TakeIdle(string caller, bool reads)
     {
         lock (_lock)
         {
-            var index = reuses is true ? _idle.Count - 1 : _idle.FindLastIndex(session => session.Caller == caller);
-            return index < 0 ? null : TakeAt(index);
+            var newest = -1;
+            for (var index = _idle.Count - 1; index >= 0; index--)
+            {
+                var session = _idle[index];
+                if (reuses is not true && session.Caller != caller)
+                    continue;
+                if (session.HasPreparedQueries == reads)
+                    return TakeAt(index);
+                newest = Math.Max(newest, index);
+            }
+            return newest < 0 ? null : TakeAt(newest);
         }
     }
 
@@ -268,7 +288,7 @@ internal sealed class SessionPool(
     private async Task<Session> ConnectAndLeaveAsync(CancellationToken cancellation)
     {
         NpgsqlConnection? connection = null;
-        Task<Backend>? finding = null;
+        Task<(Backend Backend, bool KeepsQueries)>? finding = null;
         try
         {
             connection = await source.OpenConnectionAsync(cancellation);
@@ -277,7 +297,8 @@ internal sealed class SessionPool(
                 FirstAnswerTime,
                 clock,
                 CancellationToken.None);
-            var session = new Session(connection, await finding!, watchdog, clock);
+            var (backend, keepsQueries) = await finding!;
+            var session = new Session(connection, backend, watchdog, clock, keepsQueries);
             _connecting.Release();
             return session;
         }
@@ -307,13 +328,15 @@ internal sealed class SessionPool(
         }
     }
 
-    private async Task<Backend> FindBackendAsync(NpgsqlConnection connection, CancellationToken cancellation)
+    private async Task<(Backend Backend, bool KeepsQueries)> FindBackendAsync(
+        NpgsqlConnection connection, CancellationToken cancellation)
     {
         await using var find = new NpgsqlCommand(FindBackend, connection);
         await using var reader = await find.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
         MayKeepState = reader.GetBoolean(2);
-        return new Backend(reader.GetInt32(0), reader.IsDBNull(1) ? null : reader.GetInt32(1));
+        var backend = new Backend(reader.GetInt32(0), reader.IsDBNull(1) ? null : reader.GetInt32(1));
+        return (backend, reader.GetBoolean(3));
     }
 
     private static async Task CloseAsync(Task<Session> opening)

@@ -15,45 +15,91 @@ namespace Gateway.Api.Postgres;
 /// </remarks>
 /// <param name="connection">The session's connection.</param>
 /// <param name="cleaning">Chooses the statement that cleans the session.</param>
+/// <param name="queries">The session's prepared queries; null if each request has to be cleaned in full.</param>
 /// <param name="abandoning">Ends each wait for the server when the session is abandoned.</param>
 internal sealed class SessionTransaction(
-    NpgsqlConnection connection, SessionCleaning cleaning, CancellationToken abandoning)
+    NpgsqlConnection connection, SessionCleaning cleaning, PreparedQueries? queries, CancellationToken abandoning)
 {
     /// <summary>
-    /// Finds the statement with that text that was prepared by the protocol; a caller's PREPARE may have the same text.
+    /// Finds the statement with that text that was prepared by the protocol, other than for
+    /// <see cref="PreparedQueries"/>; a caller's PREPARE may have the same text.
     /// </summary>
     private const string ParameterTypes =
-        """
+        $"""
         SELECT pg_catalog.array_to_string(parameter_types::pg_catalog.oid[], ',')
           FROM pg_catalog.pg_prepared_statements
          WHERE NOT from_sql AND statement OPERATOR(pg_catalog.=) $1
+           AND NOT pg_catalog.starts_with(name, '{PreparedQueries.NamePrefix}')
         """;
+
+    /// <summary>
+    /// A transaction of queries, when it is rolled back, leaves only session locks and prepared statements in the
+    /// session (docs/decisions/0016).
+    /// </summary>
+    private const string EncodingAndUnlock =
+        "SELECT pg_catalog.current_setting('client_encoding'), pg_catalog.pg_advisory_unlock_all()";
 
     private NpgsqlBatchCommand? _begin;
     private NpgsqlBatchCommand? _end;
     private NpgsqlBatchCommand? _cleaning;
+    private NpgsqlBatchCommand? _encoding;
     private NpgsqlBatch? _roundTrip;
 
     /// <summary>Gets the state of the transaction, by the command tags that have arrived.</summary>
     public TransactionState State => TransactionStates.Of(StepOf(_begin), StepOf(_end), StepOf(_cleaning));
 
+    /// <summary>Gets the prepared queries; null if the session has none.</summary>
+    public PreparedQueries? Queries => queries;
+
     /// <summary>Begins the transaction, and runs the commands in the same round trip.</summary>
     /// <param name="begin">BEGIN, with the transaction's modes.</param>
     /// <param name="commands">The commands, in order.</param>
-    /// <param name="rollsBack">
-    /// Whether ROLLBACK and the cleaning follow in the same round trip. They do not run if a command fails.
-    /// </param>
-    public Task<NpgsqlDataReader> BeginAsync(string begin, IEnumerable<NpgsqlBatchCommand> commands, bool rollsBack)
+    /// <param name="end">What follows in the same round trip. It does not run if a command fails.</param>
+    public Task<NpgsqlDataReader> BeginAsync(
+        string begin, IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end)
     {
         _begin = new NpgsqlBatchCommand(begin);
-        return SendAsync([_begin, .. commands], rollsBack);
+        return ExecuteAsync([_begin, .. commands], end);
     }
 
     /// <summary>Runs the commands in one round trip.</summary>
     /// <param name="commands">The commands, in order.</param>
-    /// <param name="rollsBack">As in <see cref="BeginAsync"/>.</param>
-    public Task<NpgsqlDataReader> ExecuteAsync(IEnumerable<NpgsqlBatchCommand> commands, bool rollsBack = false) =>
-        SendAsync(commands, rollsBack);
+    /// <param name="end">As in <see cref="BeginAsync"/>.</param>
+    /// <remarks>
+    /// Results come as text, which PostgreSQL has for every type, those created after the gateway connected included.
+    /// </remarks>
+    public Task<NpgsqlDataReader> ExecuteAsync(
+        IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end = RoundTripEnd.Open)
+    {
+        (_end, _cleaning, _encoding) = (null, null, null);
+        var batch = _roundTrip = Batch(commands);
+        if (end == RoundTripEnd.RollBackQueries && queries is not null)
+        {
+            batch.BatchCommands.Add(_encoding = new NpgsqlBatchCommand(EncodingAndUnlock));
+            batch.BatchCommands.Add(_end = _cleaning = new NpgsqlBatchCommand("ROLLBACK"));
+        }
+        else if (end != RoundTripEnd.Open)
+        {
+            batch.BatchCommands.Add(_encoding = new NpgsqlBatchCommand("SHOW client_encoding"));
+            AddRollBack(batch);
+        }
+        NpgsqlInternals.AskForText(batch);
+        // Sequential: a row need not fit into memory.
+        return batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, abandoning);
+    }
+
+    /// <summary>
+    /// Reads the encoding that text came in, if the round trip ends the transaction and the reader is past the results
+    /// of the commands.
+    /// </summary>
+    /// <remarks>
+    /// The server reports a changed encoding at the end of a round trip. If the transaction ends in the same round
+    /// trip, the report is about the time after it; so the encoding is asked for.
+    /// </remarks>
+    public async Task<string?> ReadEncodingAsync(NpgsqlDataReader reader) =>
+        _encoding is { } encoding && IsAt(reader, encoding) && await reader.ReadAsync(abandoning)
+            ? reader.GetString(0)
+            : null;
 
     /// <summary>Returns whether the reader is at the result of a command of the last round trip.</summary>
     /// <remarks>
@@ -110,7 +156,7 @@ internal sealed class SessionTransaction(
     public async Task<CommitOutcome> CommitAsync(NpgsqlBatchCommand? record)
     {
         var end = _end = new NpgsqlBatchCommand("COMMIT");
-        _cleaning = new NpgsqlBatchCommand(cleaning.Sql);
+        _cleaning = CleanInFull();
         try
         {
             await using var batch = Batch(record is null ? [end, _cleaning] : [record, end, _cleaning]);
@@ -139,7 +185,8 @@ internal sealed class SessionTransaction(
     /// <summary>Rolls back, and cleans the session, in one round trip.</summary>
     public async Task RollBackAsync()
     {
-        await using var batch = Batch(RollBackCommands());
+        await using var batch = new NpgsqlBatch(connection);
+        AddRollBack(batch);
         await batch.ExecuteNonQueryAsync(abandoning);
     }
 
@@ -163,23 +210,20 @@ internal sealed class SessionTransaction(
         : CommandStep.Confirmed;
 
     /// <summary>
-    /// Results come as text, which PostgreSQL has for every type, those created after the gateway connected included.
-    /// </summary>
-    private Task<NpgsqlDataReader> SendAsync(IEnumerable<NpgsqlBatchCommand> commands, bool rollsBack)
-    {
-        (_end, _cleaning) = (null, null);
-        var batch = _roundTrip = Batch(rollsBack ? [.. commands, .. RollBackCommands()] : commands);
-        NpgsqlInternals.AskForText(batch);
-        // Sequential: a row need not fit into memory.
-        return batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, abandoning);
-    }
-
-    /// <summary>
     /// A transaction that only reads is rolled back, so that it can't have written: READ ONLY has gaps (large objects
     /// before version 16, EXPLAIN ANALYZE of CREATE TABLE AS).
     /// </summary>
-    private NpgsqlBatchCommand[] RollBackCommands() =>
-        [_end = new NpgsqlBatchCommand("ROLLBACK"), _cleaning = new NpgsqlBatchCommand(cleaning.Sql)];
+    private void AddRollBack(NpgsqlBatch batch)
+    {
+        batch.BatchCommands.Add(_end = new NpgsqlBatchCommand("ROLLBACK"));
+        batch.BatchCommands.Add(_cleaning = CleanInFull());
+    }
+
+    private NpgsqlBatchCommand CleanInFull()
+    {
+        queries?.Forget();
+        return new NpgsqlBatchCommand(cleaning.Sql);
+    }
 
     private NpgsqlBatch Batch(IEnumerable<NpgsqlBatchCommand> commands)
     {
@@ -188,4 +232,20 @@ internal sealed class SessionTransaction(
             batch.BatchCommands.Add(command);
         return batch;
     }
+}
+
+/// <summary>Represents what follows a round trip's commands in it.</summary>
+internal enum RoundTripEnd
+{
+    /// <summary>Nothing: the transaction stays open.</summary>
+    Open,
+
+    /// <summary>ROLLBACK, and the cleaning of the session in full.</summary>
+    RollBack,
+
+    /// <summary>
+    /// ROLLBACK, and the release of session locks. Only for queries in a READ ONLY transaction: nothing else can be
+    /// left in the session.
+    /// </summary>
+    RollBackQueries,
 }

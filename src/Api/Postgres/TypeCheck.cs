@@ -29,6 +29,7 @@ internal sealed class TypeCheck
 
     private readonly NpgsqlBatchCommand _prepare;
     private readonly NpgsqlBatchCommand _compare;
+    private readonly NpgsqlBatchCommand _remove;
 
     private TypeCheck(BoundStatement statement, IReadOnlyList<DataType> types, int index)
     {
@@ -43,10 +44,14 @@ internal sealed class TypeCheck
                 new NpgsqlParameter<string> { TypedValue = string.Join(',', types.Select(type => type.Oid)) },
             },
         };
+        _remove = new NpgsqlBatchCommand($"DEALLOCATE \"{name}\"");
     }
 
-    /// <summary>Gets the commands of the check. They must go right before the statement.</summary>
-    public IEnumerable<NpgsqlBatchCommand> Commands => [_prepare, _compare];
+    /// <summary>
+    /// Gets the commands of the check; only the second has a result. They must go right before the statement. If none
+    /// fails, they leave nothing in the session.
+    /// </summary>
+    public IEnumerable<NpgsqlBatchCommand> Commands => [_prepare, _compare, _remove];
 
     /// <summary>Returns the check for a statement; null if PREPARE does not accept such a statement.</summary>
     /// <param name="statement">The statement.</param>
@@ -59,7 +64,7 @@ internal sealed class TypeCheck
             : null;
 
     /// <summary>Returns whether a command belongs to this check.</summary>
-    public bool Has(NpgsqlBatchCommand? command) => command is not null && (command == _prepare || command == _compare);
+    public bool Has(NpgsqlBatchCommand? command) => command is not null && Commands.Contains(command);
 
     /// <summary>
     /// Returns the declared types for PREPARE. The server has accepted each name as a type's before, so no other SQL is

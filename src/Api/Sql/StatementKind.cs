@@ -14,6 +14,12 @@ internal enum StatementKind
 
     /// <summary>COPY, which leaves the protocol of requests and rows.</summary>
     Copy,
+
+    /// <summary>
+    /// SELECT, WITH, VALUES or TABLE. In a READ ONLY transaction it can change the session's state only by functions
+    /// that it calls.
+    /// </summary>
+    Query,
 }
 
 /// <summary>
@@ -26,12 +32,14 @@ internal static class LeadingKeyword
     private static readonly string[] Transactional =
         ["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"];
 
+    private static readonly string[] Queries = ["SELECT", "WITH", "VALUES", "TABLE"];
+
     private static readonly string[] TransactionSettings =
         ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
 
     /// <summary>
     /// Reads the kind from a lexer before its first token. The keyword is for messages; it is null for
-    /// <see cref="StatementKind.Other"/> and <see cref="StatementKind.Empty"/>.
+    /// <see cref="StatementKind.Other"/>, <see cref="StatementKind.Query"/> and <see cref="StatementKind.Empty"/>.
     /// </summary>
     public static (StatementKind Kind, string? Keyword) Read(SqlLexer lexer)
     {
@@ -40,6 +48,8 @@ internal static class LeadingKeyword
             return (StatementKind.Empty, null);
         if (lexer.IsWord("COPY"))
             return (StatementKind.Copy, "COPY");
+        if (IsQuery(lexer))
+            return (StatementKind.Query, null);
 
         var keyword = TransactionKeyword(ref lexer);
         return (keyword is null ? StatementKind.Other : StatementKind.TransactionControl, keyword);
@@ -72,6 +82,20 @@ internal static class LeadingKeyword
         while (lexer.Next() && lexer.IsSymbol(';'))
         {
         }
+    }
+
+    /// <summary>Returns whether the first word, after any parentheses, is that of a query.</summary>
+    private static bool IsQuery(SqlLexer lexer)
+    {
+        while (lexer.IsSymbol('(') && lexer.Next())
+        {
+        }
+        foreach (var keyword in Queries)
+        {
+            if (lexer.IsWord(keyword))
+                return true;
+        }
+        return false;
     }
 
     private static string? TransactionKeyword(ref SqlLexer lexer)

@@ -22,12 +22,14 @@ public sealed class IdleSessionTests(GatewayFixture fixture)
         ConnectionStartup.SendStatementsAsTheyCome();
         await using var source = NpgsqlDataSource.Create(fixture.Dsn);
         await using var session = new Session(
-            await source.OpenConnectionAsync(NoEnd), default, new Watchdog(source, source, TimeProvider.System), TimeProvider.System);
+            await source.OpenConnectionAsync(NoEnd), default, new Watchdog(source, source, TimeProvider.System),
+            TimeProvider.System, keepsQueries: true);
 
         var (commands, parameter) = Make(kind == "failed" ? "SELECT length($1) / 0" : "SELECT length($1)");
         try
         {
-            await using var reader = await session.Transaction.BeginAsync("BEGIN", commands, rollsBack: kind == "read");
+            var end = kind == "read" ? RoundTripEnd.RollBack : RoundTripEnd.Open;
+            await using var reader = await session.Transaction.BeginAsync("BEGIN", commands, end);
             await reader.ReadAsync(NoEnd);
         }
         catch (PostgresException) when (kind == "failed")
