@@ -29,6 +29,7 @@ internal sealed class ActivityRun(
         new(call, answer.Results, connection.Descriptions, history.HadStaleTypes, answer.Memory);
 
     private NpgsqlBatchCommand? _claimCommand;
+    private ClaimProof? _proof;
     private Claim? _claim;
     private string? _shownEncoding;
 
@@ -99,7 +100,7 @@ internal sealed class ActivityRun(
             return new RunOutcome.Answered(answer);
         }
 
-        var finish = _claim is null ? null : ActivityJournal.Finish(key!, session.Backend, _claim, answer.Body);
+        var finish = _claim is null ? null : ActivityJournal.Finish(_claim, answer.Body);
         var committing = session.Transaction.CommitAsync(finish);
         try
         {
@@ -161,7 +162,8 @@ internal sealed class ActivityRun(
         if (call.RequestHash is { } hash)
         {
             session.KeepPlans(ActivityJournal.Clean);
-            _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash.Bytes);
+            _proof = ClaimProof.Create();
+            _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash.Bytes, _proof);
         }
         ReadOnlySpan<NpgsqlBatchCommand> tagging =
             _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
@@ -177,7 +179,7 @@ internal sealed class ActivityRun(
         if (session.Transaction.IsAt(reader, last))
         {
             if (last == _claimCommand && await reader.ReadAsync(session.Abandoning))
-                _claim = Claim.Parse(reader.GetString(0));
+                _claim = new Claim(reader.GetString(0), _proof!);
             _isSettled = _claim is not null;
             await reader.NextResultAsync(session.Abandoning);
         }

@@ -25,7 +25,7 @@ internal sealed class ActivityJournal(
     ControlSessions control, string role, JournalKey? journalKey, TimeSpan retention, TimeProvider clock)
 {
     /// <summary>The SQLSTATE of <c>claim</c> if the activity has a record.</summary>
-    public const string Recorded = "GJ001";
+    public const string Recorded = PostgresErrorCodes.UniqueViolation;
 
     /// <summary>The SQLSTATE of <c>finish</c> if the caller's SQL has ended the transaction of the claim.</summary>
     public const string ClaimLost = "GJ002";
@@ -36,7 +36,7 @@ internal sealed class ActivityJournal(
     /// <summary>
     /// Resets a session that has used the journal. As DISCARD ALL, but it keeps the plans of functions.
     /// </summary>
-    public const string Clean = "SELECT gateway_journal.clean()";
+    public const string Clean = "CALL gateway_journal.clean_session()";
 
     /// <summary>
     /// Finds the functions that the gateway may use. A schema of that name counts as the journal only if its owner is
@@ -50,9 +50,9 @@ internal sealed class ActivityJournal(
                pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys_for'
                                   AND o.rolname OPERATOR(pg_catalog.=) '{JournalScript.Owner}'
                                   AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
-               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 8
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 9
                                   AND pg_catalog.has_function_privilege($1, p.oid, 'EXECUTE')),
-               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'keys')
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 9)
           FROM pg_catalog.pg_namespace n
           JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
           JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid
@@ -123,39 +123,38 @@ internal sealed class ActivityJournal(
 
     /// <summary>
     /// Returns the command that claims the activity for the transaction, and tags the session. If there is a record,
-    /// the command fails, so that the following statements do not run. <see cref="Journal.Claim.Parse"/> reads its
-    /// result.
+    /// the command fails, so that the following statements do not run. Its result is <see cref="Journal.Claim.Row"/>.
     /// </summary>
     /// <param name="key">The key of the codes.</param>
     /// <param name="backend">The session.</param>
     /// <param name="tag">The activity, and the transaction's tags.</param>
     /// <param name="requestHash">The hash that the record is compared by.</param>
-    public NpgsqlBatchCommand Claim(CodeKey key, Backend backend, ActivityTag tag, byte[] requestHash)
+    /// <param name="proof">A new proof.</param>
+    public NpgsqlBatchCommand Claim(
+        CodeKey key, Backend backend, ActivityTag tag, byte[] requestHash, ClaimProof proof)
     {
         var keepSeconds = (int)retention.TotalSeconds;
-        var code = key.ForClaim(backend, tag.Activity, requestHash, keepSeconds, tag.ApplicationName);
-        return new NpgsqlBatchCommand("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6, $7, $8)")
+        var code = key.ForClaim(backend, tag.Activity, requestHash, keepSeconds, tag.ApplicationName, proof);
+        return new NpgsqlBatchCommand("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         {
             Parameters =
             {
                 Number(key.Id), Bytes(code),
                 Text(tag.Activity.Caller), Text(tag.Activity.Connection), Text(tag.Activity.ActivityId),
-                Bytes(requestHash), Number(keepSeconds), Text(tag.ApplicationName),
+                Bytes(requestHash), Number(keepSeconds), Text(tag.ApplicationName), Bytes(proof.Digest),
             },
         };
     }
 
     /// <summary>Returns the command that records the answer, the last one before COMMIT.</summary>
-    /// <param name="key">The key that the claim was made with.</param>
-    /// <param name="backend">The session.</param>
-    /// <param name="claim">The result of <see cref="Claim"/>.</param>
+    /// <param name="claim">The claim.</param>
     /// <param name="answer">The body, as it is sent.</param>
-    public static NpgsqlBatchCommand Finish(CodeKey key, Backend backend, Claim claim, ReadOnlyMemory<byte> answer) =>
-        new("SELECT gateway_journal.finish($1, $2, $3, $4)")
+    public static NpgsqlBatchCommand Finish(Claim claim, ReadOnlyMemory<byte> answer) =>
+        new("CALL gateway_journal.finish($1, $2, $3)")
         {
             Parameters =
             {
-                Number(key.Id), Bytes(key.ForFinish(backend, claim, answer.Span)),
+                Bytes(claim.Proof.Secret),
                 new NpgsqlParameter { Value = claim.Row, NpgsqlDbType = NpgsqlDbType.Unknown },
                 new NpgsqlParameter<ReadOnlyMemory<byte>> { TypedValue = answer, NpgsqlDbType = NpgsqlDbType.Bytea },
             },

@@ -23,24 +23,15 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     /// <param name="requestHash">The request's hash.</param>
     /// <param name="keepSeconds">How long the record is kept.</param>
     /// <param name="tag">The session's <c>application_name</c>.</param>
+    /// <param name="proof">The proof that will finish the claim.</param>
     public byte[] ForClaim(
-        Backend backend, ActivityIdentity activity, byte[] requestHash, int keepSeconds, string tag) =>
-        new Message("claim"u8).Add(backend).Add(keepSeconds).Add(activity).Add(tag).Add(requestHash).ToCode(Secret);
+        Backend backend, ActivityIdentity activity, byte[] requestHash, int keepSeconds, string tag, ClaimProof proof) =>
+        new Message("claim 5"u8).Add(backend).Add(keepSeconds).Add(activity).Add(tag)
+            .Add(requestHash.Length).Add(requestHash).Add(proof.Digest).ToCode(Secret);
 
     /// <summary>Returns the code for reading an activity's record.</summary>
     public byte[] ForRecord(ActivityIdentity activity) =>
         new Message("recorded"u8).Add(activity).ToCode(Secret);
-
-    /// <summary>Returns the code for recording an answer.</summary>
-    /// <param name="backend">The session that claimed the activity.</param>
-    /// <param name="claim">The claim.</param>
-    /// <param name="answer">The answer's body.</param>
-    public byte[] ForFinish(Backend backend, Claim claim, ReadOnlySpan<byte> answer)
-    {
-        Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(answer, digest);
-        return new Message("finish"u8).Add(backend).Add(claim.Transaction).Add(claim.Row).Add(digest).ToCode(Secret);
-    }
 
     /// <summary>
     /// Returns the code in the tag of a session that runs an activity. No call to the journal accepts it.
@@ -56,7 +47,7 @@ internal sealed record CodeKey(int Id, byte[] Secret)
 
     /// <summary>
     /// The message that a code is made from: numbers of fixed lengths, texts with a terminator that no text contains,
-    /// and last, bytes of a fixed length. No two calls have the same message.
+    /// and last, bytes: all but the last of them with their length. No two calls have the same message.
     /// </summary>
     private sealed class Message
     {
@@ -90,12 +81,6 @@ internal sealed record CodeKey(int Id, byte[] Secret)
             return this;
         }
 
-        public Message Add(ulong number)
-        {
-            BinaryPrimitives.WriteUInt64BigEndian(Next(sizeof(ulong)), number);
-            return this;
-        }
-
         /// <summary>Returns the code. The message must not be used after that.</summary>
         public byte[] ToCode(byte[] secret)
         {
@@ -119,16 +104,26 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     }
 }
 
-/// <summary>Represents a claim in its transaction, the result of <c>gateway_journal.claim</c>.</summary>
-/// <param name="Row">The address of the claim's row, PostgreSQL's <c>tid</c> as text.</param>
-/// <param name="Transaction">The transaction's ID.</param>
-internal sealed record Claim(string Row, ulong Transaction)
+/// <summary>
+/// Represents the secret that finishes one claim. The claim stores its SHA-256. It is sent with the answer and not
+/// before, and can't be used after that.
+/// </summary>
+/// <param name="secret">The secret.</param>
+internal sealed class ClaimProof(byte[] secret)
 {
-    /// <summary>Reads a text such as <c>(0,1) 745</c>.</summary>
-    public static Claim Parse(string text)
-    {
-        var space = text.IndexOf(' ');
-        return new Claim(
-            text[..space], ulong.Parse(text.AsSpan(space + 1), System.Globalization.CultureInfo.InvariantCulture));
-    }
+    private const int Length = 32;
+
+    public byte[] Secret => secret;
+
+    /// <summary>Gets the SHA-256 of the secret.</summary>
+    public byte[] Digest { get; } = SHA256.HashData(secret);
+
+    public static ClaimProof Create() => new(RandomNumberGenerator.GetBytes(Length));
 }
+
+/// <summary>Represents a claim in its transaction.</summary>
+/// <param name="Row">
+/// The result of <c>gateway_journal.claim</c>: the address of the claim's row, PostgreSQL's <c>tid</c> as text.
+/// </param>
+/// <param name="Proof">The proof that it was made with.</param>
+internal sealed record Claim(string Row, ClaimProof Proof);

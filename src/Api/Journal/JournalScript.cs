@@ -8,7 +8,7 @@ namespace Gateway.Api.Journal;
 internal static class JournalScript
 {
     /// <summary>The journal's version that this gateway needs. Later versions keep everything of this one.</summary>
-    public const int Version = 4;
+    public const int Version = 5;
 
     /// <summary>The role that owns the journal. It can't log in.</summary>
     public const string Owner = "gateway_journal";

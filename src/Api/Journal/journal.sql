@@ -1,10 +1,10 @@
--- The journal of the gateway, version 4. It records a write under its activity's ID, in the transaction of the write.
+-- The journal of the gateway, version 5. It records a write under its activity's ID, in the transaction of the write.
 -- It is one statement, and can be run again.
 --
 -- Callers' SQL runs as the gateway's role, so nothing here trusts that role, in whatever backend it runs. The tables
 -- belong to the owner, which can't log in. The functions run as the owner. Each one takes a code: an HMAC-SHA256 over
 -- the arguments of the call, made with a key that only the control role can read. A code allows that one call and
--- nothing else, so a code need not be secret.
+-- nothing else, so a code need not be secret. finish takes no code but the proof of its claim, which it uses up.
 DO $install$
 DECLARE
     borrows boolean := false;
@@ -60,8 +60,8 @@ BEGIN
         installed_at timestamptz NOT NULL DEFAULT now()
     );
     -- Otherwise the functions below would replace those of the later version.
-    IF EXISTS (SELECT FROM gateway_journal_records.version installed WHERE installed.version > 4) THEN
-        RAISE EXCEPTION 'the journal has version %, and this gateway installs version 4',
+    IF EXISTS (SELECT FROM gateway_journal_records.version installed WHERE installed.version > 5) THEN
+        RAISE EXCEPTION 'the journal has version %, and this gateway installs version 5',
             (SELECT max(installed.version) FROM gateway_journal_records.version installed)
             USING HINT = 'A later gateway installed it. Its CHANGELOG says whether gateways of this version can use it as it is.';
     END IF;
@@ -92,8 +92,8 @@ BEGIN
         xact         xid8 NOT NULL DEFAULT pg_current_xact_id(),
         recorded_at  timestamptz NOT NULL DEFAULT now(),
         expires_at   timestamptz NOT NULL,
-        -- The answer's body. Null is visible to the claiming transaction only, unless the caller's SQL has ended that
-        -- transaction.
+        -- The answer's body. Before that, a zero byte and the SHA-256 of the claim's proof (null in a claim of version
+        -- 4). Other transactions see that only if the caller's SQL has ended the transaction of the claim.
         answer       bytea,
         PRIMARY KEY (caller, connection, activity_id)
     );
@@ -168,7 +168,7 @@ BEGIN
              WHERE k.id OPERATOR(pg_catalog.=) used_key AND gateway_journal_records.is_code(k.inner_pad, k.outer_pad, code, message))
     $function$;
 
-    -- Returns this session's part in the codes of claim and finish.
+    -- Returns this session's part in the code of claim.
     CREATE OR REPLACE FUNCTION gateway_journal_records.this_session() RETURNS bytea
     LANGUAGE sql STABLE AS $function$
         SELECT pg_catalog.int4send(pg_catalog.pg_backend_pid())
@@ -178,13 +178,142 @@ BEGIN
     -- Returns a text's part in a code's message. It ends with zero bytes, which no text contains.
     CREATE OR REPLACE FUNCTION gateway_journal_records.field(value text) RETURNS bytea
     LANGUAGE sql STABLE AS $function$
-        SELECT pg_catalog.convert_to(value, 'UTF8') OPERATOR(pg_catalog.||) pg_catalog.int2send(0::smallint)
+        SELECT pg_catalog.convert_to(value, 'UTF8') OPERATOR(pg_catalog.||) E'\\000\\000'::pg_catalog.bytea
+    $function$;
+
+    -- Returns what a claim holds until the answer replaces it. No answer starts with a zero byte.
+    CREATE OR REPLACE FUNCTION gateway_journal_records.unanswered(proof_digest bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE AS $function$
+        SELECT E'\\000'::pg_catalog.bytea OPERATOR(pg_catalog.||) proof_digest
     $function$;
 
     -- Claims the activity for this transaction, tags the session and the transaction, and returns the address of the
-    -- claim's row and the transaction's ID. Fails with GJ001 if there is a record, so that PostgreSQL skips the
-    -- following statements of the round trip. Fails with 55P03 if another transaction has claimed the activity, and is
-    -- still open after a moment. The unique key decides, and no earlier look-up.
+    -- claim's row. Fails with 23505 if there is a record, so that PostgreSQL skips the following statements of the round
+    -- trip. Fails with 55P03 if another transaction has claimed the activity, and is still open after a moment. The
+    -- unique key decides, and no earlier look-up. proof_digest is the SHA-256 of the proof that finish takes.
+    CREATE OR REPLACE FUNCTION gateway_journal.claim(
+        used_key int, code bytea, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text,
+        proof_digest bytea)
+    RETURNS tid
+    LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '100ms' AS $function$
+    DECLARE
+        claimed pg_catalog.tid;
+        message pg_catalog.bytea := 'claim 5'::pg_catalog.bytea
+            OPERATOR(pg_catalog.||) gateway_journal_records.this_session()
+            OPERATOR(pg_catalog.||) pg_catalog.int4send(keep_seconds)
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(of_caller)
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(of_connection)
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(of_activity)
+            OPERATOR(pg_catalog.||) gateway_journal_records.field(tag)
+            OPERATOR(pg_catalog.||) pg_catalog.int4send(pg_catalog.length(hash))
+            OPERATOR(pg_catalog.||) hash OPERATOR(pg_catalog.||) proof_digest;
+    BEGIN
+        INSERT INTO gateway_journal_records.activity AS a (caller, connection, activity_id, request_hash, expires_at, answer)
+        SELECT of_caller, of_connection, of_activity, hash,
+               pg_catalog.now() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => keep_seconds),
+               gateway_journal_records.unanswered(proof_digest)
+          FROM gateway_journal_records.key k
+         WHERE k.id OPERATOR(pg_catalog.=) used_key AND gateway_journal_records.is_code(k.inner_pad, k.outer_pad, code, message)
+        RETURNING a.ctid INTO claimed;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'only the gateway may claim an activity' USING ERRCODE = 'GJ003';
+        END IF;
+        -- Assignments, because PERFORM takes a query.
+        tag := pg_catalog.set_config('application_name', tag, true);
+        tag := pg_catalog.set_config('gateway.caller', of_caller, true);
+        tag := pg_catalog.set_config('gateway.activity_id', of_activity, true);
+        RETURN claimed;
+    END
+    $function$;
+
+    -- Records the answer, as the last call before COMMIT. Finds the row by its address: an index scan in a serializable
+    -- transaction would create conflicts between unrelated activities. Fails if this is not the transaction of the
+    -- claim. The proof is secret until this call, and of no use after it: it fits one row, in one transaction, once. A
+    -- procedure, because CALL needs no plan.
+    CREATE OR REPLACE PROCEDURE gateway_journal.finish(proof bytea, claimed tid, body bytea)
+    LANGUAGE plpgsql SECURITY DEFINER AS $function$
+    BEGIN
+        UPDATE gateway_journal_records.activity a SET answer = body, recorded_at = pg_catalog.clock_timestamp()
+         WHERE a.ctid OPERATOR(pg_catalog.=) claimed AND a.xact OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id_if_assigned()
+           AND a.answer OPERATOR(pg_catalog.=) gateway_journal_records.unanswered(pg_catalog.sha256(proof));
+        IF NOT FOUND THEN
+            PERFORM FROM gateway_journal_records.activity a
+              WHERE a.ctid OPERATOR(pg_catalog.=) claimed
+                AND a.xact OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id_if_assigned();
+            IF FOUND THEN
+                RAISE EXCEPTION 'only the gateway may record an answer' USING ERRCODE = 'GJ003';
+            END IF;
+            RAISE EXCEPTION 'the transaction that claimed the activity has ended' USING ERRCODE = 'GJ002';
+        END IF;
+        -- A committed answer must survive a crash of the server, whatever the SQL has set, even for its role.
+        IF pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.<>) 'on' THEN
+            SET LOCAL synchronous_commit TO DEFAULT;
+            IF pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.=) 'off' THEN
+                SET LOCAL synchronous_commit TO 'on';
+            END IF;
+        END IF;
+    END
+    $function$;
+
+    -- Returns the record of an activity; nulls if there is none. The answer is also null if the caller's SQL has ended
+    -- the transaction of the claim.
+    CREATE OR REPLACE FUNCTION gateway_journal.recorded(
+        used_key int, code bytea, of_caller text, of_connection text, of_activity text,
+        OUT request_hash bytea, OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+    BEGIN
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'recorded'::bytea || gateway_journal_records.field(of_caller)
+            || gateway_journal_records.field(of_connection) || gateway_journal_records.field(of_activity))
+        THEN
+            RAISE EXCEPTION 'only the gateway may look into the journal' USING ERRCODE = 'GJ003';
+        END IF;
+        SELECT a.request_hash, a.answer, a.recorded_at, a.expires_at INTO request_hash, answer, recorded_at, expires_at
+          FROM gateway_journal_records.activity a
+         WHERE a.caller = of_caller AND a.connection = of_connection AND a.activity_id = of_activity;
+        IF octet_length(answer) = 33 AND get_byte(answer, 0) = 0 THEN
+            answer := NULL;
+        END IF;
+    END
+    $function$;
+
+    -- Deletes some expired records, and returns their number. Any number of replicas may call it at the same time.
+    CREATE OR REPLACE FUNCTION gateway_journal.purge(used_key int, code bytea, at_most int) RETURNS int
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+    DECLARE
+        deleted int;
+    BEGIN
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'purge'::bytea || int4send(at_most)) THEN
+            RAISE EXCEPTION 'only the gateway may purge the journal' USING ERRCODE = 'GJ003';
+        END IF;
+        DELETE FROM gateway_journal_records.activity a
+         WHERE a.ctid = ANY (ARRAY(
+            SELECT e.ctid FROM gateway_journal_records.activity e
+             WHERE e.expires_at <= now() ORDER BY e.expires_at LIMIT at_most FOR UPDATE SKIP LOCKED));
+        GET DIAGNOSTICS deleted = ROW_COUNT;
+        RETURN deleted;
+    END
+    $function$;
+
+    -- DISCARD ALL without DISCARD PLANS: the next request in the session is of the same caller, and planning every
+    -- function again for each request takes longer than the rest of the journal's work. Runs as its caller. A procedure,
+    -- because CALL needs no plan.
+    CREATE OR REPLACE PROCEDURE gateway_journal.clean_session()
+    LANGUAGE plpgsql AS $function$
+    DECLARE
+        nothing pg_catalog.text;
+    BEGIN
+        EXECUTE 'CLOSE ALL';
+        SET SESSION AUTHORIZATION DEFAULT;
+        RESET ALL;
+        DEALLOCATE ALL;
+        UNLISTEN *;
+        nothing := pg_catalog.pg_advisory_unlock_all();
+        DISCARD TEMP;
+        DISCARD SEQUENCES;
+    END
+    $function$;
+
+    -- claim, finish and clean of version 4. Gateways of that version may still run, on the same records.
     CREATE OR REPLACE FUNCTION gateway_journal.claim(
         used_key int, code bytea, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text)
     RETURNS text
@@ -229,9 +358,6 @@ BEGIN
     END
     $function$;
 
-    -- Records the answer, as the last call before COMMIT. Finds the row by its address: an index scan in a serializable
-    -- transaction would create conflicts between unrelated activities. Fails if this is not the transaction of the
-    -- claim. The code covers the claim's row, the transaction and the answer.
     CREATE OR REPLACE FUNCTION gateway_journal.finish(used_key int, code bytea, claimed tid, body bytea) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER AS $function$
     DECLARE
@@ -265,55 +391,10 @@ BEGIN
     END
     $function$;
 
-    -- Returns the record of an activity; nulls if there is none. The answer is also null if the caller's SQL has ended
-    -- the transaction of the claim.
-    CREATE OR REPLACE FUNCTION gateway_journal.recorded(
-        used_key int, code bytea, of_caller text, of_connection text, of_activity text,
-        OUT request_hash bytea, OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
-    BEGIN
-        IF NOT gateway_journal_records.is_valid(used_key, code, 'recorded'::bytea || gateway_journal_records.field(of_caller)
-            || gateway_journal_records.field(of_connection) || gateway_journal_records.field(of_activity))
-        THEN
-            RAISE EXCEPTION 'only the gateway may look into the journal' USING ERRCODE = 'GJ003';
-        END IF;
-        SELECT a.request_hash, a.answer, a.recorded_at, a.expires_at INTO request_hash, answer, recorded_at, expires_at
-          FROM gateway_journal_records.activity a
-         WHERE a.caller = of_caller AND a.connection = of_connection AND a.activity_id = of_activity;
-    END
-    $function$;
-
-    -- Deletes some expired records, and returns their number. Any number of replicas may call it at the same time.
-    CREATE OR REPLACE FUNCTION gateway_journal.purge(used_key int, code bytea, at_most int) RETURNS int
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
-    DECLARE
-        deleted int;
-    BEGIN
-        IF NOT gateway_journal_records.is_valid(used_key, code, 'purge'::bytea || int4send(at_most)) THEN
-            RAISE EXCEPTION 'only the gateway may purge the journal' USING ERRCODE = 'GJ003';
-        END IF;
-        DELETE FROM gateway_journal_records.activity a
-         WHERE a.ctid = ANY (ARRAY(
-            SELECT e.ctid FROM gateway_journal_records.activity e
-             WHERE e.expires_at <= now() ORDER BY e.expires_at LIMIT at_most FOR UPDATE SKIP LOCKED));
-        GET DIAGNOSTICS deleted = ROW_COUNT;
-        RETURN deleted;
-    END
-    $function$;
-
-    -- DISCARD ALL without DISCARD PLANS: the next request in the session is of the same caller, and planning every
-    -- function again for each request takes longer than the rest of the journal's work. Runs as its caller.
     CREATE OR REPLACE FUNCTION gateway_journal.clean() RETURNS void
     LANGUAGE plpgsql AS $function$
     BEGIN
-        EXECUTE 'CLOSE ALL';
-        SET SESSION AUTHORIZATION DEFAULT;
-        RESET ALL;
-        DEALLOCATE ALL;
-        UNLISTEN *;
-        PERFORM pg_catalog.pg_advisory_unlock_all();
-        DISCARD TEMP;
-        DISCARD SEQUENCES;
+        CALL gateway_journal.clean_session();
     END
     $function$;
 
@@ -327,24 +408,27 @@ BEGIN
         LANGUAGE sql AS $function$ SELECT 3 $function$;
         CREATE OR REPLACE FUNCTION gateway_journal.claim(
             session_proof uuid, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text) RETURNS tid
-        LANGUAGE plpgsql AS $function$ BEGIN RAISE EXCEPTION 'the journal is of version 4' USING ERRCODE = 'GJ003'; END $function$;
+        LANGUAGE plpgsql AS $function$ BEGIN RAISE EXCEPTION 'the journal is of version 5' USING ERRCODE = 'GJ003'; END $function$;
         CREATE OR REPLACE FUNCTION gateway_journal.recorded(
             session_proof uuid, of_caller text, of_connection text, of_activity text,
             OUT request_hash bytea, OUT answer bytea, OUT recorded_at timestamptz, OUT expires_at timestamptz)
-        LANGUAGE plpgsql AS $function$ BEGIN RAISE EXCEPTION 'the journal is of version 4' USING ERRCODE = 'GJ003'; END $function$;
+        LANGUAGE plpgsql AS $function$ BEGIN RAISE EXCEPTION 'the journal is of version 5' USING ERRCODE = 'GJ003'; END $function$;
         DROP FUNCTION IF EXISTS gateway_journal.finish(uuid, tid, bytea), gateway_journal.purge(uuid, int);
         DROP TABLE IF EXISTS gateway_journal_records.session;
     END IF;
 
-    INSERT INTO gateway_journal_records.version (version) VALUES (4) ON CONFLICT DO NOTHING;
+    INSERT INTO gateway_journal_records.version (version) VALUES (5) ON CONFLICT DO NOTHING;
 
     REVOKE ALL ON SCHEMA gateway_journal, gateway_journal_records FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA gateway_journal_records FROM PUBLIC;
-    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA gateway_journal, gateway_journal_records FROM PUBLIC;
+    REVOKE ALL ON ALL ROUTINES IN SCHEMA gateway_journal, gateway_journal_records FROM PUBLIC;
     GRANT USAGE ON SCHEMA gateway_journal TO PUBLIC;
     -- The caller's SQL may have changed the role before the answer is recorded and the session cleaned.
+    GRANT EXECUTE ON PROCEDURE gateway_journal.finish(bytea, tid, bytea), gateway_journal.clean_session() TO PUBLIC;
     GRANT EXECUTE ON FUNCTION gateway_journal.finish(int, bytea, tid, bytea), gateway_journal.clean() TO PUBLIC;
-    GRANT EXECUTE ON FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) TO "{role}";
+    GRANT EXECUTE ON FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text, bytea),
+        gateway_journal.claim(int, bytea, text, text, text, bytea, int, text)
+    TO "{role}";
     IF '{owner}' <> '{role}' THEN
         REVOKE EXECUTE ON FUNCTION gateway_journal.keys(), gateway_journal.keys_for(bytea),
             gateway_journal.recorded(int, bytea, text, text, text), gateway_journal.purge(int, bytea, int)

@@ -146,64 +146,85 @@ public sealed class HostileContextTests(HostileServer server) : IClassFixture<Ho
         await using var port = new NpgsqlCommand("SELECT inet_client_port()", session);
         var backend = new Backend(session.ProcessID, (int)(await port.ExecuteScalarAsync(TestContext.Current.CancellationToken))!);
         var hash = new byte[32];
-        var code = key.ForClaim(backend, activity, hash, 1000, "tag");
+        var proof = ClaimProof.Create();
+        var code = key.ForClaim(backend, activity, hash, 1000, "tag", proof);
 
-        await AssertRefusedAsync(key.ForClaim(backend with { ProcessId = backend.ProcessId + 1 }, activity, hash, 1000, "tag"), activity, hash, 1000, "tag");
-        await AssertRefusedAsync(key.ForClaim(backend with { ClientPort = backend.ClientPort + 1 }, activity, hash, 1000, "tag"), activity, hash, 1000, "tag");
-        await AssertRefusedAsync(key.ForRecord(activity), activity, hash, 1000, "tag");
-        await AssertRefusedAsync(code, activity with { Caller = "another" }, hash, 1000, "tag");
-        await AssertRefusedAsync(code, activity with { Connection = "another" }, hash, 1000, "tag");
-        await AssertRefusedAsync(code, activity with { ActivityId = "another" }, hash, 1000, "tag");
-        await AssertRefusedAsync(code, activity, [.. hash, 0], 1000, "tag");
-        await AssertRefusedAsync(code, activity, hash, 1001, "tag");
-        await AssertRefusedAsync(code, activity, hash, 1000, "tagged");
-        await AssertRefusedAsync([], activity, hash, 1000, "tag");
-        await AssertRefusedAsync(code[..31], activity, hash, 1000, "tag");
+        await AssertRefusedAsync(key.ForClaim(backend with { ProcessId = backend.ProcessId + 1 }, activity, hash, 1000, "tag", proof), activity, hash, 1000, "tag", proof.Digest);
+        await AssertRefusedAsync(key.ForClaim(backend with { ClientPort = backend.ClientPort + 1 }, activity, hash, 1000, "tag", proof), activity, hash, 1000, "tag", proof.Digest);
+        await AssertRefusedAsync(key.ForRecord(activity), activity, hash, 1000, "tag", proof.Digest);
+        await AssertRefusedAsync(code, activity with { Caller = "another" }, hash, 1000, "tag", proof.Digest);
+        await AssertRefusedAsync(code, activity with { Connection = "another" }, hash, 1000, "tag", proof.Digest);
+        await AssertRefusedAsync(code, activity with { ActivityId = "another" }, hash, 1000, "tag", proof.Digest);
+        await AssertRefusedAsync(code, activity, [.. hash, 0], 1000, "tag", proof.Digest);
+        await AssertRefusedAsync(code, activity, hash, 1001, "tag", proof.Digest);
+        await AssertRefusedAsync(code, activity, hash, 1000, "tagged", proof.Digest);
+        await AssertRefusedAsync(code, activity, hash, 1000, "tag", ClaimProof.Create().Digest);
+        // The hash and the digest are bytes next to each other.
+        await AssertRefusedAsync(code, activity, hash[..31], 1000, "tag", [hash[31], .. proof.Digest]);
+        await AssertRefusedAsync([], activity, hash, 1000, "tag", proof.Digest);
+        await AssertRefusedAsync(code[..31], activity, hash, 1000, "tag", proof.Digest);
 
         await using var transaction = await session.BeginTransactionAsync(TestContext.Current.CancellationToken);
-        var claim = Claim.Parse((string)(await ClaimAsync(code, activity, hash, 1000, "tag"))!);
-        var answer = "{}"u8.ToArray();
-        foreach (var (row, body, forged) in new[]
+        var row = await ClaimAsync(code, activity, hash, 1000, "tag", proof.Digest);
+        foreach (var (used, at, state) in new[]
         {
-            (claim.Row, "{ }"u8.ToArray(), key.ForFinish(backend, claim, answer)),
-            ("(9,9)", answer, key.ForFinish(backend, claim, answer)),
-            (claim.Row, answer, key.ForFinish(backend, claim with { Transaction = claim.Transaction + 1 }, answer)),
-            (claim.Row, answer, key.ForFinish(backend with { ProcessId = 1 }, claim, answer)),
-            (claim.Row, answer, code),
+            (code, row, "GJ003"), (proof.Digest, row, "GJ003"), ([], row, "GJ003"), (ClaimProof.Create().Secret, row, "GJ003"),
+            (proof.Secret, "(9,9)", "GJ002"),
         })
         {
             await transaction.SaveAsync("before", TestContext.Current.CancellationToken);
-            Assert.Equal("GJ003", (await Assert.ThrowsAsync<PostgresException>(() => FinishAsync(forged, row, body))).SqlState);
+            Assert.Equal(state, (await Assert.ThrowsAsync<PostgresException>(() => FinishAsync(used, at))).SqlState);
             await transaction.RollbackAsync("before", TestContext.Current.CancellationToken);
         }
-        await FinishAsync(key.ForFinish(backend, claim, answer), claim.Row, answer);
+        await FinishAsync(proof.Secret, row);
         // Used once.
-        Assert.Equal("GJ002", (await Assert.ThrowsAsync<PostgresException>(() => FinishAsync(key.ForFinish(backend, claim, answer), claim.Row, answer))).SqlState);
+        Assert.Equal("GJ002", (await Assert.ThrowsAsync<PostgresException>(() => FinishAsync(proof.Secret, row))).SqlState);
+        await transaction.RollbackAsync(TestContext.Current.CancellationToken);
 
-        async Task AssertRefusedAsync(byte[] forged, ActivityIdentity of, byte[] requestHash, int keep, string tag)
+        // If the transaction of the claim has ended without an answer, the proof is of no use, and there is no answer.
+        row = await ClaimAsync(code, activity, hash, 1000, "tag", proof.Digest);
+        Assert.Equal("GJ002", (await Assert.ThrowsAsync<PostgresException>(() => FinishAsync(proof.Secret, row))).SqlState);
+        await using var control = await GatewayFixture.OpenAsync(server.DsnOf("control"));
+        await using var recorded = new NpgsqlCommand(
+            "SELECT request_hash, answer IS NULL FROM gateway_journal.recorded($1, $2, $3, $4, $5)", control)
         {
-            var refusal = await Assert.ThrowsAsync<PostgresException>(() => ClaimAsync(forged, of, requestHash, keep, tag));
+            Parameters =
+            {
+                new() { Value = key.Id }, new() { Value = key.ForRecord(activity) }, new() { Value = activity.Caller },
+                new() { Value = activity.Connection }, new() { Value = activity.ActivityId },
+            },
+        };
+        await using var record = await recorded.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        Assert.True(await record.ReadAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(hash, record.GetFieldValue<byte[]>(0));
+        Assert.True(record.GetBoolean(1));
+
+        async Task AssertRefusedAsync(
+            byte[] forged, ActivityIdentity of, byte[] requestHash, int keep, string tag, byte[] digest)
+        {
+            var refusal = await Assert.ThrowsAsync<PostgresException>(() => ClaimAsync(forged, of, requestHash, keep, tag, digest));
             Assert.Equal("GJ003", refusal.SqlState);
         }
 
-        async Task<object?> ClaimAsync(byte[] used, ActivityIdentity of, byte[] requestHash, int keep, string tag)
+        async Task<string> ClaimAsync(byte[] used, ActivityIdentity of, byte[] requestHash, int keep, string tag, byte[] digest)
         {
-            await using var command = new NpgsqlCommand("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6, $7, $8)", session)
+            await using var command = new NpgsqlCommand("SELECT gateway_journal.claim($1, $2, $3, $4, $5, $6, $7, $8, $9)::text", session)
             {
                 Parameters =
                 {
                     new() { Value = key.Id }, new() { Value = used }, new() { Value = of.Caller }, new() { Value = of.Connection },
                     new() { Value = of.ActivityId }, new() { Value = requestHash }, new() { Value = keep }, new() { Value = tag },
+                    new() { Value = digest },
                 },
             };
-            return await command.ExecuteScalarAsync(TestContext.Current.CancellationToken);
+            return (string)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
         }
 
-        async Task FinishAsync(byte[] used, string row, byte[] body)
+        async Task FinishAsync(byte[] used, string at)
         {
-            await using var command = new NpgsqlCommand($"SELECT gateway_journal.finish($1, $2, '{row}', $3)", session)
+            await using var command = new NpgsqlCommand($"CALL gateway_journal.finish($1, '{at}', $2)", session)
             {
-                Parameters = { new() { Value = key.Id }, new() { Value = used }, new() { Value = body } },
+                Parameters = { new() { Value = used }, new() { Value = "{}"u8.ToArray() } },
             };
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         }

@@ -10,6 +10,7 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
 {
     private const string Denied = "42501";
     private const string InvalidCode = "GJ003";
+    private const string NoClaim = "GJ002";
     private const string ReadOnly = "25006";
     private const string Records = "gateway_journal_records";
 
@@ -30,7 +31,7 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
             $"ALTER TABLE {Records}.activity DISABLE TRIGGER ALL", $"ALTER TABLE {Records}.activity OWNER TO CURRENT_USER",
             $"ALTER TABLE {Records}.activity ENABLE ROW LEVEL SECURITY", $"ALTER TABLE {Records}.activity SET SCHEMA public",
             $"DROP TABLE {Records}.activity", $"DROP SCHEMA {Records} CASCADE", "DROP SCHEMA gateway_journal CASCADE", $"ALTER SCHEMA {Records} RENAME TO mine",
-            "DROP FUNCTION gateway_journal.finish(int, bytea, tid, bytea)", "DROP OWNED BY gateway_journal", "REASSIGN OWNED BY gateway_journal TO CURRENT_USER",
+            "DROP PROCEDURE gateway_journal.finish(bytea, tid, bytea)", "DROP OWNED BY gateway_journal", "REASSIGN OWNED BY gateway_journal TO CURRENT_USER",
             $"GRANT ALL ON {Records}.activity TO CURRENT_USER", "GRANT gateway_journal TO CURRENT_USER", "ALTER ROLE gateway_journal LOGIN",
             $"COMMENT ON TABLE {Records}.activity IS 'mine'", "COMMENT ON SCHEMA gateway_journal IS 'mine'", "COMMENT ON FUNCTION gateway_journal.clean() IS 'mine'",
             $"ANALYZE {Records}.activity", $"REINDEX TABLE {Records}.activity", $"CLUSTER {Records}.activity USING activity_pkey",
@@ -44,7 +45,9 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
             $"COPY {Records}.activity TO PROGRAM 'cat'", $"COPY {Records}.activity FROM '/dev/null'",
             $"CREATE TABLE {Records}.mine (a int)", "CREATE TABLE gateway_journal.mine (a int)", "CREATE FUNCTION gateway_journal.keys(text) RETURNS int LANGUAGE sql AS 'SELECT 1'",
             "CREATE OR REPLACE FUNCTION gateway_journal.clean() RETURNS void LANGUAGE sql AS ''", "ALTER FUNCTION gateway_journal.clean() SECURITY DEFINER",
-            "ALTER FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) RESET search_path",
+            "CREATE OR REPLACE PROCEDURE gateway_journal.clean_session() LANGUAGE sql AS ''",
+            "ALTER PROCEDURE gateway_journal.clean_session() SECURITY DEFINER", "ALTER PROCEDURE gateway_journal.finish(bytea, tid, bytea) RESET search_path",
+            "ALTER FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text, bytea) RESET search_path",
             "ALTER DEFAULT PRIVILEGES FOR ROLE gateway_journal GRANT ALL ON TABLES TO PUBLIC",
             "SET ROLE gateway_journal", "SELECT set_config('role', 'gateway_journal', false)",
             "SET SESSION AUTHORIZATION gateway_journal", "SELECT set_config('session_authorization', 'gateway_journal', false)",
@@ -54,6 +57,11 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
             "SELECT gateway_journal.recorded(1, sha256(''), 'loopback', 'victims', 'victim')", "SELECT gateway_journal.purge(1, sha256(''), 1000)",
             $"SELECT {Records}.is_valid(1, '', '')", $"SELECT {Records}.this_session()"),
         .. Refused(InvalidCode,
+            "SELECT gateway_journal.claim(1, sha256(''), 'loopback', 'victims', 'forged', '', 1, 'tag', '')",
+            "SELECT gateway_journal.claim(1, NULL, 'loopback', 'victims', 'forged', '', 1, 'tag', '')",
+            "SELECT gateway_journal.claim(NULL, '', 'loopback', 'victims', 'forged', '', 1, 'tag', '')",
+            "SELECT gateway_journal.claim(-1, '', 'loopback', 'victims', 'victim', '', 1, 'tag', '')",
+            "SELECT gateway_journal.claim(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
             "SELECT gateway_journal.claim(1, sha256(''), 'loopback', 'victims', 'forged', '', 1, 'tag')",
             "SELECT gateway_journal.claim(1, NULL, 'loopback', 'victims', 'forged', '', 1, 'tag')",
             "SELECT gateway_journal.claim(NULL, '', 'loopback', 'victims', 'forged', '', 1, 'tag')",
@@ -62,6 +70,9 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
             "SELECT pg_current_xact_id(), gateway_journal.finish(1, sha256(''), '(0,1)', 'forged')",
             "SELECT pg_current_xact_id(), gateway_journal.finish(1, NULL, '(0,1)', 'forged')",
             "SELECT pg_current_xact_id(), gateway_journal.finish(NULL, NULL, NULL, NULL)"),
+        .. Refused(NoClaim,
+            "CALL gateway_journal.finish(sha256(''), '(0,1)', 'forged')", "CALL gateway_journal.finish(NULL, '(0,1)', 'forged')",
+            "CALL gateway_journal.finish(NULL, NULL, NULL)"),
     ];
 
     /// <summary>The ways to run SQL: the statement that runs it, and stores its outcome.</summary>

@@ -1,6 +1,11 @@
+using System.Buffers.Binary;
+using System.Globalization;
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using Gateway.Api.Configuration;
 using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.JournalTests;
@@ -118,7 +123,7 @@ public sealed class JournalInstallTests(GatewayFixture server)
         await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting);
         (await gateway.Client.PostAsync("execute", new { activityId = "a", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
         await GatewayFixture.ExecuteAsync(
-            database, $"REVOKE EXECUTE ON FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text) FROM {role.Name}");
+            database, $"REVOKE EXECUTE ON FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text, bytea) FROM {role.Name}");
         await using var another = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting);
         (await another.Client.PostAsync("execute", new { activityId = "b", sql = "SELECT 1" })).ExpectProblem(422, "journal_missing");
     }
@@ -208,6 +213,44 @@ public sealed class JournalInstallTests(GatewayFixture server)
         Assert.Equal("GJ003", failure.SqlState);
     }
 
+    /// <summary>
+    /// During an update, gateways of version 4 and of this version share the records: an activity of the one is
+    /// replayed by the other.
+    /// </summary>
+    [Fact]
+    public async Task Version4_WorksBesideThisVersion()
+    {
+        var database = await server.CreateDatabaseWithoutJournalAsync();
+        await using var role = await LoginRole.CreateAsync(database, "");
+        var version4 = await File.ReadAllTextAsync(
+            Repository.PathOf("tests/Api.PostgresTests/JournalTests/journal-4.sql"), TestContext.Current.CancellationToken);
+        await GatewayFixture.ExecuteAsync(
+            database,
+            version4.Replace("{owner}", JournalScript.Owner).Replace("{role}", role.Name).Replace("{control}", role.ControlName)
+                .Replace("{digest}", ""));
+        await using (var early = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting))
+        {
+            var refused = await early.Client.PostAsync("execute", new { activityId = "a", sql = "SELECT 1" });
+            Assert.Contains("earlier version", refused.ExpectProblem(422, "journal_missing").GetProperty("detail").GetString());
+        }
+        await using var session = await Version4Session.OpenAsync(role);
+        await session.WriteAsync("before", "{\"old\": 1}");
+
+        await InstallAsync(0, role.Dsn, database, role.ControlSetting);
+
+        await session.WriteAsync("after", "{\"old\": 2}");
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={role.Dsn}", role.ControlSetting);
+        foreach (var (activity, old) in new[] { ("before", 1), ("after", 2) })
+        {
+            var replayed = await gateway.Client.PostAsync("execute", new { activityId = activity, sql = "SELECT 1" });
+            Assert.Equal(old, replayed.Expect(HttpStatusCode.OK).GetProperty("old").GetInt32());
+            Assert.Equal("true", replayed.Headers["Idempotent-Replayed"]);
+        }
+        (await gateway.Client.PostAsync("execute", new { activityId = "new", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
+        var recorded = await Assert.ThrowsAsync<PostgresException>(() => session.WriteAsync("new", "{}"));
+        Assert.Equal("GJ001", recorded.SqlState);
+    }
+
     /// <summary>A gateway that is rolled back must not put its own functions over those of the later version.</summary>
     [Fact]
     public async Task JournalOfALaterVersion_IsNotInstalledOver()
@@ -216,12 +259,12 @@ public sealed class JournalInstallTests(GatewayFixture server)
         await InstallAsync(0, dsn);
         await GatewayFixture.ExecuteAsync(
             dsn,
-            "INSERT INTO gateway_journal_records.version (version) VALUES (5);"
+            "INSERT INTO gateway_journal_records.version (version) VALUES (6);"
             + "CREATE OR REPLACE FUNCTION gateway_journal.clean() RETURNS void LANGUAGE sql AS 'SELECT /* later */'");
 
         var (_, errors) = await InstallAsync(1, dsn);
 
-        Assert.Contains("the journal has version 5, and this gateway installs version 4", errors);
+        Assert.Contains("the journal has version 6, and this gateway installs version 5", errors);
         await using var session = await GatewayFixture.OpenAsync(dsn);
         await using var body = new NpgsqlCommand("SELECT prosrc FROM pg_proc WHERE proname = 'clean'", session);
         Assert.Equal("SELECT /* later */", await body.ExecuteScalarAsync(TestContext.Current.CancellationToken));
@@ -323,5 +366,69 @@ public sealed class JournalInstallTests(GatewayFixture server)
         return (output, errors);
 
         static bool IsDsn(string option) => option.StartsWith("Host=", StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>Calls the journal as a gateway of version 4 does.</summary>
+    private sealed class Version4Session(NpgsqlConnection session, int keyId, byte[] secret, Backend backend) : IAsyncDisposable
+    {
+        private const int KeepSeconds = 1000;
+        private const string Tag = "tag";
+
+        public static async Task<Version4Session> OpenAsync(LoginRole role)
+        {
+            await using var control = await GatewayFixture.OpenAsync(role.ControlDsn);
+            await using var keys = new NpgsqlCommand("SELECT key_id, key_secret FROM gateway_journal.keys()", control);
+            await using var reader = await keys.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+            Assert.True(await reader.ReadAsync(TestContext.Current.CancellationToken));
+            var session = await GatewayFixture.OpenAsync(role.Dsn);
+            await using var port = new NpgsqlCommand("SELECT coalesce(inet_client_port(), -1)", session);
+            var backend = new Backend(session.ProcessID, (int)(await port.ExecuteScalarAsync(TestContext.Current.CancellationToken))!);
+            return new Version4Session(session, reader.GetInt32(0), reader.GetFieldValue<byte[]>(1), backend);
+        }
+
+        /// <summary>Claims the activity of <c>SELECT 1</c>, records the answer, commits, and cleans the session.</summary>
+        public async Task WriteAsync(string activity, string answer)
+        {
+            var body = Encoding.UTF8.GetBytes(answer);
+            var hash = Convert.FromHexString(HashOfSelect1);
+            await using var transaction = await session.BeginTransactionAsync(TestContext.Current.CancellationToken);
+            var claimed = (string)(await AskAsync(
+                "SELECT gateway_journal.claim($1, $2, 'loopback', 'default', $3, $4, $5, $6)",
+                keyId,
+                Code("claim", [.. Number(KeepSeconds), .. Text("loopback"), .. Text("default"), .. Text(activity), .. Text(Tag), .. hash]),
+                activity, hash, KeepSeconds, Tag))!;
+            var (row, xact) = (claimed.Split(' ')[0], ulong.Parse(claimed.Split(' ')[1], CultureInfo.InvariantCulture));
+            await AskAsync(
+                $"SELECT gateway_journal.finish($1, $2, '{row}', $3)",
+                keyId, Code("finish", [.. Number((int)(xact >> 32)), .. Number((int)xact), .. Text(row), .. SHA256.HashData(body)]), body);
+            await transaction.CommitAsync(TestContext.Current.CancellationToken);
+            await AskAsync("SELECT gateway_journal.clean()");
+        }
+
+        public ValueTask DisposeAsync() => session.DisposeAsync();
+
+        private static byte[] Text(string text) => [.. Encoding.UTF8.GetBytes(text), 0, 0];
+
+        private static byte[] Number(int number)
+        {
+            var bytes = new byte[sizeof(int)];
+            BinaryPrimitives.WriteInt32BigEndian(bytes, number);
+            return bytes;
+        }
+
+        private byte[] Code(string call, byte[] arguments)
+        {
+            byte[] message =
+                [.. Encoding.ASCII.GetBytes(call), .. Number(backend.ProcessId), .. Number(backend.ClientPort ?? -1), .. arguments];
+            return HMACSHA256.HashData(secret, message);
+        }
+
+        private async Task<object?> AskAsync(string sql, params object[] values)
+        {
+            await using var command = new NpgsqlCommand(sql, session);
+            foreach (var value in values)
+                command.Parameters.Add(new() { Value = value });
+            return await command.ExecuteScalarAsync(TestContext.Current.CancellationToken);
+        }
     }
 }

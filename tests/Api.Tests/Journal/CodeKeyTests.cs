@@ -4,7 +4,7 @@ using Gateway.Api.Postgres;
 namespace Gateway.Api.Tests.Journal;
 
 /// <summary>
-/// Tests the codes against values that another program has computed, as the journal of version 4 checks them. No
+/// Tests the codes against values that another program has computed, as the journal of version 5 checks them. No
 /// installed journal accepts a code that has changed.
 /// </summary>
 public sealed class CodeKeyTests
@@ -13,23 +13,23 @@ public sealed class CodeKeyTests
     private static readonly Backend Session = new(4711, 54321);
     private static readonly ActivityIdentity Activity = new("orders", "default", "wf-1/charge");
     private static readonly byte[] Hash = [.. Enumerable.Repeat((byte)1, 32)];
+    private static readonly ClaimProof Proof = new([.. Enumerable.Repeat((byte)2, 32)]);
 
     [Fact]
     public void Claim_CoversTheSessionAndAllArguments()
     {
         const string Tag = "gateway:wf-1/charge:é";
 
-        AssertCode("628dc5fc42206aa9ea0550f23ccfd3ca4907457df71e514db4fe419eaf40e416", Key.ForClaim(Session, Activity, Hash, 604800, Tag));
+        AssertCode("2c903ff1333a111a5d86b9fc1ae769cb4747ecb5158bb65e29a5fd0d3f1c04d1", Key.ForClaim(Session, Activity, Hash, 604800, Tag, Proof));
         // A Unix socket has no port.
-        AssertCode("0bda626a0799f19f53397274fe8a14c4e9c2241ebb186f561365f9aa5d9a95d7", Key.ForClaim(Session with { ClientPort = null }, Activity, Hash, 604800, Tag));
+        AssertCode("249240b400c2dbafc7899879002bde960dee40ec05aef6517177ae66bd9979ec", Key.ForClaim(Session with { ClientPort = null }, Activity, Hash, 604800, Tag, Proof));
     }
 
     [Fact]
     public void Record_CoversTheActivity() => AssertCode("502bde678b56533ce0161028de45bb13e41b3181ac59ebffc779be7685cb660e", Key.ForRecord(Activity));
 
     [Fact]
-    public void Finish_CoversTheClaimAndTheAnswer() =>
-        AssertCode("34885835eacf7b5bffeccd83720b0843bdfa2e9b2b6253a388d1d257c1778f35", Key.ForFinish(Session, Claim.Parse("(0,1) 745"), "{}"u8));
+    public void Proofs_AreNeverTheSame() => Assert.NotEqual(ClaimProof.Create().Secret, ClaimProof.Create().Secret);
 
     [Fact]
     public void Purge_CoversTheNumber() => AssertCode("e72ca4840b1190f7ce80ab95abd85475fd5d6f1eab9985b662facf76c1deba89", Key.ForPurge(1000));
