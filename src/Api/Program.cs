@@ -57,6 +57,7 @@ internal static class Program
 
         var gateway = builder.Build();
         gateway.OwnDevelopmentDatabase();
+        gateway.UseServicesWithoutScope();
         gateway.CountRequests();
         gateway.UseMiddleware<RequestLog>();
         gateway.RequireLoopbackHost();

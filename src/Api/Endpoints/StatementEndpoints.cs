@@ -4,6 +4,7 @@ using Gateway.Api.Execution;
 using Gateway.Api.Postgres;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
+using Microsoft.AspNetCore.Mvc;
 
 namespace Gateway.Api.Endpoints;
 
@@ -46,15 +47,20 @@ internal static class StatementEndpoints
             .Produces<TransactionResponse>();
     }
 
-    private static Task QueryAsync(HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
+    // Without [FromServices] each request would ask for every parameter whether it is a service or the body.
+    private static Task QueryAsync(
+        HttpContext http, [FromServices] StatementPath path, [FromServices] GatewayOptions options,
+        [FromServices] TimeProvider clock) =>
         RunAsync(http, Operation.Query, path, options, clock);
 
     private static Task ExecuteAsync(
-        HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
+        HttpContext http, [FromServices] StatementPath path, [FromServices] GatewayOptions options,
+        [FromServices] TimeProvider clock) =>
         RunAsync(http, Operation.Execute, path, options, clock);
 
     private static Task TransactionAsync(
-        HttpContext http, StatementPath path, GatewayOptions options, TimeProvider clock) =>
+        HttpContext http, [FromServices] StatementPath path, [FromServices] GatewayOptions options,
+        [FromServices] TimeProvider clock) =>
         RunAsync(http, Operation.Transaction, path, options, clock);
 
     private static async Task RunAsync(

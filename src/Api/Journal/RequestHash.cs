@@ -22,9 +22,12 @@ internal sealed class RequestHash
     /// <summary>The version of the hashes that this gateway stores.</summary>
     private const byte Version = 2;
 
-    private readonly byte[] _version1;
+    // For the hash of version 1, which only a request that meets a record of an earlier gateway needs.
+    private readonly string _operationOfVersion1;
+    private readonly byte[] _body;
 
-    private RequestHash(byte[] bytes, byte[] version1) => (Bytes, _version1) = (bytes, version1);
+    private RequestHash(byte[] bytes, string operationOfVersion1, byte[] body) =>
+        (Bytes, _operationOfVersion1, _body) = (bytes, operationOfVersion1, body);
 
     /// <summary>Gets the 33 bytes to store.</summary>
     public byte[] Bytes { get; }
@@ -32,7 +35,9 @@ internal sealed class RequestHash
     /// <summary>
     /// Returns whether a stored hash, of this version or an earlier one, belongs to the same request.
     /// </summary>
-    public bool Matches(ReadOnlySpan<byte> stored) => stored.SequenceEqual(Bytes) || stored.SequenceEqual(_version1);
+    public bool Matches(ReadOnlySpan<byte> stored) => stored.Length == RequestHashVersion1.Length
+        ? stored.SequenceEqual(RequestHashVersion1.Of(_operationOfVersion1, _body))
+        : stored.SequenceEqual(Bytes);
 
     /// <summary>Computes the hash of a request.</summary>
     /// <param name="operation">The operation's tag. It is stored, so it never changes.</param>
@@ -49,7 +54,7 @@ internal sealed class RequestHash
         var hash = new byte[1 + SHA256.HashSizeInBytes];
         hash[0] = Version;
         SHA256.HashData(canonical.Written.Span, hash.AsSpan(1));
-        return new RequestHash(hash, RequestHashVersion1.Of(operationOfVersion1, body));
+        return new RequestHash(hash, operationOfVersion1, JsonMarshal.GetRawUtf8Value(body).ToArray());
     }
 
     /// <summary>

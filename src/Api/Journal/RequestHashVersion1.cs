@@ -13,9 +13,14 @@ namespace Gateway.Api.Journal;
 /// </summary>
 internal static class RequestHashVersion1
 {
+    /// <summary>The length of a hash, in bytes.</summary>
+    public const int Length = SHA256.HashSizeInBytes;
+
     /// <summary>Fields that change neither the effect nor the answer.</summary>
     private static readonly HashSet<string> LeftOut =
         new(["activityId", "attempt", "connection", "delivery", "timeoutMs"], StringComparer.Ordinal);
+
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
     /// <summary>Fields that count unless they have their default.</summary>
     private static readonly Dictionary<string, Func<JsonElement, bool>> Defaults = new(StringComparer.Ordinal)
@@ -30,16 +35,16 @@ internal static class RequestHashVersion1
     };
 
     /// <param name="operation">The operation's name in version 1.</param>
-    /// <param name="body">The body of a valid request.</param>
-    /// <returns>32 bytes.</returns>
-    public static byte[] Of(string operation, JsonElement body)
+    /// <param name="body">The body of a valid request, as JSON.</param>
+    public static byte[] Of(string operation, ReadOnlyMemory<byte> body)
     {
+        using var request = JsonDocument.Parse(body, AnyDepth);
         using var canonical = new PooledBuffer(int.MaxValue);
         using (var json = new Utf8JsonWriter(canonical, JsonString.WriterOptions))
         {
             json.WriteStartArray();
             json.WriteStringValue(operation);
-            WriteRequest(json, body);
+            WriteRequest(json, request.RootElement);
             json.WriteEndArray();
         }
         return SHA256.HashData(canonical.Written.Span);

@@ -9,6 +9,7 @@ using Gateway.Api.Json;
 using Gateway.Api.Postgres;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Api.Neon;
@@ -27,8 +28,8 @@ internal static class SqlEndpoint
         .ExcludeFromDescription();
 
     private static async Task RunAsync(
-        HttpContext http, StatementPath path, ConnectionRegistry connections,
-        GatewayOptions options, TimeProvider clock)
+        HttpContext http, [FromServices] StatementPath path, [FromServices] ConnectionRegistry connections,
+        [FromServices] GatewayOptions options, [FromServices] TimeProvider clock)
     {
         var record = RequestRecord.Of(http);
         var caller = record.Caller!;
