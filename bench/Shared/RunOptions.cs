@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Gateway.Bench;
 
-/// <summary>Represents a command's options, each a name and a value, and the options that all benchmarks have.</summary>
+/// <summary>Represents a command's options, each with a value, and the options that all benchmarks have.</summary>
 internal sealed class RunOptions
 {
     private readonly Dictionary<string, string> _given = [];

@@ -19,7 +19,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     private const string Keeper =
         """trap '' INT; "$@" >/dev/null & server=$!; read -r _; kill -TERM $server; wait $server 2>/dev/null""";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Process _keeper;
     private readonly string _command;

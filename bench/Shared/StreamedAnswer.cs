@@ -46,7 +46,8 @@ internal sealed record StreamedAnswer(int Status, long Lines, long Bytes, string
         if (answer.Status != 200 || answer.Lines != lines)
         {
             throw new InvalidOperationException(
-                $"{path} streams {answer.Lines} lines of {lines} with the status {answer.Status}; the last: {answer.End}");
+                $"{path} streams {answer.Lines} lines of {lines} with the status {answer.Status}. "
+                + $"The last line: {answer.End}");
         }
     }
 }

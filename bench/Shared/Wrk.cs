@@ -17,7 +17,9 @@ internal sealed class Wrk(string script, string folder)
 
     private int _files;
 
-    /// <summary>A number that makes the IDs of a run differ from all others, also from those of another process.</summary>
+    /// <summary>
+    /// A number that makes the IDs of a run differ from all others, also from those of another process.
+    /// </summary>
     private int _run = RandomNumberGenerator.GetInt32(1 << 27);
 
     public string Script => script;

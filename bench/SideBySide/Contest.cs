@@ -87,7 +87,8 @@ internal sealed class Contest
             {
                 Console.Error.WriteLine($"{work.Name}: {contestant.Name}");
                 var error = await TryAsync(
-                    contestant, () => PrepareAsync(work, contestant, warm.Add(contestant.Server ?? contestant), ct), ct);
+                    contestant,
+                    () => PrepareAsync(work, contestant, warm.Add(contestant.Server ?? contestant), ct), ct);
                 if (error is null)
                     continue;
                 contestants.Remove(contestant);
@@ -106,7 +107,9 @@ internal sealed class Contest
         await ProveEffectsAsync();
     }
 
-    /// <summary>Adds a sample. Repeats a peer's turn once if it fails, and adds the failure if it fails again.</summary>
+    /// <summary>
+    /// Adds a sample. Repeats a peer's turn once if it fails, and adds the failure if it fails again.
+    /// </summary>
     private async Task TakeTurnAsync(
         Work work, Contestant contestant, int clients, int round, CancellationToken ct)
     {
@@ -221,9 +224,9 @@ internal sealed class Contest
             || seen.HistoryRows < _certain.HistoryRows || seen.HistoryRows > most.HistoryRows)
         {
             throw new InvalidOperationException(
-                $"PostgreSQL has {seen.Updates} updates and {seen.HistoryRows} rows of history. Right answers stand for "
-                + $"{_certain.Updates} and {_certain.HistoryRows}, and requests without an awaited answer for up to "
-                + $"{_possible.Updates} and {_possible.HistoryRows} more.");
+                $"PostgreSQL has {seen.Updates} updates and {seen.HistoryRows} rows of history. Right answers stand "
+                + $"for {_certain.Updates} and {_certain.HistoryRows}, and requests without an awaited answer for up "
+                + $"to {_possible.Updates} and {_possible.HistoryRows} more.");
         }
     }
 

@@ -36,10 +36,10 @@ internal sealed record PeerKind(
     public static readonly PeerKind Gateway = new(
         "gateway",
         """
-        - `gateway`: published ReadyToRun, with its default settings: a journal, limits, deadlines, a log line for each
-          request. `exactly-once`: each request has its own activity ID. `at-least-once`: nothing is recorded. `replay`: the
-          requests repeat recorded activities with `"attempt": 2`; `unmarked replay`: without it. `64 callers`: the requests
-          carry the API keys of 64 callers in turn; `one caller`: they carry one key.
+        - `gateway`: published ReadyToRun, with its default settings: a journal, limits, deadlines, a log line for
+          each request. `exactly-once`: each request has its own activity ID. `at-least-once`: nothing is recorded.
+          `replay`: the requests repeat recorded activities with `"attempt": 2`; `unmarked replay`: without it. `64
+          callers`: the requests carry the API keys of 64 callers in turn; `one caller`: they carry one key.
         """,
         [], GatewayPeer.StartAsync);
 
@@ -50,8 +50,8 @@ internal sealed record PeerKind(
         new(
             "bare",
             """
-            - `bare`: handlers of ASP.NET Core and Npgsql with their default settings, and a fixed statement in each. No limits,
-              no log and no activity IDs: a request that is sent twice writes twice.
+            - `bare`: handlers of ASP.NET Core and Npgsql with their default settings, and a fixed statement in each.
+              No limits, no log and no activity IDs: a request that is sent twice writes twice.
             """,
             [], (ground, ct) => StartBareAsync(Bare, "", ground, ct)),
         new(
@@ -69,51 +69,52 @@ internal sealed record PeerKind(
         new(
             "fastify-postgres",
             """
-            - `Fastify + postgres`: the same with the driver `postgres`, which prepares each statement once in a session.
+            - `Fastify + postgres`: the same with the driver `postgres`, which prepares each statement once in a
+              session.
             """,
             [Requirement.Node("Shared/fastify")],
             (ground, ct) => StartFastifyAsync(FastifyPostgres, "postgres", ground, ct)),
         new(
             "postgraphile",
             """
-            - `PostGraphile`: a GraphQL API that version 4 generates from the tables. The generated mutations can't add, so its
-              update is a function.
+            - `PostGraphile`: a GraphQL API that version 4 generates from the tables. The generated mutations can't
+              add, so its update is a function.
             """,
             [Requirement.Node("SideBySide/postgraphile")], PostGraphilePeer.StartAsync),
         new(
             "toolbox",
             """
-            - `MCP Toolbox`: Google's MCP Toolbox for Databases with one `postgres-sql` tool, called by its HTTP API. Its answer
-              has the rows as JSON in a string.
+            - `MCP Toolbox`: Google's MCP Toolbox for Databases with one `postgres-sql` tool, called by its HTTP API.
+              Its answer has the rows as JSON in a string.
             """,
             [Requirement.Toolbox], ToolboxPeer.StartAsync),
         new(
             "psycopg2",
             """
-            - `psycopg2`: an activity that holds the DSN. It connects with SCRAM, runs its statement, commits and closes, in a
-              Python thread for each client. There is no HTTP; its own CPU includes that of the clients.
+            - `psycopg2`: an activity that holds the DSN. It connects with SCRAM, runs its statement, commits and
+              closes, in a Python thread for each client. There is no HTTP; its own CPU includes that of the clients.
             """,
             [Requirement.Psycopg], PsycopgPeer.StartAsync),
         new(
             "pgbouncer",
             """
-            - `psycopg2 via PgBouncer`: the same through PgBouncer with SCRAM and transaction pooling. Its own CPU includes
-              PgBouncer's.
+            - `psycopg2 via PgBouncer`: the same through PgBouncer with SCRAM and transaction pooling. Its own CPU
+              includes PgBouncer's.
             """,
             [Requirement.Psycopg, Requirement.PgBouncer], PsycopgPeer.StartBouncedAsync),
         new(
             "pgbench",
             """
-            - `pgbench`: PostgreSQL's benchmark, written in C, without HTTP, in two threads: the maximum of the server. The CPU
-              includes opening its sessions.
+            - `pgbench`: PostgreSQL's benchmark, written in C, without HTTP, in two threads: the maximum of the
+              server. The CPU includes opening its sessions.
             """,
             [], PgbenchPeer.StartAsync),
         new(
             "dbos",
             """
             - `DBOS`: a server of Node.js that runs each request as a workflow of one transaction step, with
-              `@dbos-inc/postgres-datasource`. `steps alone`: many such steps in one workflow for each client, without HTTP; a
-              request is a step.
+              `@dbos-inc/postgres-datasource`. `steps alone`: many such steps in one workflow for each client, without
+              HTTP; a request is a step.
             """,
             [Requirement.Node("SideBySide/dbos")], DbosPeer.StartAsync),
     ];
@@ -123,7 +124,8 @@ internal sealed record PeerKind(
         new FixedStatementsPeer(
             name, await BareServer.StartAsync(ground.Postgres, ct, settings), ground.Wrk, works);
 
-    private static async Task<Peer> StartFastifyAsync(string name, string driver, Ground ground, CancellationToken ct) =>
+    private static async Task<Peer> StartFastifyAsync(
+        string name, string driver, Ground ground, CancellationToken ct) =>
         new FixedStatementsPeer(
             name, await NodeServer.StartFastifyAsync(ground.Bench, driver, ground.Postgres, ct), ground.Wrk);
 }

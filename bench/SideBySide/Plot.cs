@@ -8,7 +8,7 @@ using OxyPlot.Series;
 
 namespace Gateway.SideBySide;
 
-/// <summary>Draws the results: a panel with bars for each work, and one with lines over the number of clients.</summary>
+/// <summary>Draws the results: panels with bars, and a panel with lines over the number of clients.</summary>
 internal static class Plot
 {
     private const int Width = 620, Height = 340;

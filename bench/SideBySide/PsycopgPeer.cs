@@ -22,7 +22,8 @@ internal sealed class PsycopgPeer : Peer
     {
         (_name, _bouncer) = (name, bouncer);
         _program = new LineProcess(
-            [Requirement.Python, Path.Combine(ground.Bench, "SideBySide", "psycopg2", "activities.py")], ("DSN", dsn.ToString()));
+            [Requirement.Python, Path.Combine(ground.Bench, "SideBySide", "psycopg2", "activities.py")],
+            ("DSN", dsn.ToString()));
         _own = bouncer is null ? new OwnProcesses(_program.Id) : new OwnProcesses(_program.Id, bouncer.ProcessId);
     }
 

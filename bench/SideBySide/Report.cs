@@ -22,17 +22,21 @@ internal sealed class Report(
         text.Append(CultureInfo.InvariantCulture, $"""
             # The gateway compared with alternatives
 
-            Made by `bench/run{options.Run.Arguments}`: {options.Run.Rounds} rounds of {options.Run.Seconds} s. All
-            contestants use one PostgreSQL and take turns; another one begins each round. A figure is the median of the
-            rounds. In parentheses is the median of the rounds' ratios to the first row. Compare the ratios: the load of the
-            machine changes from round to round. All answers were right: the rows of each contestant are those of PostgreSQL,
-            and there are as many updates and rows of history as right answers.
+            Made by `bench/run{options.Run.Arguments}`.
+
+            Each contestant ran for {options.Run.Seconds} s in each round; rounds: {options.Run.Rounds}. All
+            contestants use one PostgreSQL and take turns; another one begins each round. A figure is the median of
+            the rounds. In parentheses is the median of the rounds' ratios to the first row. Compare the ratios: the
+            load of the machine changes from round to round. All answers were right: the rows of each contestant are
+            those of PostgreSQL, and there are as many updates and rows of history as right answers.
 
             {string.Join('\n', options.Peers.Select(peer => peer.Description))}
 
-            Each server has at most {Wrk.Clients} sessions. DBOS has two pools of 10, its default. psycopg2 and pgbench have a
-            session for each client. `wrk` sends the HTTP requests and corrects the latencies; the others measure their own
-            latencies. CPU is for each request or row; PostgreSQL's is that of all of its processes. {durability}
+            Each server has at most {Wrk.Clients} sessions. DBOS has two pools of 10, its default. psycopg2 and
+            pgbench have a session for each client. `wrk` sends the HTTP requests and corrects the latencies; the
+            others measure their own latencies. CPU is for each request or row; PostgreSQL's is that of all of its
+            processes.
+            {durability}
 
             {string.Join("; ", machine)}.
 
@@ -57,7 +61,10 @@ internal sealed class Report(
                 {
                     var missing = results[new Seat(work.Kind, clients, name)].Count(sample => sample is null);
                     if (missing > 0)
-                        text.Append(CultureInfo.InvariantCulture, $"\n`{name}` without {missing} rounds that failed.\n");
+                    {
+                        text.Append(
+                            CultureInfo.InvariantCulture, $"\n`{name}`: failed rounds that are left out: {missing}.\n");
+                    }
                 }
                 text.Append('\n');
             }
@@ -82,7 +89,8 @@ internal sealed class Report(
                     contestant => results[new Seat(work.Kind, shown, contestant)]));
             }
         }
-        yield return new Picture($"{name}.svg", "Throughput of all contestants compared with the gateway's", Plot.Arrange(panels, 2));
+        yield return new Picture(
+            $"{name}.svg", "Throughput of all contestants compared with the gateway's", Plot.Arrange(panels, 2));
 
         var point = Work.Of(WorkKind.PointSelect);
         if (options.Works.Contains(point) && point.Clients(options.Clients) is { Count: > 1 } numbers)
@@ -90,7 +98,8 @@ internal sealed class Report(
             var lines = Plot.Lines(
                 $"{point.Title}: requests/s over the number of clients", contest.Names(point, numbers[0]), numbers,
                 (contestant, clients) => results[new Seat(point.Kind, clients, contestant)]);
-            yield return new Picture($"{name}-clients.svg", "Throughput over the number of clients", Plot.Arrange([lines], 1));
+            yield return new Picture(
+                $"{name}-clients.svg", "Throughput over the number of clients", Plot.Arrange([lines], 1));
         }
     }
 

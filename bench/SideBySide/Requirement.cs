@@ -35,7 +35,8 @@ internal sealed record Requirement(string Name, Func<string, bool> IsMet)
         if (missing.Length > 0)
         {
             throw new InvalidOperationException(
-                $"Programs are missing: {string.Join(", ", missing)}. Install them, or choose other peers with --peers.");
+                $"Programs are missing: {string.Join(", ", missing)}. "
+                + "Install them, or choose other peers with --peers.");
         }
     }
 

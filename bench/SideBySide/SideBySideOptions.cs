@@ -29,10 +29,10 @@ internal sealed class SideBySideOptions
 
     public IReadOnlyList<PeerKind> Peers { get; }
 
-    /// <summary>Gets the numbers of clients to measure with, from 1 to 256; null for the default of each work.</summary>
+    /// <summary>Gets the numbers of clients, from 1 to 256; null for the default of each work.</summary>
     public IReadOnlyList<int>? Clients { get; }
 
-    /// <summary>Gets <c>on</c> if PostgreSQL waits for the disk at each COMMIT, as in production; else <c>off</c>.</summary>
+    /// <summary>Gets <c>on</c> if PostgreSQL waits for the disk at each COMMIT; else <c>off</c>.</summary>
     public string Fsync { get; }
 
     private static IReadOnlyList<T> Chosen<T>(string option, string names, IReadOnlyList<T> all, Func<T, string> name)

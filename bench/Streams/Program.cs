@@ -70,8 +70,8 @@ internal static class Program
                     "streams", Streams(options.Rows, postgres, gateway, fastify), options.Run, postmaster, ct);
                 var wrk = new Wrk(Path.Combine(bench, "Shared", "wrk", "requests.lua"), temporary.FullName);
                 pages = await MeasureAsync(
-                    "pages", Pages(wrk, TimeSpan.FromSeconds(options.Run.Seconds), bare, gateway), options.Run, postmaster,
-                    ct);
+                    "pages", Pages(wrk, TimeSpan.FromSeconds(options.Run.Seconds), bare, gateway), options.Run,
+                    postmaster, ct);
             }
             var memory = await MeasureMemoryAsync(options, postgres, ct);
 

@@ -18,17 +18,19 @@ internal static class Report
         FormattableString.Invariant($"""
             # What large results cost
 
-            Made by `bench/streams{options.Run.Arguments}`: {options.Run.Rounds} rounds. A figure is the median of the
-            rounds. In parentheses is the median of the rounds' ratios to the first row. Compare the ratios: the load of the
-            machine changes from round to round. CPU is for each row or request; PostgreSQL's is that of all of its processes.
+            Made by `bench/streams{options.Run.Arguments}`.
+
+            A figure is the median of {options.Run.Rounds} rounds. In parentheses is the median of the rounds' ratios
+            to the first row. Compare the ratios: the load of the machine changes from round to round. CPU is for each
+            row or request; PostgreSQL's is that of all of its processes.
 
             {string.Join("; ", machine)}.
 
             {Goals(streams, pages, memory)}
             ## {options.Rows:#,0} rows, streamed
 
-            A row is a bigint, a text of 30 characters, a timestamptz, a numeric, a boolean and a jsonb of about 60 bytes. The
-            reader of HTTP counts the lines, and no line was missing.
+            A row is a bigint, a text of 30 characters, a timestamptz, a numeric, a boolean and a jsonb of about 60
+            bytes. The reader of HTTP counts the lines, and no line was missing.
 
             - `psql`: `{StreamRows.Copy}` to `/dev/null`, with psql's start.
             - `gateway`: `POST /v1/query` with the default settings; `Accept` chooses the format.
@@ -40,16 +42,17 @@ internal static class Report
             The same columns, after a key, as `application/json`. `wrk` sends the requests of {Wrk.Clients} clients, for
             {options.Run.Seconds} s in each round.
 
-            - `bare`: a handler of ASP.NET Core with Npgsql's typed getters and a `Utf8JsonWriter`. It has no transaction of
-              its own, no limits and no log.
+            - `bare`: a handler of ASP.NET Core with Npgsql's typed getters and a `Utf8JsonWriter`. It has no
+              transaction of its own, no limits and no log.
             - `gateway`: `POST /v1/query` with the default settings.
 
             {ComparisonTable.Of(Sample.Figures, Names(pages), contestant => [.. pages[contestant]])}
             ## The gateway's memory, in MiB
 
-            Resident memory, as Linux counts it. Each round starts a gateway and streams an eighth of the size before it
-            measures. The first two trials are NDJSON of {options.Megabytes:#,0} MiB. "Growth" is the peak during the request,
-            and "left" is the growth 5 s after it, or earlier if it is within the goal. Both are the worst of the rounds.
+            Resident memory, as Linux counts it. Each round starts a gateway and streams an eighth of the size before
+            it measures. The first two trials are NDJSON of {options.Megabytes:#,0} MiB. "Growth" is the peak during
+            the request, and "left" is the growth 5 s after it, or earlier if it is within the goal. Both are the
+            worst of the rounds.
 
             {Memory(memory)}
             """).TrimEnd() + "\n";
@@ -80,8 +83,8 @@ internal static class Report
         return table;
 
         void AddRatio(
-            string what, string goal, Func<double, bool> isMet, ILookup<string, Sample> samples, string own, string other,
-            Func<Sample, double> figure)
+            string what, string goal, Func<double, bool> isMet,
+            ILookup<string, Sample> samples, string own, string other, Func<Sample, double> figure)
         {
             var ratios = ComparisonTable.Ratios([.. samples[own]], [.. samples[other]], figure);
             var ratio = Statistics.Median(ratios);
@@ -90,7 +93,8 @@ internal static class Report
 
         void Add(string what, string goal, string format, string unit, double result, double[] all, bool isMet) =>
             table.Add(
-                what, goal, Statistics.Text(result, format) + unit, Statistics.Range(all, format), isMet ? "yes" : "NO");
+                what, goal, Statistics.Text(result, format) + unit, Statistics.Range(all, format),
+                isMet ? "yes" : "NO");
     }
 
     private static string Memory(ILookup<MemoryTrial, MemorySample> memory)

@@ -1,5 +1,5 @@
-// A simple server with Fastify: a path for each fixed statement. The body of a request has the parameters; the answer has
-// the rows as the driver and JSON.stringify render them.
+// A simple server with Fastify: a path for each fixed statement. The body of a request has the parameters; the answer
+// has the rows as the driver and JSON.stringify render them.
 // Environment: PORT, DSN, and DRIVER, which is pg or postgres.
 import fastify from 'fastify';
 
