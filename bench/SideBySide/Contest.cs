@@ -32,8 +32,6 @@ internal sealed class Contest
     /// <summary>The rates of the last turns, in answers per second.</summary>
     private readonly Dictionary<(WorkKind Work, string Contestant), double> _rates = [];
 
-    private readonly Dictionary<Seat, int> _failedRounds = [];
-
     /// <summary>
     /// The effect of right answers, and the effect that requests without an awaited answer may have had.
     /// </summary>
@@ -92,7 +90,7 @@ internal sealed class Contest
                 if (error is null)
                     continue;
                 contestants.Remove(contestant);
-                _results.AddFailure(contestant.Name, $"{work.Name} before the first round, and left out", error);
+                _results.AddFailure(contestant.Name, $"{work.Name}, before the first round", error);
             }
         }
     }
@@ -114,7 +112,7 @@ internal sealed class Contest
         Work work, Contestant contestant, int clients, int round, CancellationToken ct)
     {
         var seat = new Seat(work.Kind, clients, contestant.Name);
-        if (_failedRounds.GetValueOrDefault(seat) >= MaxFailedRounds && _results[seat].Count == 0)
+        if (_results.CountFailures(seat) >= MaxFailedRounds && _results[seat].Count == 0)
             return;
         var error = await TryAsync(contestant, MeasureAsync, ct);
         if (error is not null)
@@ -122,11 +120,8 @@ internal sealed class Contest
             Console.Error.WriteLine($"{contestant.Name} failed in {work.Name} and is repeated: {error.Message}");
             error = await TryAsync(contestant, MeasureAsync, ct);
         }
-        if (error is null)
-            return;
-        _failedRounds[seat] = _failedRounds.GetValueOrDefault(seat) + 1;
-        _results.AddFailure(
-            contestant.Name, $"{work.Name}, clients: {clients}, round {round} of {_options.Run.Rounds}", error);
+        if (error is not null)
+            _results.AddFailure(seat, round, error);
 
         async Task MeasureAsync() =>
             _results.Add(seat, round, await this.MeasureAsync(work, contestant, clients, ct));

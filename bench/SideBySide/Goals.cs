@@ -10,15 +10,15 @@ internal sealed class Goals
 
     private Goals(Results results) => _results = results;
 
-    /// <summary>Returns a table of the goals.</summary>
-    public static MarkdownTable Of(Results results)
+    /// <summary>Returns a table of the goals; an empty text if no goal applies.</summary>
+    public static string Of(Results results)
     {
         var goals = new Goals(results);
         goals.AddPointSelects();
         goals.AddWrites();
         goals.AddCallers();
         goals.AddAtRest();
-        return goals._table;
+        return goals._table.IsEmpty ? "" : $"{goals._table}";
     }
 
     private void AddPointSelects()

@@ -83,7 +83,7 @@ internal static class Program
             catch (Exception error) when (
                 kind != PeerKind.Gateway && !ct.IsCancellationRequested && BenchRun.IsFailure(error))
             {
-                results.AddFailure(kind.Name, "its start, and left out", error);
+                results.AddFailure(kind.Name, "start", error);
             }
         }
     }
