@@ -7,8 +7,8 @@ using Npgsql;
 namespace Gateway.Bench;
 
 /// <summary>
-/// Runs a server without guarantees, to show their cost: ASP.NET Core and Npgsql with their defaults. It has no
-/// transaction of its own, no budget, no identity of a request, and one fixed statement.
+/// Runs a server without guarantees, to show their cost: ASP.NET Core and Npgsql, and fixed statements. It has no
+/// transaction of its own, no limits, no log and no activity IDs.
 /// </summary>
 internal static class BareServer
 {
@@ -36,12 +36,11 @@ internal static class BareServer
     /// <summary>Starts this program as the bare server, in a process of its own.</summary>
     /// <param name="postgres">The server's PostgreSQL.</param>
     /// <param name="ct">Ends the start.</param>
-    public static Task<ServerProcess> StartAsync(LocalPostgresServer postgres, CancellationToken ct) =>
-        ServerProcess.StartAsync(
+    /// <param name="settings">Other settings of Npgsql's connection string.</param>
+    public static Task<ServerProcess> StartAsync(
+        LocalPostgresServer postgres, CancellationToken ct, string settings = "") =>
+        ServerProcess.Start(
             port => ["dotnet", typeof(BareServer).Assembly.Location, Argument, ServerProcess.Urls(port)],
-            _ => new Dictionary<string, string>
-            {
-                [ConnectionVariable] = $"{Database.ConnectionString(postgres)};Maximum Pool Size={Load.Connections}",
-            },
-            ct);
+            (ConnectionVariable, $"{Database.ConnectionString(postgres)};Maximum Pool Size={Wrk.Clients};{settings}"))
+        .ListeningAsync(ct);
 }

@@ -3,12 +3,16 @@ using Gateway.LocalPostgres;
 
 namespace Gateway.Bench;
 
-/// <summary>Starts the gateway as a user runs it, with all defaults.</summary>
+/// <summary>Starts the gateway as a user runs it, with its default settings.</summary>
 /// <param name="folder">
 /// The folder of the published gateway, with its runtime; null for the gateway that was built with the benchmark.
 /// </param>
 internal sealed class GatewayServer(string? folder = null)
 {
+    /// <summary>The setting that lets the gateway connect as the benchmark's own role, as all peers do.</summary>
+    public static readonly (string Name, string Value) AllowRole =
+        ("Gateway__Connections__default__AllowPrivilegedRole", "true");
+
     private readonly string[] _command = folder is null
         ? ["dotnet", Path.Combine(AppContext.BaseDirectory, "Gateway.Api.dll")]
         : [Path.Combine(folder, "Gateway.Api")];
@@ -29,16 +33,12 @@ internal sealed class GatewayServer(string? folder = null)
             throw new InvalidOperationException($"The journal can't be installed. {output}");
     }
 
-    /// <summary>Starts the gateway and waits until it listens.</summary>
-    public async Task<ServerProcess> StartAsync(LocalPostgresServer postgres, CancellationToken ct) =>
-        await Start(postgres).ListeningAsync(ct);
-
-    public ServerProcess Start(LocalPostgresServer postgres) => ServerProcess.Start(
-        port => [.. _command, ServerProcess.Urls(port), "--environment=Production"],
-        _ => new Dictionary<string, string>
-        {
-            ["DSN"] = postgres.Dsn,
-            // All peers connect as the benchmark's own role.
-            ["Gateway__Connections__default__AllowPrivilegedRole"] = "true",
-        });
+    /// <summary>Starts the gateway.</summary>
+    /// <param name="postgres">The server with the journal.</param>
+    /// <param name="settings">Settings that are not the default.</param>
+    public ServerProcess Start(
+        LocalPostgresServer postgres, params IEnumerable<(string Name, string Value)> settings) =>
+        ServerProcess.Start(
+            port => [.. _command, ServerProcess.Urls(port), "--environment=Production"],
+            [("DSN", postgres.Dsn), AllowRole, .. settings]);
 }

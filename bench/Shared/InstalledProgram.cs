@@ -15,8 +15,8 @@ internal static class InstalledProgram
     /// <exception cref="InvalidOperationException">The program is in neither place.</exception>
     public static string FindOf(LocalPostgresServer postgres, string name) => FindIn(OnPath.Prepend(postgres.Way), name)
         ?? throw new InvalidOperationException(
-            $"There is no {name} to compare with, neither beside the server ({postgres.Way}) nor on the PATH: "
-            + "install PostgreSQL's.");
+            $"{name} is neither beside the server ({postgres.Way}) nor on the PATH. "
+            + "Install PostgreSQL's client programs.");
 
     private static IEnumerable<string> OnPath => (Environment.GetEnvironmentVariable("PATH") ?? "")
         .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);

@@ -20,17 +20,41 @@ internal sealed class LineProcess : IAsyncDisposable
     public LineProcess(IReadOnlyList<string> command, params IEnumerable<(string Name, string Value)> environment)
     {
         _name = command[0];
-        var start = new ProcessStartInfo(command[0], command.Skip(1))
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
-        foreach (var (name, value) in environment)
-            start.Environment[name] = value;
-        _process = Process.Start(start)!;
+        _process = Start(command, environment);
     }
 
     public int Id => _process.Id;
+
+    /// <summary>Starts a process, and redirects its input and output.</summary>
+    public static Process Start(
+        IReadOnlyList<string> command, IEnumerable<(string Name, string Value)> environment, bool redirectOutput = true)
+    {
+        var start = new ProcessStartInfo(command[0], command.Skip(1))
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = redirectOutput,
+        };
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        return Process.Start(start)!;
+    }
+
+    /// <summary>
+    /// Closes the input of a process and waits until it has ended. Kills it, with its descendants, if it does not end.
+    /// </summary>
+    public static async ValueTask EndAsync(Process process)
+    {
+        try
+        {
+            process.StandardInput.Close();
+            await process.WaitForExitAsync().WaitAsync(Patience);
+        }
+        catch (Exception error) when (error is TimeoutException or IOException)
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        process.Dispose();
+    }
 
     /// <summary>Sends a line and returns the answer.</summary>
     /// <param name="line">The line to send.</param>
@@ -48,9 +72,11 @@ internal sealed class LineProcess : IAsyncDisposable
         }
         catch (TimeoutException error)
         {
+            // A late answer would be taken for the answer to the next line.
+            _process.Kill(entireProcessTree: true);
             throw new InvalidOperationException($"{_name} does not answer.", error);
         }
     }
 
-    public ValueTask DisposeAsync() => new(KeptProcess.EndAsync(_process));
+    public ValueTask DisposeAsync() => EndAsync(_process);
 }

@@ -7,6 +7,8 @@ internal sealed class MarkdownTable(params string[] header)
 {
     private readonly List<string[]> _rows = [header];
 
+    public bool IsEmpty => _rows.Count == 1;
+
     /// <summary>Adds a row.</summary>
     /// <param name="cells">The cells, as many as the header has.</param>
     public void Add(params string[] cells) => _rows.Add(cells);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Gateway.LocalPostgres;
 
 namespace Gateway.Bench;
@@ -16,13 +15,17 @@ internal static class NodeServer
         LocalPostgresServer postgres,
         CancellationToken ct,
         params IEnumerable<(string Name, string Value)> others) =>
-        ServerProcess.StartAsync(
+        ServerProcess.Start(
             _ => ["node", Path.Combine(folder, "server.mjs")],
-            port => new Dictionary<string, string>(others.Select(other => KeyValuePair.Create(other.Name, other.Value)))
-            {
-                ["NODE_ENV"] = "production",
-                ["PORT"] = port.ToString(CultureInfo.InvariantCulture),
-                ["DSN"] = postgres.Dsn,
-            },
-            ct);
+            [("NODE_ENV", "production"), ("DSN", postgres.Dsn), .. others])
+        .ListeningAsync(ct);
+
+    /// <summary>Starts Fastify.</summary>
+    /// <param name="bench">The folder of the benchmarks.</param>
+    /// <param name="driver">The driver for PostgreSQL, <c>pg</c> or <c>postgres</c>.</param>
+    /// <param name="postgres">The server's PostgreSQL.</param>
+    /// <param name="ct">Ends the start.</param>
+    public static Task<ServerProcess> StartFastifyAsync(
+        string bench, string driver, LocalPostgresServer postgres, CancellationToken ct) =>
+        StartAsync(Path.Combine(bench, "Shared", "fastify"), postgres, ct, ("DRIVER", driver));
 }

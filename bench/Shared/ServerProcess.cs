@@ -19,25 +19,19 @@ internal sealed class ServerProcess : IAsyncDisposable
     private const string Keeper =
         """trap '' INT; "$@" >/dev/null & server=$!; read -r _; kill -TERM $server; wait $server 2>/dev/null""";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Process _keeper;
     private readonly string _command;
 
-    private ServerProcess(int port, IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
+    private ServerProcess(int port, IReadOnlyList<string> command, IEnumerable<(string Name, string Value)> environment)
     {
         Port = port;
         _command = string.Join(' ', command);
-        var start = new ProcessStartInfo("sh", ["-c", Keeper, "sh", .. command]) { RedirectStandardInput = true };
-        foreach (var (name, value) in environment)
-            start.Environment[name] = value;
-        _keeper = Process.Start(start)!;
+        _keeper = LineProcess.Start(["sh", "-c", Keeper, "sh", .. command], environment, redirectOutput: false);
     }
 
     public int Port { get; }
-
-    /// <summary>Gets the server's CPU time so far in seconds; NaN if that can't be read.</summary>
-    public double ProcessorSeconds => ProcessorTime.OfTree(_keeper.Id);
 
     /// <summary>Gets the server's process ID; null if it can't be found.</summary>
     public int? ProcessId => ProcessorTime.ChildOf(_keeper.Id);
@@ -49,34 +43,15 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Starts a server.</summary>
     /// <param name="command">Returns the program and its arguments, for the port to listen on.</param>
     /// <param name="environment">
-    /// Returns variables that override this process's own, for the port. Passwords belong here: all users can see
+    /// Variables that override this process's own, besides <c>PORT</c>. Passwords belong here: all users can see
     /// arguments.
     /// </param>
     public static ServerProcess Start(
-        Func<int, IReadOnlyList<string>> command, Func<int, IReadOnlyDictionary<string, string>> environment)
+        Func<int, IReadOnlyList<string>> command, params IEnumerable<(string Name, string Value)> environment)
     {
         var port = FreePort();
-        return new ServerProcess(port, command(port), environment(port));
-    }
-
-    /// <summary>Starts a server and waits until it listens. Takes the parameters of <see cref="Start"/>.</summary>
-    /// <exception cref="InvalidOperationException">The server does not listen.</exception>
-    public static Task<ServerProcess> StartAsync(
-        Func<int, IReadOnlyList<string>> command,
-        Func<int, IReadOnlyDictionary<string, string>> environment,
-        CancellationToken ct) => Start(command, environment).ListeningAsync(ct);
-
-    /// <summary>Starts a server whose settings already have its port, and waits until it listens.</summary>
-    /// <exception cref="InvalidOperationException">The server does not listen.</exception>
-    public static Task<ServerProcess> StartAsync(int port, IReadOnlyList<string> command, CancellationToken ct) =>
-        new ServerProcess(port, command, new Dictionary<string, string>()).ListeningAsync(ct);
-
-    /// <summary>Returns a port that is free at present.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        return new ServerProcess(
+            port, command(port), [("PORT", port.ToString(CultureInfo.InvariantCulture)), .. environment]);
     }
 
     /// <summary>Waits until the server listens. If it does not, ends it.</summary>
@@ -99,7 +74,15 @@ internal sealed class ServerProcess : IAsyncDisposable
         }
     }
 
-    public ValueTask DisposeAsync() => new(KeptProcess.EndAsync(_keeper));
+    public ValueTask DisposeAsync() => LineProcess.EndAsync(_keeper);
+
+    /// <summary>Returns a port that is free at present.</summary>
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
 
     private static async Task<bool> ListensAsync(int port)
     {

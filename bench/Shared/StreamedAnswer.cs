@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -11,21 +10,57 @@ namespace Gateway.Bench;
 /// <param name="Status">The HTTP status.</param>
 /// <param name="Lines">The number of line breaks in the body.</param>
 /// <param name="Bytes">The length of the body.</param>
-/// <param name="Start">The body's first line, or the part of it that is kept.</param>
 /// <param name="End">The body's last line, or the part of it that is kept.</param>
-internal sealed record StreamedAnswer(int Status, long Lines, long Bytes, string Start, string End);
+internal sealed record StreamedAnswer(int Status, long Lines, long Bytes, string End)
+{
+    public const string Ndjson = "application/x-ndjson";
+
+    /// <summary>Posts JSON and reads the answer to its end, on a connection of its own.</summary>
+    /// <exception cref="IOException">The answer is cut off, or too slow.</exception>
+    /// <exception cref="SocketException">No server listens.</exception>
+    public static Task<StreamedAnswer> ReadAsync(
+        int port, string path, string accept, string body, CancellationToken ct) =>
+        // A thread that blocks costs less for each read than an event loop.
+        Task.Factory.StartNew(
+            () =>
+            {
+                using var reader = new StreamedAnswerReader(port, ct);
+                return reader.Read(
+                    $"POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nContent-Type: application/json\r\n"
+                    + $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
+            },
+            ct, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>Reads a stream, and requires all of its lines.</summary>
+    /// <param name="port">The server's port.</param>
+    /// <param name="path">The path of the request.</param>
+    /// <param name="accept">The requested format.</param>
+    /// <param name="body">The request's body.</param>
+    /// <param name="lines">The number of lines of the whole stream.</param>
+    /// <param name="ct">Ends the stream.</param>
+    /// <exception cref="InvalidOperationException">The answer is not the whole stream.</exception>
+    public static async Task RequireAsync(
+        int port, string path, string accept, string body, long lines, CancellationToken ct)
+    {
+        var answer = await ReadAsync(port, path, accept, body, ct);
+        if (answer.Status != 200 || answer.Lines != lines)
+        {
+            throw new InvalidOperationException(
+                $"{path} streams {answer.Lines} lines of {lines} with the status {answer.Status}. "
+                + $"The last line: {answer.End}");
+        }
+    }
+}
 
 /// <summary>
 /// Reads an answer with as little work as possible, so that the server is measured and not its reader. It counts the
-/// line breaks, and keeps only the beginning and the end.
+/// line breaks, and keeps only the end.
 /// </summary>
 internal sealed class StreamedAnswerReader : IDisposable
 {
     private const int BufferLength = 256 * 1024;
 
-    /// <summary>
-    /// The number of bytes that are kept of the body's beginning and of its end: more than a problem has.
-    /// </summary>
+    /// <summary>The number of bytes that are kept of the body's end: more than a problem has.</summary>
     private const int Kept = 4096;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -38,52 +73,24 @@ internal sealed class StreamedAnswerReader : IDisposable
 
     private readonly CancellationToken _stopping;
     private readonly byte[] _buffer = new byte[BufferLength];
-    private readonly byte[] _start = new byte[Kept];
     private readonly byte[] _end = new byte[Kept];
-    private int _read, _filled, _startLength, _endLength;
+    private int _read, _filled, _endLength;
     private long _lines, _bytes;
 
-    private StreamedAnswerReader(CancellationToken stopping) => _stopping = stopping;
-
-    /// <summary>Posts JSON and reads the answer to its end, on a connection of its own.</summary>
-    /// <exception cref="IOException">The answer is cut off, or too slow.</exception>
-    /// <exception cref="SocketException">No server listens.</exception>
-    public static Task<StreamedAnswer> ReadAsync(
-        int port, string path, string accept, string body, CancellationToken ct) =>
-        // A thread that blocks costs less for each read than an event loop.
-        Task.Factory.StartNew(
-            () =>
-            {
-                using var reader = new StreamedAnswerReader(ct);
-                return reader.Read(port, Encoding.UTF8.GetBytes(
-                    $"POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nContent-Type: application/json\r\n"
-                    + $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
-            },
-            ct, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    public StreamedAnswerReader(int port, CancellationToken stopping)
+    {
+        _stopping = stopping;
+        _socket.Connect(IPAddress.Loopback, port);
+    }
 
     public void Dispose() => _socket.Dispose();
 
-    private StreamedAnswer Read(int port, byte[] request)
+    public StreamedAnswer Read(string request)
     {
-        _socket.Connect(IPAddress.Loopback, port);
-        _socket.Send(request);
-
+        _socket.Send(Encoding.UTF8.GetBytes(request));
         var status = int.Parse(ReadLine().Split(' ')[1], CultureInfo.InvariantCulture);
-        var (chunked, length) = ReadHeaders();
-        if (chunked)
-            ReadChunks();
-        else
-            ReadBody(length);
-        return new StreamedAnswer(
-            status, _lines, _bytes,
-            Encoding.UTF8.GetString(_start, 0, _startLength).Split('\n')[0],
-            Encoding.UTF8.GetString(_end, 0, _endLength).TrimEnd('\n').Split('\n')[^1]);
-    }
-
-    private (bool Chunked, long Length) ReadHeaders()
-    {
-        var chunked = false;
         var length = 0L;
+        var chunked = false;
         while (ReadLine() is { Length: > 0 } line)
         {
             if (line.Equals("Transfer-Encoding: chunked", StringComparison.OrdinalIgnoreCase))
@@ -91,28 +98,17 @@ internal sealed class StreamedAnswerReader : IDisposable
             else if (line.StartsWith("Content-Length: ", StringComparison.OrdinalIgnoreCase))
                 length = long.Parse(line.AsSpan("Content-Length: ".Length), CultureInfo.InvariantCulture);
         }
-        return (chunked, length);
-    }
-
-    private void ReadChunks()
-    {
-        while (ReadChunkLength() is > 0 and var length)
+        do
         {
+            if (chunked)
+                length = long.Parse(ReadLine(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             ReadBody(length);
-            SkipLineEnd();
+            if (chunked && ReadLine().Length > 0)
+                throw new IOException("A chunk is longer than its announced length.");
         }
-        SkipLineEnd();
-    }
-
-    private long ReadChunkLength()
-    {
-        int end;
-        while ((end = _buffer.AsSpan(_read, _filled - _read).IndexOf("\r\n"u8)) < 0)
-            Fill();
-        if (!Utf8Parser.TryParse(_buffer.AsSpan(_read, end), out long length, out var parsed, 'x') || parsed != end)
-            throw new IOException("A chunk does not say how long it is.");
-        _read += end + 2;
-        return length;
+        while (chunked && length > 0);
+        return new StreamedAnswer(
+            status, _lines, _bytes, Encoding.UTF8.GetString(_end, 0, _endLength).TrimEnd('\n').Split('\n')[^1]);
     }
 
     private void ReadBody(long length)
@@ -122,22 +118,16 @@ internal sealed class StreamedAnswerReader : IDisposable
             if (_read == _filled)
                 Fill();
             var piece = _buffer.AsSpan(_read, (int)Math.Min(length, _filled - _read));
-            Take(piece);
+            _lines += piece.Count((byte)'\n');
+            _bytes += piece.Length;
+            KeepEnd(piece[^Math.Min(piece.Length, Kept)..]);
             _read += piece.Length;
             length -= piece.Length;
         }
     }
 
-    private void Take(ReadOnlySpan<byte> piece)
+    private void KeepEnd(ReadOnlySpan<byte> last)
     {
-        _lines += piece.Count((byte)'\n');
-        _bytes += piece.Length;
-
-        var first = piece[..Math.Min(piece.Length, Kept - _startLength)];
-        first.CopyTo(_start.AsSpan(_startLength));
-        _startLength += first.Length;
-
-        var last = piece[^Math.Min(piece.Length, Kept)..];
         var stays = Math.Min(_endLength, Kept - last.Length);
         _end.AsSpan(_endLength - stays, stays).CopyTo(_end);
         last.CopyTo(_end.AsSpan(stays));
@@ -152,12 +142,6 @@ internal sealed class StreamedAnswerReader : IDisposable
         var line = Encoding.ASCII.GetString(_buffer, _read, end);
         _read += end + 2;
         return line;
-    }
-
-    private void SkipLineEnd()
-    {
-        if (ReadLine().Length > 0)
-            throw new IOException("A chunk is longer than it says.");
     }
 
     private void Fill()

@@ -31,8 +31,8 @@ internal static class Accounts
     private const int Seed = 3;
 
     /// <summary>
-    /// Gets the accounts of the requests, in order; after the last comes the first again. They are the same in each
-    /// run.
+    /// Gets the accounts of the requests, in order, each once; after the last comes the first again. They are the same
+    /// in each run.
     /// </summary>
     public static IReadOnlyList<int> Keys { get; } = MakeKeys();
 
@@ -46,10 +46,13 @@ internal static class Accounts
     /// <summary>Returns the rows that a contestant's last answer must have.</summary>
     public static async Task<JsonArray> ReadAsync(NpgsqlConnection connection, Work work, int account)
     {
-        var sql = work == Work.PointSelect ? PointSelect
-            : work == Work.Page ? PageSelect
-            : work == Work.Transaction ? SelectBalance
-            : "SELECT abalance FROM pgbench_accounts WHERE aid = $1";
+        var sql = work.Kind switch
+        {
+            WorkKind.PointSelect or WorkKind.Callers => PointSelect,
+            WorkKind.Page => PageSelect,
+            WorkKind.Transaction => SelectBalance,
+            _ => "SELECT abalance FROM pgbench_accounts WHERE aid = $1",
+        };
         await using var command = new NpgsqlCommand($"SELECT json_agg(t)::text FROM ({sql}) t", connection);
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = account });
         return JsonNode.Parse((string)(await command.ExecuteScalarAsync())!)!.AsArray();
@@ -80,7 +83,8 @@ internal static class Accounts
     private static int[] MakeKeys()
     {
         var random = new Random(Seed);
-        return [.. Enumerable.Range(0, RequestCount).Select(_ => random.Next(1, Rows - Page + 2))];
+        return [.. Enumerable.Range(0, 2 * RequestCount).Select(_ => random.Next(1, Rows - Page + 2))
+            .Distinct().Take(RequestCount)];
     }
 }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 
@@ -6,8 +5,8 @@ namespace Gateway.SideBySide;
 
 /// <summary>
 /// Measures the bytes that a point SELECT allocates in the gateway, and in <see cref="BareBatch"/> for the same
-/// statement. The difference is the gateway's own share. Both run in one process, in turns, because only a process
-/// itself can read its allocations.
+/// statement. The difference is the gateway's own share. Both run in one process, in turns, because a process can only
+/// read its own allocations.
 /// </summary>
 internal static class AllocationTrial
 {
@@ -24,20 +23,16 @@ internal static class AllocationTrial
         Ground ground, int rounds, CancellationToken ct)
     {
         var result = Path.Combine(ground.Temporary, "allocations.json");
-        var start = new ProcessStartInfo(
-            "dotnet",
+        // The gateway's log goes to the output, which must not stop it.
+        using var process = LineProcess.Start(
             [
-                typeof(AllocationTrial).Assembly.Location,
+                "dotnet", typeof(AllocationTrial).Assembly.Location,
                 Argument, $"{rounds}", ground.Wrk.Script, ground.Temporary, result,
-            ])
-        {
-            // The gateway's log is not shown.
-            RedirectStandardOutput = true,
-        };
-        start.Environment["DSN"] = ground.Postgres.Dsn;
-        start.Environment["Gateway__Connections__default__AllowPrivilegedRole"] = "true";
-        start.Environment[BareServer.ConnectionVariable] = Database.ConnectionString(ground.Postgres);
-        using var process = Process.Start(start)!;
+            ],
+            [
+                ("DSN", ground.Postgres.Dsn), GatewayServer.AllowRole,
+                (BareServer.ConnectionVariable, Database.ConnectionString(ground.Postgres)),
+            ]);
         try
         {
             await process.StandardOutput.BaseStream.CopyToAsync(Stream.Null, ct);
@@ -50,7 +45,7 @@ internal static class AllocationTrial
         }
         return process.ExitCode == 0
             ? JsonSerializer.Deserialize<AllocationSample[]>(await File.ReadAllTextAsync(result, ct))!
-            : throw new InvalidOperationException("What a request allocates can't be measured.");
+            : throw new InvalidOperationException("The process that measures allocations failed.");
     }
 
     /// <summary>Runs in the process of both, and writes the samples to a file.</summary>
@@ -78,7 +73,7 @@ internal static class AllocationTrial
         {
             var before = GC.GetTotalAllocatedBytes(precise: true);
             var load = await wrk.RunAsync(
-                PortOf(server), GatewayPeer.Query, requests, Load.Connections, duration, CancellationToken.None);
+                PortOf(server), GatewayPeer.Query, requests, Wrk.Clients, duration, CancellationToken.None);
             return (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)load.Requests;
         }
     }

@@ -27,7 +27,7 @@ internal static class BareBatch
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         // No reset: the end of the batch cleans the session.
         var database = NpgsqlDataSource.Create(
-            $"{connectionString};No Reset On Close=true;Maximum Pool Size={Load.Connections}");
+            $"{connectionString};No Reset On Close=true;Maximum Pool Size={Wrk.Clients}");
         var server = builder.Build();
         server.Lifetime.ApplicationStopped.Register(database.Dispose);
         server.MapPost(GatewayPeer.Query, http => AnswerAsync(http, database, sql, answer));

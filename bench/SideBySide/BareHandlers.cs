@@ -14,11 +14,11 @@ internal static class BareHandlers
 
     public static IEnumerable<(string Path, Func<HttpContext, NpgsqlDataSource, Task> Answer)> All =>
     [
-        (Path(Work.PointSelect), (http, database) => ReadAsync(http, database, Accounts.PointSelect)),
-        (Path(Work.Page), (http, database) => ReadAsync(http, database, Accounts.PageSelect)),
-        (Path(Work.Update), UpdateAsync),
-        (Path(Work.Transaction), TransactAsync),
-        (Path(Work.Stream), StreamAsync),
+        (Path(WorkKind.PointSelect), (http, database) => ReadAsync(http, database, Accounts.PointSelect)),
+        (Path(WorkKind.Page), (http, database) => ReadAsync(http, database, Accounts.PageSelect)),
+        (Path(WorkKind.Update), UpdateAsync),
+        (Path(WorkKind.Transaction), TransactAsync),
+        (Path(WorkKind.Stream), StreamAsync),
     ];
 
     private static async Task ReadAsync(HttpContext http, NpgsqlDataSource database, string sql)
@@ -89,7 +89,7 @@ internal static class BareHandlers
         await body.FlushAsync(http.RequestAborted);
     }
 
-    private static string Path(Work work) => $"/{work.Name}";
+    private static string Path(WorkKind work) => $"/{Work.Of(work).Name}";
 
     private static async Task<Call> ReadCallAsync(HttpContext http) =>
         (await JsonSerializer.DeserializeAsync<Call>(

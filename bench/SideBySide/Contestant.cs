@@ -2,12 +2,21 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.SideBySide;
 
+/// <summary>Represents a program that takes part in one or more works. It runs until this is disposed.</summary>
+internal abstract class Peer : IAsyncDisposable
+{
+    /// <summary>Returns its contestants for a work; none if it does not take part.</summary>
+    public abstract IEnumerable<Contestant> Contestants(Work work);
+
+    public abstract ValueTask DisposeAsync();
+}
+
 /// <summary>Represents a contestant in a work.</summary>
 /// <param name="Name">The name in the results.</param>
 /// <param name="Server">
 /// The server to warm up, which may serve contestants of other works too; null if there is nothing to warm up.
 /// </param>
-/// <param name="RunAsync">Drives it with a number of clients for a time.</param>
+/// <param name="RunAsync">Runs the load of a number of clients for a time.</param>
 internal sealed record Contestant(
     string Name, object? Server, Func<int, TimeSpan, CancellationToken, Task<Stretch>> RunAsync)
 {
@@ -21,37 +30,11 @@ internal sealed record Contestant(
     /// </summary>
     public Func<CancellationToken, Task<Effect>>? PrepareAsync { get; init; }
 
-    /// <summary>Gets whether it keeps sessions open, which are idle during the turns of others.</summary>
-    public bool KeepsSessions { get; init; }
-
     /// <summary>Gets the effect of each right answer.</summary>
     public Effect Effect { get; init; }
 
     /// <summary>Gets whether a client may stop during a request, which then has its effect or not.</summary>
     public bool LeavesRequestsBehind { get; init; }
-}
 
-/// <summary>
-/// Represents the result of a stretch of load. A value that can't be measured on this machine is NaN.
-/// </summary>
-/// <param name="Load">The result on the clients' side.</param>
-/// <param name="OwnSeconds">The contestant's CPU time in seconds, without PostgreSQL's.</param>
-/// <param name="PeakMemory">The contestant's peak resident memory in MiB.</param>
-internal sealed record Stretch(LoadResult Load, double OwnSeconds, double PeakMemory);
-
-/// <summary>Represents a contestant's processes, without PostgreSQL's.</summary>
-internal sealed class OwnProcesses(params IEnumerable<int?> ids)
-{
-    private readonly int[] _ids = [.. ids.Select(id => id ?? 0)];
-
-    public async Task<Stretch> MeasureAsync(Func<Task<LoadResult>> run)
-    {
-        foreach (var id in _ids)
-            ResidentMemory.ForgetPeak(id);
-        var before = Seconds();
-        var load = await run();
-        return new Stretch(load, Seconds() - before, _ids.Sum(id => ResidentMemory.PeakOf(id)));
-    }
-
-    private double Seconds() => _ids.Sum(ProcessorTime.OfTree);
+    public bool IsGateway => Server is GatewayPeer;
 }

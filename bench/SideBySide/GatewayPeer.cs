@@ -2,24 +2,25 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Gateway.Api.Callers;
 
 namespace Gateway.SideBySide;
 
-/// <summary>Represents the gateway, published ReadyToRun, with its defaults.</summary>
-internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
+/// <summary>Represents the gateway, published ReadyToRun, with its default settings.</summary>
+/// <param name="server">The gateway.</param>
+/// <param name="wrk">The load.</param>
+/// <param name="callers">The gateways with many callers, by the name of the contestant.</param>
+internal sealed class GatewayPeer(ServerProcess server, Wrk wrk, params IReadOnlyList<GatewayPeer> callers)
+    : HttpPeer(server, wrk)
 {
-    public const string Description = """
-        - `gateway`: as it is published, ReadyToRun, with its defaults: a journal, limits, deadlines, a line of log for each
-          request. `exactly-once` with an activity ID of its own for each request; `at-least-once` records nothing; `replay`
-          asks for activities that have been recorded, saying as a workflow engine can that it is the second attempt, and
-          `unmarked replay` without saying so.
-        """;
-
     public const string Plain = "gateway";
     public const string ExactlyOnce = "gateway, exactly-once";
     public const string AtLeastOnce = "gateway, at-least-once";
     public const string FirstRun = "gateway, first run";
     public const string Replayed = "gateway, replay";
+    public const string OneCaller = "gateway, one caller";
+    public const string ManyCallers = "gateway, 64 callers";
+    private const string ManyCallersReusing = "gateway, 64 callers, ReuseSessions";
     private const string Unmarked = "gateway, unmarked replay";
 
     /// <summary>The path for statements that only read.</summary>
@@ -35,37 +36,43 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
 
     private const string FreshActivity = $"bench/{FreshId}";
 
+    /// <summary>Gets the API keys of the callers; none if no caller is configured.</summary>
+    private IReadOnlyList<string> Keys { get; init; } = [];
+
     public static async Task<Peer> StartAsync(Ground ground, CancellationToken ct)
     {
         await ground.Gateway.InstallJournalAsync(ground.Postgres, ct);
-        return new GatewayPeer(await ground.Gateway.StartAsync(ground.Postgres, ct), ground.Wrk);
+        var server = await ground.Gateway.Start(ground.Postgres).ListeningAsync(ct);
+        return ground.Works.Any(work => work.Kind == WorkKind.Callers)
+            ? new GatewayPeer(
+                server, ground.Wrk, await StartWithCallersAsync(ground, ct),
+                await StartWithCallersAsync(ground, ct, ("Gateway__Connections__default__ReuseSessions", "true")))
+            : new GatewayPeer(server, ground.Wrk);
     }
 
-    public override IEnumerable<Contestant> Contestants(Work work)
+    public override IEnumerable<Contestant> Contestants(Work work) => work.Kind switch
     {
-        if (work == Work.PointSelect)
-            return [Of(Plain, Query, (_, account) => Body(Accounts.PointSelect, account), Rows)];
-        if (work == Work.Page)
-            return [Of(Plain, Query, (_, account) => Body(Accounts.PageSelect, account), Rows)];
-        if (work == Work.Update)
-            return [Updating(ExactlyOnce, FreshActivity), Updating(AtLeastOnce, FreshActivity, "at-least-once")];
-        if (work == Work.Replay)
-        {
-            return
-            [
-                Updating(FirstRun, FreshActivity),
-                Replaying(Replayed, attempt: 2),
-                Replaying(Unmarked, attempt: 1),
-            ];
-        }
-        if (work == Work.Transaction)
-        {
-            return [Of(
-                ExactlyOnce, "/v1/transaction", (_, account) => TransactionBody(account), RowsRead, new Effect(1, 1))];
-        }
-        if (work == Work.Stream)
-            return [Streaming(Plain, Query, StreamBody(), LinesAround + Accounts.Rows)];
-        return [];
+        WorkKind.PointSelect => [Of(work, Plain, Query, account => Body(Accounts.PointSelect, account), Rows)],
+        WorkKind.Page => [Of(work, Plain, Query, account => Body(Accounts.PageSelect, account), Rows)],
+        WorkKind.Update => [Updating(work, ExactlyOnce), Updating(work, AtLeastOnce, "at-least-once")],
+        WorkKind.Transaction => [Of(work, ExactlyOnce, "/v1/transaction", TransactionBody, RowsRead)],
+        WorkKind.Replay =>
+            [Updating(work, FirstRun), Replaying(work, Replayed, attempt: 2), Replaying(work, Unmarked, attempt: 1)],
+        WorkKind.Stream => [Streaming(Plain, Query, StreamBody(), LinesAround + Accounts.Rows)],
+        WorkKind.Callers when callers is [var standard, var reusing] =>
+        [
+            standard.Calling(work, OneCaller, 1),
+            standard.Calling(work, ManyCallers, Work.Callers),
+            reusing.Calling(work, ManyCallersReusing, Work.Callers),
+        ],
+        _ => [],
+    };
+
+    public override async ValueTask DisposeAsync()
+    {
+        foreach (var other in callers)
+            await other.DisposeAsync();
+        await base.DisposeAsync();
     }
 
     /// <summary>Returns the body of a query.</summary>
@@ -83,8 +90,25 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
     private static string StreamBody() => JsonSerializer.Serialize(
         new { activityId = FreshActivity, sql = Accounts.StreamSelect, timeoutMs = TimeoutMs });
 
-    private Contestant Updating(string name, string activity, string delivery = "exactly-once") =>
-        Of(name, Execute, (_, account) => UpdateBody(activity, account, delivery), Rows, new Effect(1, 0));
+    private static async Task<GatewayPeer> StartWithCallersAsync(
+        Ground ground, CancellationToken ct, params IEnumerable<(string Name, string Value)> settings)
+    {
+        string[] keys = [.. Enumerable.Range(0, Work.Callers).Select(_ => ApiKey.New())];
+        var callers = keys.SelectMany<string, (string, string)>((key, number) =>
+        [
+            ($"Gateway__Callers__c{number}__Keys__0", ApiKey.WriteHash(key)),
+            ($"Gateway__Callers__c{number}__Connections__default", "read"),
+        ]);
+        var server = await ground.Gateway.Start(ground.Postgres, [.. callers, .. settings]).ListeningAsync(ct);
+        return new GatewayPeer(server, ground.Wrk) { Keys = keys };
+    }
+
+    /// <summary>Creates a contestant whose requests carry the keys of some callers in turn.</summary>
+    private Contestant Calling(Work work, string name, int count) => Of(
+        work, name, Query, account => Body(Accounts.PointSelect, account), Rows, [.. Keys.Take(count)]);
+
+    private Contestant Updating(Work work, string name, string delivery = "exactly-once") =>
+        Of(work, name, Execute, account => UpdateBody(FreshActivity, account, delivery), Rows);
 
     private static string UpdateBody(
         string activityId, int account, string delivery = "exactly-once", int attempt = 1) =>
@@ -102,26 +126,26 @@ internal sealed class GatewayPeer(ServerProcess server, Wrk wrk) : HttpPeer(serv
         },
     });
 
-    private Contestant Replaying(string name, int attempt)
+    private Contestant Replaying(Work work, string name, int attempt)
     {
-        return Of(name, Execute, Recorded, Rows) with
+        return Of(work, name, Execute, Recorded, Rows) with
         {
             PrepareAsync = RecordAsync,
+            // A recorded balance is older than the one in the table.
             AskAsync = null,
-            KeepsSessions = false,
+            Effect = default,
         };
 
-        string Recorded(int number, int account) => UpdateBody(
-            string.Create(CultureInfo.InvariantCulture, $"done-{attempt}/{number:x16}"), account, attempt: attempt);
+        string Recorded(int account) => UpdateBody(
+            string.Create(CultureInfo.InvariantCulture, $"done-{attempt}/{account}"), account, attempt: attempt);
 
         async Task<Effect> RecordAsync(CancellationToken ct)
         {
-            var bodies = Accounts.Keys.Select((account, number) => Recorded(number, account));
             await Parallel.ForEachAsync(
-                bodies,
-                new ParallelOptions { MaxDegreeOfParallelism = Load.Connections, CancellationToken = ct },
-                async (body, stopping) => await PostAsync(Execute, body, stopping));
-            return new Effect(1, 0) * Accounts.Keys.Count;
+                Accounts.Keys,
+                new ParallelOptions { MaxDegreeOfParallelism = Wrk.Clients, CancellationToken = ct },
+                async (account, stopping) => await PostAsync(Execute, Recorded(account), stopping));
+            return work.Effect * Accounts.Keys.Count;
         }
     }
 

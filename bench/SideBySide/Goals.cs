@@ -1,125 +1,105 @@
-using System.Globalization;
-
 namespace Gateway.SideBySide;
 
 /// <summary>Compares the results with the gateway's goals. A goal whose contestants took no part is left out.</summary>
 internal sealed class Goals
 {
-    private const int Many = 256;
+    private const int ManyClients = 256;
 
-    private readonly MarkdownTable _table = new("", "goal", "seen", "range", "met");
-    private readonly ILookup<Seat, Turn> _turns;
+    private readonly MarkdownTable _table = new("work", "compared with", "goal", "median", "range", "met");
+    private readonly Results _results;
 
-    private Goals(ILookup<Seat, Turn> turns) => _turns = turns;
+    private Goals(Results results) => _results = results;
 
-    /// <summary>Returns a table of the goals.</summary>
-    /// <param name="turns">The turns of the works under load, in the order of the rounds.</param>
-    /// <param name="starts">The gateway's starts.</param>
-    /// <param name="allocations">
-    /// The bytes that a request allocates in the gateway, and in Kestrel and Npgsql alone.
-    /// </param>
-    public static MarkdownTable Of(
-        ILookup<Seat, Turn> turns, IReadOnlyList<StartSample> starts, IReadOnlyList<AllocationSample> allocations)
+    /// <summary>Returns a table of the goals; an empty text if no goal applies.</summary>
+    public static string Of(Results results)
     {
-        var goals = new Goals(turns);
-        goals.AddRates();
-        goals.AddProcessorTime();
-        goals.AddTails();
-        goals.AddManyClients();
-        goals.AddStarts(starts);
-        goals.Add(
-            "allocated for a point SELECT, beyond Kestrel's and Npgsql's own", "2 KiB at most", "0.0", " KiB",
-            [.. allocations.Select(sample => (sample.Gateway - sample.Bare) / 1024)], seen => seen <= 2);
-        return goals._table;
+        var goals = new Goals(results);
+        goals.AddPointSelects();
+        goals.AddWrites();
+        goals.AddCallers();
+        goals.AddAtRest();
+        return goals._table.IsEmpty ? "" : $"{goals._table}";
     }
 
-    private void AddRates()
+    private void AddPointSelects()
     {
-        var gateway = Rates(Work.PointSelect, GatewayPeer.Plain);
-        AtLeast(35, "point SELECTs are those of `psycopg2`", gateway, Rates(Work.PointSelect, PsycopgPeer.Direct));
-        AtLeast(1.3, "point SELECTs are those of the faster Fastify", gateway, Faster(
-            Rates(Work.PointSelect, FastifyPeer.Pg), Rates(Work.PointSelect, FastifyPeer.Postgres)));
-        AtLeast(0.85, "point SELECTs are those of `bare`", gateway, Rates(Work.PointSelect, BarePeer.Name));
+        const string Name = "point SELECT, requests/s";
+        var own = Point(GatewayPeer.Plain);
+        var fastify = new[] { Point(PeerKind.FastifyPg), Point(PeerKind.FastifyPostgres) };
+        AtLeast(1.3, Name, "the faster Fastify", Ratios(own, Best(fastify, sample => sample.Rate)));
+        AtLeast(1.0, Name, "`bare`", Ratios(own, Point(PeerKind.Bare)));
+        AtLeast(0.7, Name, "`bare, auto-prepared`", Ratios(own, Point(PeerKind.BarePrepared)));
+        AtLeast(50, Name, "`psycopg2`", Ratios(own, Point(PsycopgPeer.Direct)));
+        AtLeast(0.25, Name, "`pgbench -M prepared`", Ratios(own, Point(PgbenchPeer.Prepared)));
+        AtMost(
+            1.9, "point SELECT, PostgreSQL's CPU", "`pgbench -M prepared`",
+            Ratios(own, Point(PgbenchPeer.Prepared), sample => sample.PostgresTime));
+        AtMost(
+            1.25, "point SELECT, own CPU", "`bare`", Ratios(own, Point(PeerKind.Bare), sample => sample.OwnTime));
+        AtMost(
+            2, "point SELECT, p99", "Fastify, the lower p99",
+            Ratios(own, Best(fastify, sample => -sample.P99), sample => sample.P99));
         AtLeast(
-            0.4, "point SELECTs are those of `pgbench -M prepared`",
-            gateway, Rates(Work.PointSelect, PgbenchPeer.Prepared));
-        var exactlyOnce = Rates(Work.Update, GatewayPeer.ExactlyOnce);
-        AtLeast(
-            0.5, "exactly-once UPDATEs are the plain ones of `bare`", exactlyOnce, Rates(Work.Update, BarePeer.Name));
-        AtLeast(
-            2, "exactly-once UPDATEs are transaction steps of DBOS", exactlyOnce, Rates(Work.Update, DbosPeer.Steps));
-        AtLeast(
-            2, "replays are first runs",
-            Rates(Work.Replay, GatewayPeer.Replayed), Rates(Work.Replay, GatewayPeer.FirstRun));
+            0.9, $"point SELECT, {ManyClients} clients, no error", $"{Wrk.Clients} clients",
+            Ratios(_results[new Seat(WorkKind.PointSelect, ManyClients, GatewayPeer.Plain)], own));
     }
 
-    private void AddProcessorTime()
+    private void AddWrites()
     {
-        var gateway = Figures(Work.PointSelect, GatewayPeer.Plain, Load.Connections, turn => turn.Sample.OwnTime);
-        var bare = Figures(Work.PointSelect, BarePeer.Name, Load.Connections, turn => turn.Sample.OwnTime);
-        AtMost(1.25, "CPU of a point SELECT is that of `bare`", Ratios(gateway, bare));
+        const string Name = "exactly-once UPDATE, requests/s";
+        var own = Of(WorkKind.Update, GatewayPeer.ExactlyOnce);
+        AtLeast(0.5, Name, "plain UPDATE of `bare`", Ratios(own, Of(WorkKind.Update, PeerKind.Bare)));
+        AtLeast(2.5, Name, "transaction step of DBOS", Ratios(own, Of(WorkKind.Update, DbosPeer.Steps)));
+        AtLeast(
+            2.5, "replay, requests/s", "first run",
+            Ratios(Of(WorkKind.Replay, GatewayPeer.Replayed), Of(WorkKind.Replay, GatewayPeer.FirstRun)));
     }
 
-    private void AddTails()
+    private void AddCallers() => AtLeast(
+        0.6, $"{Work.Callers} callers in turn, requests/s", "one caller",
+        Ratios(
+            _results[new Seat(WorkKind.Callers, Work.Callers, GatewayPeer.ManyCallers)],
+            _results[new Seat(WorkKind.Callers, Work.Callers, GatewayPeer.OneCaller)]));
+
+    private void AddAtRest()
     {
-        foreach (var (work, contestant) in new[]
-        {
-            (Work.PointSelect, GatewayPeer.Plain),
-            (Work.Page, GatewayPeer.Plain),
-            (Work.Update, GatewayPeer.ExactlyOnce),
-            (Work.Update, GatewayPeer.AtLeastOnce),
-            (Work.Transaction, GatewayPeer.ExactlyOnce),
-            (Work.Replay, GatewayPeer.Replayed),
-        })
-        {
-            AtMost(8, $"{work.Name}, `{contestant}`: p99 is p50", Figures(
-                work, contestant, Load.Connections, turn => turn.Sample.P99 / turn.Sample.P50));
-        }
+        AtMost(
+            4, "allocated for a point SELECT", "Kestrel and Npgsql alone",
+            [.. _results.Allocations.Select(sample => (sample.Gateway - sample.Bare) / 1024)], "0.0", " KiB more");
+        AtMost(0.5, "start to the first answer", "", [.. _results.Starts.Select(start => start.Seconds)], "0.00", " s");
+        AtMost(110, "memory at rest", "", [.. _results.Starts.Select(start => start.Memory)], "0", " MiB");
     }
 
-    private void AddManyClients() => AtLeast(
-        0.9, $"point SELECTs of {Many} clients are those of {Load.Connections}",
-        Figures(Work.PointSelect, GatewayPeer.Plain, Many, turn => turn.Sample.Rate),
-        Rates(Work.PointSelect, GatewayPeer.Plain));
+    private void AtLeast(double goal, string work, string other, double[] ratios) =>
+        Add($"≥ {Statistics.Text(goal, "0.00")} ×", work, other, ratios, "0.00", " ×", seen => seen >= goal);
 
-    private void AddStarts(IReadOnlyList<StartSample> starts)
-    {
-        Add(
-            "start to the first answer", "0.50 s at most", "0.00", " s",
-            [.. starts.Select(start => start.Seconds)], seen => seen <= 0.5);
-        Add(
-            "memory at rest", "110 MiB at most", "0", " MiB",
-            [.. starts.Select(start => start.Memory)], seen => seen <= 110);
-    }
+    private void AtMost(
+        double goal, string work, string other, double[] values, string format = "0.00", string unit = " ×") =>
+        Add($"≤ {Statistics.Text(goal, format)}{unit}", work, other, values, format, unit, seen => seen <= goal);
 
-    private void AtLeast(double goal, string what, double[] own, double[] others) => Add(
-        what, string.Create(CultureInfo.InvariantCulture, $"× {goal:0.00} at least"), "× 0.00", "",
-        Ratios(own, others), seen => seen >= goal);
-
-    private void AtMost(double goal, string what, double[] ratios) => Add(
-        what, string.Create(CultureInfo.InvariantCulture, $"× {goal:0.00} at most"), "× 0.00", "",
-        ratios, seen => seen <= goal);
-
-    private void Add(string what, string goal, string format, string unit, double[] values, Func<double, bool> isMet)
+    private void Add(
+        string goal, string work, string other, double[] values, string format, string unit, Func<double, bool> isMet)
     {
         if (values.Length == 0)
             return;
-        var seen = Statistics.Median(values);
+        var median = Statistics.Median(values);
         _table.Add(
-            what, goal, Text(seen) + unit, $"{Text(values.Min())} – {Text(values.Max())}", isMet(seen) ? "yes" : "NO");
-
-        string Text(double value) => value.ToString(format, CultureInfo.InvariantCulture);
+            work, other, goal, Statistics.Text(median, format) + unit, Statistics.Range(values, format),
+            isMet(median) ? "yes" : "NO");
     }
 
-    private double[] Rates(Work work, string contestant) =>
-        Figures(work, contestant, Load.Connections, turn => turn.Sample.Rate);
+    private IReadOnlyList<Sample?> Point(string contestant) => Of(WorkKind.PointSelect, contestant);
 
-    private double[] Figures(Work work, string contestant, int clients, Func<Turn, double> figure) =>
-        [.. _turns[new Seat(work, clients, contestant)].Select(figure)];
+    private IReadOnlyList<Sample?> Of(WorkKind work, string contestant) =>
+        _results[new Seat(work, Wrk.Clients, contestant)];
 
-    /// <summary>Returns the ratio of each round; none if one of the contestants took no part.</summary>
-    private static double[] Ratios(double[] own, double[] others) =>
-        [.. own.Zip(others, (mine, theirs) => mine / theirs)];
+    /// <summary>Returns the ratio of each round that both have; none if one of the contestants took no part.</summary>
+    private static double[] Ratios(
+        IReadOnlyList<Sample?> own, IReadOnlyList<Sample?> others, Func<Sample, double>? figure = null) =>
+        ComparisonTable.Ratios(own, others, figure ?? (sample => sample.Rate));
 
-    private static double[] Faster(double[] one, double[] other) => [.. one.Zip(other, Math.Max)];
+    /// <summary>Returns the sample with the highest score in each round.</summary>
+    private static IReadOnlyList<Sample?> Best(IReadOnlyList<Sample?>[] contestants, Func<Sample, double> score) =>
+        [.. Enumerable.Range(0, contestants.Max(rounds => rounds.Count)).Select(round =>
+            contestants.Select(rounds => rounds.ElementAtOrDefault(round)).OfType<Sample>().MaxBy(score))];
 }

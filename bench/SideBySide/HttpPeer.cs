@@ -24,27 +24,29 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
         await Server.DisposeAsync();
     }
 
-    /// <summary>Creates a contestant that gets requests with such bodies.</summary>
+    /// <summary>Creates a contestant.</summary>
+    /// <param name="work">The work.</param>
     /// <param name="name">The contestant's name.</param>
     /// <param name="path">The path of the requests.</param>
-    /// <param name="body">Returns the body for the request's number and an account.</param>
+    /// <param name="body">Returns the body for an account.</param>
     /// <param name="rows">Returns the rows of an answer.</param>
-    /// <param name="effect">The effect of a right answer.</param>
+    /// <param name="keys">The API keys that the requests carry in turn; none if the server takes none.</param>
     protected Contestant Of(
-        string name, string path, Func<int, int, string> body, Func<JsonNode, JsonNode?> rows, Effect effect = default)
+        Work work, string name, string path, Func<int, string> body, Func<JsonNode, JsonNode?> rows,
+        params IReadOnlyList<string> keys)
     {
-        var file = wrk.Write(Accounts.Keys.Select((account, number) => body(number, account)));
+        var file = wrk.Write(Accounts.Keys.Select((account, number) =>
+            (keys.Count > 0 ? $"{keys[number % keys.Count]}\t" : "") + body(account)));
         return new Contestant(name, this, (clients, duration, ct) => Own.MeasureAsync(
             () => wrk.RunAsync(Server.Port, path, file, clients, duration, ct)))
         {
             AskAsync = async (account, ct) =>
             {
-                var answer = await PostAsync(path, body(0, account), ct);
+                var answer = await PostAsync(path, body(account), ct, keys is [var key, ..] ? key : null);
                 return rows(JsonNode.Parse(answer)!)?.AsArray()
                     ?? throw new InvalidOperationException($"{name} answers {answer}.");
             },
-            KeepsSessions = true,
-            Effect = effect,
+            Effect = work.Effect,
             LeavesRequestsBehind = true,
         };
     }
@@ -60,53 +62,59 @@ internal abstract class HttpPeer(ServerProcess server, Wrk wrk) : Peer
             var (rows, begun) = (0L, Stopwatch.GetTimestamp());
             do
             {
-                var answer = await StreamedAnswerReader.ReadAsync(
-                    Server.Port, path, "application/x-ndjson", body, ct);
-                if (answer.Status != 200 || answer.Lines != lines)
-                {
-                    throw new InvalidOperationException(
-                        $"{name} streams {answer.Lines} lines with the status {answer.Status}, the last: {answer.End}");
-                }
+                await StreamedAnswer.RequireAsync(Server.Port, path, StreamedAnswer.Ndjson, body, lines, ct);
                 rows += Accounts.Rows;
             }
             while (Stopwatch.GetElapsedTime(begun) < duration);
-            return new LoadResult(rows, 0, Stopwatch.GetElapsedTime(begun).TotalSeconds, double.NaN, double.NaN);
+            return LoadResult.OfRows(rows, Stopwatch.GetElapsedTime(begun));
         }));
-
-    /// <summary>
-    /// Returns the contestants of a server that has its own statements, each at a path with its work's name, and gets
-    /// only their parameters. A server that runs the statements of its requests has other contestants.
-    /// </summary>
-    protected IEnumerable<Contestant> WithStatementsOfItsOwn(string name, Work work)
-    {
-        if (work == Work.PointSelect || work == Work.Page)
-            return [Taking("", default)];
-        if (work == Work.Update)
-            return [Taking("1,", new Effect(1, 0))];
-        if (work == Work.Transaction)
-            return [Taking("1,", new Effect(1, 1))];
-        if (work == Work.Stream)
-            return [Streaming(name, $"/{work.Name}", "{}", Accounts.Rows)];
-        return [];
-
-        Contestant Taking(string first, Effect effect) => Of(
-            name, $"/{work.Name}",
-            (_, account) => string.Create(CultureInfo.InvariantCulture, $$"""{"parameters":[{{first}}{{account}}]}"""),
-            answer => answer["rows"], effect);
-    }
 
     /// <summary>Posts a body and returns the answer's body.</summary>
     /// <exception cref="InvalidOperationException">The request was refused.</exception>
-    protected async Task<string> PostAsync(string path, string body, CancellationToken ct)
+    protected async Task<string> PostAsync(string path, string body, CancellationToken ct, string? key = null)
     {
         var id = RandomNumberGenerator.GetHexString(FreshId.Length, lowercase: true);
-        var fresh = body.Replace(FreshId, id, StringComparison.Ordinal);
-        using var content = new StringContent(fresh, Encoding.UTF8, "application/json");
-        using var answer = await _client.PostAsync(new Uri(path, UriKind.Relative), content, ct);
+        using var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new StringContent(
+                body.Replace(FreshId, id, StringComparison.Ordinal), Encoding.UTF8, "application/json"),
+        };
+        if (key is not null)
+            request.Headers.Authorization = new("Bearer", key);
+        using var answer = await _client.SendAsync(request, ct);
         var text = await answer.Content.ReadAsStringAsync(ct);
         return answer.IsSuccessStatusCode
             ? text
             : throw new InvalidOperationException(string.Create(
                 CultureInfo.InvariantCulture, $"{path} of {GetType().Name} answers {(int)answer.StatusCode}: {text}"));
+    }
+}
+
+/// <summary>
+/// Represents a server with fixed statements. Each is at a path with its work's name, and a request has its parameters.
+/// </summary>
+/// <param name="name">The name in the results.</param>
+/// <param name="server">The server.</param>
+/// <param name="wrk">The load.</param>
+/// <param name="works">The works that it takes part in; none for all.</param>
+internal sealed class FixedStatementsPeer(string name, ServerProcess server, Wrk wrk, params WorkKind[] works)
+    : HttpPeer(server, wrk)
+{
+    public override IEnumerable<Contestant> Contestants(Work work)
+    {
+        if (works.Length > 0 && !works.Contains(work.Kind))
+            return [];
+        return work.Kind switch
+        {
+            WorkKind.PointSelect or WorkKind.Page => [Taking("")],
+            WorkKind.Update or WorkKind.Transaction => [Taking("1,")],
+            WorkKind.Stream => [Streaming(name, $"/{work.Name}", "{}", Accounts.Rows)],
+            _ => [],
+        };
+
+        Contestant Taking(string first) => Of(
+            work, name, $"/{work.Name}",
+            account => string.Create(CultureInfo.InvariantCulture, $$"""{"parameters":[{{first}}{{account}}]}"""),
+            answer => answer["rows"]);
     }
 }

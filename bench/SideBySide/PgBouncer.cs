@@ -33,16 +33,18 @@ internal sealed class PgBouncer : IAsyncDisposable
         try
         {
             await File.WriteAllTextAsync(users, $"\"{postgres.Username}\" \"{postgres.Password}\"\n", ct);
-            var port = ServerProcess.FreePort();
-            await File.WriteAllTextAsync(settings, Settings(postgres, users, port), ct);
             string[] asUser = [];
             if (Environment.IsPrivilegedProcess)
             {
                 asUser = ["--user", User];
                 await ProgramRun.RunAsync(["chown", "-R", User, folder.FullName], TimeSpan.Zero, ct);
             }
-            var server = await ServerProcess.StartAsync(port, ["pgbouncer", "--quiet", .. asUser, settings], ct);
-            return new PgBouncer(folder, server, postgres);
+            var server = ServerProcess.Start(port =>
+            {
+                File.WriteAllText(settings, Settings(postgres, users, port));
+                return ["pgbouncer", "--quiet", .. asUser, settings];
+            });
+            return new PgBouncer(folder, await server.ListeningAsync(ct), postgres);
         }
         catch
         {
@@ -69,7 +71,7 @@ internal sealed class PgBouncer : IAsyncDisposable
         auth_type = scram-sha-256
         auth_file = {users}
         pool_mode = transaction
-        default_pool_size = {Load.Connections}
+        default_pool_size = {Wrk.Clients}
         max_client_conn = 1000
 
         """);

@@ -7,11 +7,6 @@ namespace Gateway.SideBySide;
 /// </summary>
 internal sealed class PgbenchPeer(string program, Ground ground) : Peer
 {
-    public const string Description = """
-        - `pgbench`: PostgreSQL's own benchmark, in C and without HTTP, in two threads: what the server can give at most. Its
-          CPU, and PostgreSQL's, have in them what it costs to open its sessions.
-        """;
-
     public const string Prepared = "pgbench -M prepared";
     private const string Extended = "pgbench -M extended";
 
@@ -19,6 +14,8 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
 
     /// <summary>The number of sessions that pgbench opens in a second, with a login each.</summary>
     private const int OpenedPerSecond = 100;
+
+    private static readonly TimeSpan BackendsEnd = TimeSpan.FromSeconds(0.1);
 
     /// <summary>The share of requests whose latency pgbench logs.</summary>
     private const double Sampled = 0.1;
@@ -28,37 +25,31 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
 
     public override IEnumerable<Contestant> Contestants(Work work)
     {
-        if (work == Work.PointSelect)
-            return Both([Accounts.ForPgbench(Accounts.PointSelect, Account)], default);
-        if (work == Work.Page)
-            return Both([Accounts.ForPgbench(Accounts.PageSelect, Account)], default);
-        if (work == Work.Update)
-            return Both([Accounts.ForPgbench(Accounts.Update, "1", Account)], new Effect(1, 0));
-        if (work == Work.Transaction)
+        string[] statements = work.Kind switch
         {
-            return Both(
-                [
-                    "BEGIN;", Accounts.ForPgbench(Accounts.Update, "1", Account),
-                    Accounts.ForPgbench(Accounts.SelectBalance, Account),
-                    Accounts.ForPgbench(Accounts.InsertHistory, Account, "1"), "COMMIT;",
-                ],
-                new Effect(1, 1));
-        }
-        return [];
+            WorkKind.PointSelect => [Accounts.ForPgbench(Accounts.PointSelect, Account)],
+            WorkKind.Page => [Accounts.ForPgbench(Accounts.PageSelect, Account)],
+            WorkKind.Update => [Accounts.ForPgbench(Accounts.Update, "1", Account)],
+            WorkKind.Transaction =>
+            [
+                "BEGIN;", Accounts.ForPgbench(Accounts.Update, "1", Account),
+                Accounts.ForPgbench(Accounts.SelectBalance, Account),
+                Accounts.ForPgbench(Accounts.InsertHistory, Account, "1"), "COMMIT;",
+            ],
+            _ => [],
+        };
+        if (statements.Length == 0)
+            return [];
+        var script = Path.Combine(ground.Temporary, $"pgbench-{work.Name}.sql");
+        var last = Accounts.Rows - Accounts.Page + 1;
+        File.WriteAllLines(script, [$"\\set account random(1, {last})", .. statements]);
+        return [Of(Prepared, "prepared"), Of(Extended, "extended")];
 
-        IEnumerable<Contestant> Both(string[] statements, Effect effect)
-        {
-            var script = Path.Combine(ground.Temporary, $"pgbench-{work.Name}.sql");
-            var last = Accounts.Rows - Accounts.Page + 1;
-            File.WriteAllLines(script, [$"\\set account random(1, {last})", .. statements]);
-            return [Of(Prepared, "prepared"), Of(Extended, "extended")];
-
-            Contestant Of(string name, string mode) =>
-                new(name, Server: null, (clients, duration, ct) => RunAsync(script, mode, clients, duration, ct))
-                {
-                    Effect = effect,
-                };
-        }
+        Contestant Of(string name, string mode) =>
+            new(name, Server: null, (clients, duration, ct) => RunAsync(script, mode, clients, duration, ct))
+            {
+                Effect = work.Effect,
+            };
     }
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -103,7 +94,9 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
                 .Select(line => long.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture)).Order().ToArray();
             var load = new LoadResult(
                 (long)requests, 0, requests / rate,
-                Percentile(latencies, 0.5), Percentile(latencies, 0.99));
+                Statistics.Percentile(latencies, 0.5), Statistics.Percentile(latencies, 0.99));
+            // The backends end after pgbench.
+            await Task.Delay(BackendsEnd, ct);
             return new Stretch(load, run.OwnSeconds, run.PeakMemory);
         }
         finally
@@ -114,14 +107,10 @@ internal sealed class PgbenchPeer(string program, Ground ground) : Peer
         static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Returns a percentile; NaN if no latency was logged because there were few requests.</summary>
-    private static double Percentile(long[] latencies, double share) =>
-        latencies.Length == 0 ? double.NaN : Statistics.Percentile(latencies, share);
-
     private static double Number(string output, string name)
     {
         var line = output.Split('\n').FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))
-            ?? throw new InvalidOperationException($"pgbench does not say \"{name}\": {output}");
+            ?? throw new InvalidOperationException($"pgbench does not print \"{name}\": {output}");
         return double.Parse(line[name.Length..].Split(' ', '/')[0], CultureInfo.InvariantCulture);
     }
 }

@@ -8,12 +8,10 @@ using OxyPlot.Series;
 
 namespace Gateway.SideBySide;
 
-/// <summary>
-/// Draws the page's figures as a picture: a panel for each work, and one for the rates by the number of clients.
-/// </summary>
+/// <summary>Draws the results: panels with bars, and a panel with lines over the number of clients.</summary>
 internal static class Plot
 {
-    private const int Width = 620, Height = 340, Columns = 2;
+    private const int Width = 620, Height = 340;
 
     private const double LeftOfBars = 170;
 
@@ -24,35 +22,13 @@ internal static class Plot
     private static readonly string[] LineColors =
         ["#d1495b", "#2e933c", "#7ac74f", "#8d5a97", "#3d3d3d", "#9a9a9a", "#e58507", "#f2bb3a", "#00a6a6"];
 
-    /// <summary>Returns the picture as SVG.</summary>
-    /// <param name="names">Returns the contestants of a work. The others are compared with the first.</param>
-    /// <param name="turns">The turns of the contestants.</param>
-    /// <param name="works">The works to show.</param>
-    /// <param name="clients">The numbers of clients in the turns.</param>
-    public static string Write(
-        Func<Work, IReadOnlyList<string>> names,
-        ILookup<Seat, Turn> turns,
-        IReadOnlyList<Work> works,
-        IReadOnlyList<int> clients)
-    {
-        var panels = works
-            .Where(work => work.IsLoad && work != Work.Replay && names(work).Count > 1)
-            .Select(work => Bars(work, UsualOf(work.Clients(clients)), names(work), turns)).ToList();
-        if (works.Contains(Work.PointSelect) && clients.Count > 1)
-            panels.Add(Lines(Work.PointSelect, clients, names(Work.PointSelect), turns));
-        return Arrange(panels);
-    }
-
-    /// <summary>Returns the number of clients for the panels with bars: the usual one, if it was measured.</summary>
-    private static int UsualOf(IReadOnlyList<int> clients) =>
-        clients.Contains(Load.Connections) ? Load.Connections : clients[0];
-
     /// <summary>Returns a panel with the contestants' rates as ratios to the first contestant's.</summary>
-    private static PlotModel Bars(Work work, int clients, IReadOnlyList<string> names, ILookup<Seat, Turn> turns)
+    public static PlotModel Bars(
+        string title, IReadOnlyList<string> names, Func<string, IReadOnlyList<Sample?>> samples)
     {
-        var first = turns[new Seat(work, clients, names[0])].ToArray();
-        var ratios = names.Select(name => Statistics.Median(ComparisonTable.Ratios(
-            [.. turns[new Seat(work, clients, name)]], first, turn => turn.Sample.Rate))).ToArray();
+        var first = samples(names[0]);
+        double[] ratios = [.. names.Select(name => Statistics.Median(
+            ComparisonTable.Ratios(samples(name), first, sample => sample.Rate)))];
         // A logarithmic axis has no zero, so the bars start below the smallest ratio.
         var least = ratios.Min() / 2;
         var bars = new BarSeries
@@ -68,11 +44,7 @@ internal static class Plot
             bars.Items.Add(new BarItem(ratio) { Color = isOwn ? Own : Others });
         }
 
-        var unit = work == Work.Stream ? "rows/s" : "requests/s";
-        var panel = NewPanel(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{work.Title}, {clients} {(clients == 1 ? "client" : "clients")}: {unit}, the gateway's = 1"),
-            LeftOfBars, 20);
+        var panel = NewPanel(title, LeftOfBars, 20);
         panel.Series.Add(bars);
         panel.Axes.Add(new CategoryAxis
         {
@@ -102,10 +74,12 @@ internal static class Plot
         return panel;
     }
 
-    private static PlotModel Lines(
-        Work work, IReadOnlyList<int> clients, IReadOnlyList<string> names, ILookup<Seat, Turn> turns)
+    /// <summary>Returns a panel with a line for each contestant: its rate over the number of clients.</summary>
+    public static PlotModel Lines(
+        string title, IReadOnlyList<string> names, IReadOnlyList<int> clients,
+        Func<string, int, IReadOnlyList<Sample?>> samples)
     {
-        var panel = NewPanel($"{work.Title}: requests/s by the number of clients", 60, 20);
+        var panel = NewPanel(title, 60, 20);
         foreach (var (index, name) in names.Index())
         {
             var color = index == 0 ? Own : OxyColor.Parse(LineColors[(index - 1) % LineColors.Length]);
@@ -121,8 +95,8 @@ internal static class Plot
             };
             foreach (var number in clients)
             {
-                var rates = turns[new Seat(work, number, name)].Select(turn => turn.Sample.Rate);
-                line.Points.Add(new DataPoint(number, Statistics.Median(rates)));
+                var rate = Statistics.Median(samples(name, number).OfType<Sample>().Select(sample => sample.Rate));
+                line.Points.Add(new DataPoint(number, rate));
             }
             panel.Series.Add(line);
         }
@@ -168,7 +142,8 @@ internal static class Plot
         PlotMargins = new OxyThickness(left, 34, right, 44),
     };
 
-    private static string Arrange(List<PlotModel> panels)
+    /// <summary>Arranges panels in columns, and returns the picture as SVG.</summary>
+    public static string Arrange(IReadOnlyList<PlotModel> panels, int columns)
     {
         var exporter = new SvgExporter
         {
@@ -177,11 +152,11 @@ internal static class Plot
             IsDocument = false,
             UseVerticalTextAlignmentWorkaround = true,
         };
-        var rows = (panels.Count + Columns - 1) / Columns;
+        var rows = (panels.Count + columns - 1) / columns;
         var text = new StringBuilder();
         text.Append(
             CultureInfo.InvariantCulture,
-            $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Columns * Width} {rows * Height}\">\n");
+            $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {columns * Width} {rows * Height}\">\n");
         foreach (var (index, panel) in panels.Index())
         {
             var svg = exporter.ExportToString(panel);
@@ -190,7 +165,7 @@ internal static class Plot
                 .Replace("#clipPath", $"#panel-{index}-", StringComparison.Ordinal);
             // The XML declaration is allowed in the first line of the file only.
             svg = svg[svg.IndexOf("<svg", StringComparison.Ordinal)..];
-            var (x, y) = (index % Columns * Width, index / Columns * Height);
+            var (x, y) = (index % columns * Width, index / columns * Height);
             text.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate({x},{y})\">\n{svg}</g>\n");
         }
         return text.Append("</svg>\n").ToString();

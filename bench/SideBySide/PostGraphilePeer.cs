@@ -1,18 +1,12 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Npgsql;
 
 namespace Gateway.SideBySide;
 
 /// <summary>Represents an API that is generated from the tables, without code of one's own.</summary>
 internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer(server, wrk)
 {
-    public const string Description = """
-        - `PostGraphile`: GraphQL that is generated from the tables, by version 4, since 5 wants Node.js 22. Its update is a
-          function, since what it generates can't add.
-        """;
-
     private const string Name = "PostGraphile";
     private const string Endpoint = "/graphql";
 
@@ -34,38 +28,36 @@ internal sealed class PostGraphilePeer(ServerProcess server, Wrk wrk) : HttpPeer
 
     public static async Task<Peer> StartAsync(Ground ground, CancellationToken ct)
     {
-        await using var connection = new NpgsqlConnection(Database.ConnectionString(ground.Postgres));
-        await connection.OpenAsync(ct);
+        await using var connection = await Database.OpenAsync(ground.Postgres, ct);
         await Database.RunAsync(connection, AddToAccount);
         return new PostGraphilePeer(
-            await NodeServer.StartAsync(Path.Combine(ground.Programs, "postgraphile"), ground.Postgres, ct),
+            await NodeServer.StartAsync(Path.Combine(ground.Bench, "SideBySide", "postgraphile"), ground.Postgres, ct),
             ground.Wrk);
     }
 
-    public override IEnumerable<Contestant> Contestants(Work work)
+    public override IEnumerable<Contestant> Contestants(Work work) => work.Kind switch
     {
-        if (work == Work.PointSelect)
-        {
-            return [Of(
-                Name, Endpoint, (_, account) => Body(PointSelect, new { aid = account }),
-                answer => new JsonArray(answer["data"]?["pgbenchAccountByAid"]?.DeepClone()))];
-        }
-        if (work == Work.Page)
-        {
-            return [Of(
-                Name, Endpoint, (_, account) => Body(Page, new { after = CursorBefore(account) }),
-                answer => answer["data"]?["allPgbenchAccounts"]?["nodes"])];
-        }
-        if (work == Work.Update)
-        {
-            return [Of(
-                Name, Endpoint, (_, account) => Body(Update, new { delta = 1, account }),
+        WorkKind.PointSelect =>
+        [
+            Of(
+                work, Name, Endpoint, account => Body(PointSelect, new { aid = account }),
+                answer => new JsonArray(answer["data"]?["pgbenchAccountByAid"]?.DeepClone())),
+        ],
+        WorkKind.Page =>
+        [
+            Of(
+                work, Name, Endpoint, account => Body(Page, new { after = CursorBefore(account) }),
+                answer => answer["data"]?["allPgbenchAccounts"]?["nodes"]),
+        ],
+        WorkKind.Update =>
+        [
+            Of(
+                work, Name, Endpoint, account => Body(Update, new { delta = 1, account }),
                 answer => new JsonArray(
-                    new JsonObject { ["abalance"] = answer["data"]?["addToAccount"]?["integer"]?.DeepClone() }),
-                new Effect(1, 0))];
-        }
-        return [];
-    }
+                    new JsonObject { ["abalance"] = answer["data"]?["addToAccount"]?["integer"]?.DeepClone() })),
+        ],
+        _ => [],
+    };
 
     private static string Body(string query, object variables) => JsonSerializer.Serialize(new { query, variables });
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Gateway.LocalPostgres;
-using Npgsql;
 
 namespace Gateway.SideBySide;
 
@@ -23,24 +22,28 @@ internal static class Program
             return 0;
         }
 
-        // The script passes two folders first: the programs in other languages, and the published gateway.
-        return await BenchRun.RunAsync(ct => RunAsync(args[0], args[1], SideBySideOptions.Parse(args[2..]), ct));
+        // The script passes two folders first: the benchmarks, and the published gateway.
+        return await BenchRun.RunAsync(ct => RunAsync(args[0], args[1], new SideBySideOptions(args[2..]), ct));
     }
 
-    private static async Task RunAsync(
-        string programs, string published, SideBySideOptions options, CancellationToken ct)
+    private static async Task RunAsync(string bench, string published, SideBySideOptions options, CancellationToken ct)
     {
-        await Requirement.RequireAsync(
-            options.Peers.SelectMany(peer => peer.Requirements).Prepend(Requirement.Wrk), programs, ct);
+        Requirement.Require(options.Peers.SelectMany(peer => peer.Requirements).Prepend(Requirement.Wrk), bench);
         // The accounts fit into memory. A vacuum or a checkpoint during the run would be measured too, so both are off.
         await using var postgres = await LocalPostgresServer.StartTemporaryAsync(
-            options.Run.ServerSettings(
-                ("max_connections", "500"), ("shared_buffers", "1GB"), ("autovacuum", "off"),
-                ("checkpoint_timeout", "1h"), ("max_wal_size", "16GB")),
+            new Dictionary<string, string>
+            {
+                ["max_connections"] = "500",
+                ["shared_buffers"] = "1GB",
+                ["autovacuum"] = "off",
+                ["checkpoint_timeout"] = "1h",
+                ["max_wal_size"] = "16GB",
+                ["fsync"] = options.Fsync,
+                ["full_page_writes"] = options.Fsync,
+            },
             Console.Error.WriteLine,
             ct);
-        await using var connection = new NpgsqlConnection(Database.ConnectionString(postgres));
-        await connection.OpenAsync(ct);
+        await using var connection = await Database.OpenAsync(postgres, ct);
         var machine = Machine.Describe(connection.PostgreSqlVersion.ToString());
         await Accounts.CreateAsync(connection);
 
@@ -48,20 +51,16 @@ internal static class Program
         var peers = new List<Peer>();
         try
         {
-            var wrk = new Wrk(Path.Combine(programs, "wrk", "requests.lua"), temporary.FullName);
-            var ground = new Ground(postgres, new GatewayServer(published), wrk, programs, temporary.FullName);
-            foreach (var kind in options.Peers)
-                peers.Add(await kind.StartAsync(ground, ct));
-
-            var starts = await MeasureStartsAsync(options, ground, ct);
-            var allocations = starts.Count > 0
-                ? await AllocationTrial.MeasureAsync(ground, options.Run.Rounds, ct)
-                : [];
-            var contest = new Contest(options, peers, connection);
-            var turns = await contest.RunAsync(ct);
-            await WriteAsync(
-                options, turns, contest,
-                picture => Report.Write(options, machine, contest, turns, starts, allocations, picture), ct);
+            var wrk = new Wrk(Path.Combine(bench, "Shared", "wrk", "requests.lua"), temporary.FullName);
+            var ground = new Ground(
+                postgres, new GatewayServer(published), wrk, options.Works, bench, temporary.FullName);
+            var results = new Results(options.Run.Rounds);
+            await StartAsync(options, ground, peers, results, ct);
+            if (options.Works.Any(work => !work.IsLoad) && options.Peers.Contains(PeerKind.Gateway))
+                await MeasureStartsAsync(options.Run.Rounds, ground, results, ct);
+            var contest = new Contest(options, peers, connection, results);
+            await contest.RunAsync(ct);
+            await WriteAsync(new Report(options, machine, contest, results), options.Run.Results, ct);
         }
         finally
         {
@@ -71,32 +70,46 @@ internal static class Program
         }
     }
 
-    /// <summary>Measures the gateway's starts, while no other contestant works.</summary>
-    private static async Task<IReadOnlyList<StartSample>> MeasureStartsAsync(
-        SideBySideOptions options, Ground ground, CancellationToken ct)
+    /// <summary>Starts the peers. A peer that can't be started is left out of the run.</summary>
+    private static async Task StartAsync(
+        SideBySideOptions options, Ground ground, List<Peer> peers, Results results, CancellationToken ct)
     {
-        var starts = new List<StartSample>();
-        while (starts.Count < options.Run.Rounds
-            && options.Works.Contains(Work.Start) && options.Peers.Contains(PeerKind.Gateway))
+        foreach (var kind in options.Peers)
         {
-            Console.Error.WriteLine($"start {starts.Count + 1} of {options.Run.Rounds}");
-            starts.Add(await StartTrial.MeasureAsync(ground.Gateway, ground.Postgres, ct));
+            try
+            {
+                peers.Add(await kind.StartAsync(ground, ct));
+            }
+            catch (Exception error) when (
+                kind != PeerKind.Gateway && !ct.IsCancellationRequested && BenchRun.IsFailure(error))
+            {
+                results.AddFailure(kind.Name, "start", error);
+            }
         }
-        return starts;
     }
 
-    private static async Task WriteAsync(
-        SideBySideOptions options,
-        ILookup<Seat, Turn> turns,
-        Contest contest,
-        Func<string?, string> page,
-        CancellationToken ct)
+    /// <summary>Measures the gateway's starts and its allocations, while no other contestant works.</summary>
+    private static async Task MeasureStartsAsync(int rounds, Ground ground, Results results, CancellationToken ct)
     {
-        Console.Out.Write($"\n{page(null)}");
-        if (options.Run.Results is not { } file)
+        var starts = new List<StartSample>();
+        while (starts.Count < rounds)
+        {
+            Console.Error.WriteLine($"start {starts.Count + 1} of {rounds}");
+            starts.Add(await StartTrial.MeasureAsync(ground, ct));
+        }
+        results.Starts = starts;
+        results.Allocations = await AllocationTrial.MeasureAsync(ground, rounds, ct);
+    }
+
+    /// <summary>Writes the results to the terminal and, with pictures, to a file.</summary>
+    private static async Task WriteAsync(Report report, string? file, CancellationToken ct)
+    {
+        Console.Out.Write($"\n{report.Write([])}");
+        if (file is null)
             return;
-        var picture = Path.ChangeExtension(file, ".svg");
-        await File.WriteAllTextAsync(picture, Plot.Write(contest.Names, turns, options.Works, options.Clients), ct);
-        await File.WriteAllTextAsync(file, page(Path.GetFileName(picture)), ct);
+        var pictures = report.Draw(Path.GetFileNameWithoutExtension(file)).ToArray();
+        foreach (var picture in pictures)
+            await File.WriteAllTextAsync(Path.Combine(Path.GetDirectoryName(file)!, picture.File), picture.Svg, ct);
+        await File.WriteAllTextAsync(file, report.Write(pictures), ct);
     }
 }

@@ -9,16 +9,6 @@ namespace Gateway.SideBySide;
 /// </summary>
 internal sealed class PsycopgPeer : Peer
 {
-    public const string Description = """
-        - `psycopg2`: what an activity does that has the DSN itself: it connects, runs its statement, commits and closes, each
-          time, in a thread of Python for each client. There is no HTTP; the program is its own CPU. A login is by SCRAM.
-        """;
-
-    public const string BouncedDescription = """
-        - `psycopg2 via PgBouncer`: the same by PgBouncer, by SCRAM too, which hands out 16 sessions by transaction. PgBouncer's
-          CPU is its own too.
-        """;
-
     public const string Direct = "psycopg2";
 
     private const string Bounced = "psycopg2 via PgBouncer";
@@ -32,7 +22,8 @@ internal sealed class PsycopgPeer : Peer
     {
         (_name, _bouncer) = (name, bouncer);
         _program = new LineProcess(
-            [Requirement.Python, Path.Combine(ground.Programs, "psycopg2", "activities.py")], ("DSN", dsn.ToString()));
+            [Requirement.Python, Path.Combine(ground.Bench, "SideBySide", "psycopg2", "activities.py")],
+            ("DSN", dsn.ToString()));
         _own = bouncer is null ? new OwnProcesses(_program.Id) : new OwnProcesses(_program.Id, bouncer.ProcessId);
     }
 
@@ -45,25 +36,20 @@ internal sealed class PsycopgPeer : Peer
         return new PsycopgPeer(Bounced, ground, bouncer.Dsn, bouncer);
     }
 
-    public override IEnumerable<Contestant> Contestants(Work work)
-    {
-        if (work == Work.PointSelect || work == Work.Page)
-            return [Of(default)];
-        if (work == Work.Update)
-            return [Of(new Effect(1, 0))];
-        if (work == Work.Transaction)
-            return [Of(new Effect(1, 1))];
-        return [];
-
-        Contestant Of(Effect effect) => new(
-            _name,
-            Server: null,
-            (clients, duration, ct) => _own.MeasureAsync(() => RunAsync(work, clients, duration, ct)))
-        {
-            AskAsync = (account, ct) => AskAsync(work, account, ct),
-            Effect = effect,
-        };
-    }
+    public override IEnumerable<Contestant> Contestants(Work work) => work.Kind
+        is WorkKind.PointSelect or WorkKind.Page or WorkKind.Update or WorkKind.Transaction
+        ?
+        [
+            new Contestant(
+                _name,
+                Server: null,
+                (clients, duration, ct) => _own.MeasureAsync(() => RunAsync(work, clients, duration, ct)))
+            {
+                AskAsync = (account, ct) => AskAsync(work, account, ct),
+                Effect = work.Effect,
+            },
+        ]
+        : [];
 
     public override async ValueTask DisposeAsync()
     {
@@ -80,7 +66,7 @@ internal sealed class PsycopgPeer : Peer
         return result is { Errors: 0, Requests: > 0 }
             ? result
             : throw new InvalidOperationException(
-                $"{_name} met {result.Errors} errors, and none in {result.Requests} activities.");
+                $"{_name}: {result.Errors} activities failed, {result.Requests} succeeded.");
     }
 
     private async Task<JsonArray> AskAsync(Work work, int account, CancellationToken ct)

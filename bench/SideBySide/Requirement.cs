@@ -1,69 +1,53 @@
-using System.Globalization;
+using System.Diagnostics;
 
 namespace Gateway.SideBySide;
 
 /// <summary>Represents a program that a peer needs on the machine.</summary>
-/// <param name="Cure">The program to install if it is missing.</param>
-/// <param name="IsMetAsync">Returns whether it is installed; gets the folder of this benchmark's programs.</param>
-internal sealed record Requirement(string Cure, Func<string, CancellationToken, Task<bool>> IsMetAsync)
+/// <param name="Name">The program to install if it is missing.</param>
+/// <param name="IsMet">Returns whether it is installed; gets the folder of the benchmarks.</param>
+internal sealed record Requirement(string Name, Func<string, bool> IsMet)
 {
     /// <summary>Debian's Python, which Debian's psycopg2 is for. Another Python may come first on the PATH.</summary>
     public const string Python = "/usr/bin/python3";
 
-    private const int OldestNode = 20;
-
-    public static readonly Requirement Wrk = new("wrk (Debian: wrk)", (_, _) => Task.FromResult(IsOnPath("wrk")));
-
-    public static readonly Requirement PgBouncer = new(
-        "PgBouncer (Debian: pgbouncer)", (_, _) => Task.FromResult(IsOnPath("pgbouncer")));
+    public static readonly Requirement Wrk = OnPath("wrk"), PgBouncer = OnPath("pgbouncer");
 
     public static readonly Requirement Psycopg = new(
-        $"psycopg2 for {Python} (Debian: python3-psycopg2)",
-        async (_, ct) => File.Exists(Python) && await SucceedsAsync([Python, "-c", "import psycopg2"], ct) is not null);
+        $"psycopg2 for {Python} (Debian: python3-psycopg2)", _ => File.Exists(Python) && ImportsPsycopg());
 
-    /// <summary>Returns the folder of Fastify's program, which two benchmarks share.</summary>
-    public static string Fastify(string programs) => Path.Combine(programs, "..", "Shared", "fastify");
+    public static readonly Requirement Toolbox = new(
+        "@toolbox-sdk/server-linux-x64 (npm)", bench => ToolboxPeer.Find(bench) is not null);
 
     /// <summary>
     /// Returns the requirement of Node.js and of a program's packages, which the script installs if there is npm.
     /// </summary>
-    /// <param name="folder">Returns the program's folder, from the folder of all programs.</param>
-    public static Requirement Node(Func<string, string> folder) => new(
-        $"Node.js {OldestNode} or later with npm",
-        async (programs, ct) => IsOnPath("node") && Directory.Exists(Path.Combine(folder(programs), "node_modules"))
-            && await SucceedsAsync(["node", "--version"], ct) is { } version
-            && int.TryParse(version.TrimStart('v').Split('.')[0], CultureInfo.InvariantCulture, out var major)
-            && major >= OldestNode);
+    public static Requirement Node(string folder) => new(
+        "Node.js 20 or later with npm",
+        bench => InstalledProgram.Find("node") is not null
+            && Directory.Exists(Path.Combine(bench, folder, "node_modules")));
 
     /// <summary>Checks the requirements.</summary>
     /// <exception cref="InvalidOperationException">Programs are missing; the message names all of them.</exception>
-    public static async Task RequireAsync(
-        IEnumerable<Requirement> requirements, string programs, CancellationToken ct)
+    public static void Require(IEnumerable<Requirement> requirements, string bench)
     {
-        var missing = new List<string>();
-        foreach (var requirement in requirements)
-        {
-            if (!await requirement.IsMetAsync(programs, ct))
-                missing.Add(requirement.Cure);
-        }
-        if (missing.Count > 0)
+        string[] missing = [.. requirements.Where(requirement => !requirement.IsMet(bench))
+            .Select(requirement => requirement.Name).Distinct()];
+        if (missing.Length > 0)
         {
             throw new InvalidOperationException(
-                $"To install, or to leave out with --peers: {string.Join(", ", missing.Distinct())}.");
+                $"Programs are missing: {string.Join(", ", missing)}. "
+                + "Install them, or choose other peers with --peers.");
         }
     }
 
-    private static bool IsOnPath(string program) => InstalledProgram.Find(program) is not null;
+    private static Requirement OnPath(string program) =>
+        new($"{program} (Debian: {program})", _ => InstalledProgram.Find(program) is not null);
 
-    private static async Task<string?> SucceedsAsync(string[] command, CancellationToken ct)
+    private static bool ImportsPsycopg()
     {
-        try
-        {
-            return (await ProgramRun.RunAsync(command, TimeSpan.Zero, ct)).Output;
-        }
-        catch (InvalidOperationException)
-        {
-            return null;
-        }
+        using var process = Process.Start(
+            new ProcessStartInfo(Python, ["-c", "import psycopg2"]) { RedirectStandardError = true })!;
+        process.WaitForExit();
+        return process.ExitCode == 0;
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Gateway.LocalPostgres;
 
 namespace Gateway.SideBySide;
 
@@ -9,22 +8,18 @@ internal static class StartTrial
     /// <summary>The time after which the gateway is at rest.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(4);
 
-    /// <summary>The time between two tries, short in comparison with a start.</summary>
+    /// <summary>The time between two attempts, short in comparison with a start.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(2);
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Measures one start.</summary>
-    /// <param name="gateway">The published gateway.</param>
-    /// <param name="postgres">The server with the accounts and the journal.</param>
-    /// <param name="ct">Ends the measurement.</param>
     /// <exception cref="InvalidOperationException">The gateway does not answer.</exception>
-    public static async Task<StartSample> MeasureAsync(
-        GatewayServer gateway, LocalPostgresServer postgres, CancellationToken ct)
+    public static async Task<StartSample> MeasureAsync(Ground ground, CancellationToken ct)
     {
         using var client = new HttpClient();
         var begun = Stopwatch.GetTimestamp();
-        await using var server = gateway.Start(postgres);
+        await using var server = ground.Gateway.Start(ground.Postgres);
         while (!await AnswersAsync(client, server.Port, ct))
         {
             if (Stopwatch.GetElapsedTime(begun) > Patience)

@@ -40,7 +40,7 @@ internal sealed record MemoryTrial(
         return
         [
             new(
-                $"a value of {LargeValue} MB in NDJSON", body, StreamRows.Ndjson,
+                $"a value of {LargeValue} MB in NDJSON", body, StreamedAnswer.Ndjson,
                 200, """{"end":{"rowCount":1,""", LargeValue * Mebibyte, MayHold: true),
             new(
                 $"a value of {LargeValue} MB refused as JSON", body, "application/json",
@@ -75,7 +75,7 @@ internal sealed record MemoryTrial(
     {
         try
         {
-            var answer = await StreamedAnswerReader.ReadAsync(gateway.Port, "/v1/query", Accept, Body, ct);
+            var answer = await StreamedAnswer.ReadAsync(gateway.Port, "/v1/query", Accept, Body, ct);
             var isRight = answer.Status == Status
                 && answer.Bytes >= Bytes
                 && answer.End.StartsWith(End, StringComparison.Ordinal)
@@ -96,7 +96,7 @@ internal sealed record MemoryTrial(
         // In the SELECT list, PostgreSQL does not store the whole series before it sends the first row.
         StreamRows.GatewayBody(
             $"SELECT generate_series(1, {rows}) AS id, repeat('0123456789abcdef', {length / 16}) AS text"),
-        StreamRows.Ndjson, 200, $$$"""{"end":{"rowCount":{{{rows}}},""", rows * length, MayHold: false);
+        StreamedAnswer.Ndjson, 200, $$$"""{"end":{"rowCount":{{{rows}}},""", rows * length, MayHold: false);
 }
 
 /// <summary>

@@ -1,5 +1,6 @@
+using System.Diagnostics;
+using System.Globalization;
 using Gateway.LocalPostgres;
-using Npgsql;
 
 namespace Gateway.Streams;
 
@@ -10,115 +11,161 @@ namespace Gateway.Streams;
 /// </summary>
 internal static class Program
 {
+    public const string Psql = "psql", Bare = "bare", Fastify = "Fastify";
+    public const string Gateway = "gateway", Ndjson = "gateway, NDJSON", Csv = "gateway, CSV";
+
+    private const string Query = "/v1/query";
+
     /// <summary>
     /// The number of rows of a warm-up: enough for the compilers to optimize the hot code. It is not a time, because a
     /// busy machine would write too few rows in it.
     /// </summary>
     private const long WarmUp = 3_000_000;
 
-    /// <summary>
-    /// The load before each turn. Idle sessions need a ping first, and caches are full of others' data.
-    /// </summary>
-    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(0.2);
+    private static readonly TimeSpan PsqlLimit = TimeSpan.FromMinutes(5), BackendsEnd = TimeSpan.FromSeconds(0.1);
 
     public static async Task<int> Main(string[] args)
     {
-        if (args is [LoadProcess.Argument])
-        {
-            Load.Serve(StreamRows.Loads());
-            return 0;
-        }
         if (args is [BareServer.Argument, .. var rest])
         {
             await BareServer.ServeAsync(rest, ("/", BarePage.AnswerAsync));
             return 0;
         }
 
-        // The script passes the folder of Fastify's program first.
-        return await BenchRun.RunAsync(ct => RunAsync(args[0], StreamOptions.Parse(args[1..]), ct));
+        // The script passes the folder of the benchmarks first.
+        return await BenchRun.RunAsync(ct => RunAsync(args[0], new StreamOptions(args[1..]), ct));
     }
 
-    private static async Task RunAsync(string fastifyFolder, StreamOptions options, CancellationToken ct)
+    private static async Task RunAsync(string bench, StreamOptions options, CancellationToken ct)
     {
         // The table fits into memory. All get the same plan, and there is no vacuum or checkpoint during the run.
         await using var postgres = await LocalPostgresServer.StartTemporaryAsync(
-            options.Run.ServerSettings(
-                ("shared_buffers", "1GB"), ("autovacuum", "off"), ("max_parallel_workers_per_gather", "0"),
-                ("checkpoint_timeout", "1h"), ("max_wal_size", "8GB")),
+            new Dictionary<string, string>
+            {
+                ["shared_buffers"] = "1GB",
+                ["autovacuum"] = "off",
+                ["max_parallel_workers_per_gather"] = "0",
+                ["checkpoint_timeout"] = "1h",
+                ["max_wal_size"] = "8GB",
+                ["fsync"] = "off",
+            },
             Console.Error.WriteLine,
             ct);
-        await using var connection = new NpgsqlConnection(Database.ConnectionString(postgres));
-        await connection.OpenAsync(ct);
+        await using var connection = await Database.OpenAsync(postgres, ct);
         var machine = Machine.Describe(connection.PostgreSqlVersion.ToString());
         var postmaster = ProcessorTime.ParentOf(connection.ProcessID) ?? 0;
-        await using var psql = new PsqlProcess(postgres, StreamRows.Copy);
         await StreamRows.CreateAsync(connection, options.Rows);
 
-        ILookup<string, StreamSample> streams;
-        ILookup<string, Sample> pages;
-        await using (var gateway = await new GatewayServer().StartAsync(postgres, ct))
+        var temporary = Directory.CreateTempSubdirectory("gateway-bench-");
+        try
         {
-            await using var bare = await BareServer.StartAsync(postgres, ct);
-            await using var fastify = await FastifyServer.StartAsync(fastifyFolder, FastifyServer.Pg, postgres, ct);
-            await Proof.RequireRowsAsync(await StreamRows.ReadFirstPageAsync(connection, ct), gateway, bare, ct);
+            ILookup<string, Sample> streams, pages;
+            await using (var gateway = await new GatewayServer().Start(postgres).ListeningAsync(ct))
+            {
+                await using var bare = await BareServer.StartAsync(postgres, ct);
+                await using var fastify = await NodeServer.StartFastifyAsync(bench, "pg", postgres, ct);
+                await Proof.RequireRowsAsync(await StreamRows.ReadFirstPageAsync(connection, ct), gateway, bare, ct);
 
-            streams = await MeasureStreamsAsync(
-                options, StreamContestant.All(options.Rows, psql, gateway, fastify), postmaster, ct);
-            pages = await MeasurePagesAsync(options.Run, PageContestant.All(bare, gateway), postmaster, ct);
+                streams = await MeasureAsync(
+                    "streams", Streams(options.Rows, postgres, gateway, fastify), options.Run, postmaster, ct);
+                var wrk = new Wrk(Path.Combine(bench, "Shared", "wrk", "requests.lua"), temporary.FullName);
+                pages = await MeasureAsync(
+                    "pages", Pages(wrk, TimeSpan.FromSeconds(options.Run.Seconds), bare, gateway), options.Run,
+                    postmaster, ct);
+            }
+            var memory = await MeasureMemoryAsync(options, postgres, ct);
+
+            var report = Report.Write(options, machine, streams, pages, memory);
+            Console.Out.Write($"\n{report}");
+            if (options.Run.Results is { } file)
+                await File.WriteAllTextAsync(file, report, ct);
         }
-        var memory = await MeasureMemoryAsync(options, postgres, ct);
-
-        var report = Report.Write(options, machine, streams, pages, memory);
-        Console.Out.Write($"\n{report}");
-        if (options.Run.Results is { } file)
-            await File.WriteAllTextAsync(file, report, ct);
+        finally
+        {
+            temporary.Delete(recursive: true);
+        }
     }
 
-    private static async Task<ILookup<string, StreamSample>> MeasureStreamsAsync(
-        StreamOptions options, IReadOnlyList<StreamContestant> contestants, int postmaster, CancellationToken ct)
+    /// <summary>Returns the contestants that stream the whole table. The others are compared with the first.</summary>
+    private static IReadOnlyList<Contestant> Streams(
+        int rows, LocalPostgresServer postgres, ServerProcess gateway, ServerProcess fastify)
     {
-        for (var written = 0L; written < WarmUp; written += options.Rows)
-        {
-            foreach (var contestant in contestants)
-                await contestant.RunAsync(ct);
-        }
+        return
+        [
+            new(Psql, 1, RunPsqlAsync),
+            Of(Ndjson, gateway, Query, StreamedAnswer.Ndjson, rows + 2),
+            Of(Csv, gateway, Query, "text/csv", rows + 1),
+            Of(Fastify, fastify, "/stream-rows", StreamedAnswer.Ndjson, rows),
+        ];
 
-        var samples = new List<(string Contestant, StreamSample Sample)>();
-        for (var round = 1; round <= options.Run.Rounds; round++)
+        Contestant Of(string name, ServerProcess server, string path, string accept, long lines) =>
+            new(name, 1, ct => new OwnProcesses(server.ProcessId).MeasureAsync(async () =>
+            {
+                var begun = Stopwatch.GetTimestamp();
+                await StreamedAnswer.RequireAsync(server.Port, path, accept, StreamRows.StreamBody, lines, ct);
+                return LoadResult.OfRows(rows, Stopwatch.GetElapsedTime(begun));
+            }));
+
+        async Task<Stretch> RunPsqlAsync(CancellationToken ct)
         {
-            Console.Error.WriteLine($"streams, round {round} of {options.Run.Rounds}");
-            foreach (var contestant in Turns(contestants, round))
-                samples.Add((contestant.Name, await contestant.MeasureAsync(options.Rows, postmaster, ct)));
+            var begun = Stopwatch.GetTimestamp();
+            var run = await ProgramRun.RunAsync(
+                [
+                    InstalledProgram.FindOf(postgres, "psql"), "--no-psqlrc", "--host", postgres.Host,
+                    "--port", postgres.Port.ToString(CultureInfo.InvariantCulture), "--username", postgres.Username,
+                    "--dbname", postgres.Database, "--output", "/dev/null", "--command", StreamRows.Copy,
+                ],
+                PsqlLimit, ct, ("PGPASSWORD", postgres.Password));
+            var duration = Stopwatch.GetElapsedTime(begun);
+            // psql's backend ends after psql.
+            await Task.Delay(BackendsEnd, ct);
+            return new Stretch(LoadResult.OfRows(rows, duration), run.OwnSeconds, run.PeakMemory);
         }
-        return Ordered(contestants.Select(contestant => contestant.Name), samples);
     }
 
-    private static async Task<ILookup<string, Sample>> MeasurePagesAsync(
-        RunOptions options, IReadOnlyList<PageContestant> contestants, int postmaster, CancellationToken ct)
+    /// <summary>Returns the contestants that answer with pages. The others are compared with the first.</summary>
+    private static IReadOnlyList<Contestant> Pages(
+        Wrk wrk, TimeSpan duration, ServerProcess bare, ServerProcess gateway)
     {
-        await using var load = new LoadProcess();
+        return
+        [
+            Of(Bare, bare, "/", StreamRows.BareBody),
+            Of(Gateway, gateway, Query, after => StreamRows.GatewayBody(StreamRows.PageSql, after)),
+        ];
+
+        Contestant Of(string name, ServerProcess server, string path, Func<long, string> body)
+        {
+            var requests = wrk.Write(StreamRows.PageStarts.Select(body));
+            return new(name, StreamRows.Page, ct => new OwnProcesses(server.ProcessId).MeasureAsync(
+                () => wrk.RunAsync(server.Port, path, requests, Wrk.Clients, duration, ct)));
+        }
+    }
+
+    private static async Task<ILookup<string, Sample>> MeasureAsync(
+        string what, IReadOnlyList<Contestant> contestants, RunOptions options, int postmaster, CancellationToken ct)
+    {
         foreach (var contestant in contestants)
         {
             for (var written = 0L; written < WarmUp;)
             {
-                var result = await load.RunAsync(contestant.Server.Port, contestant.Name, TimeSpan.FromSeconds(1));
-                written += StreamRows.Page * result.Requests;
+                var stretch = await contestant.RunAsync(ct);
+                written += contestant.RowsOfRequest * stretch.Load.Requests;
             }
         }
 
-        var samples = new List<(string Contestant, Sample Sample)>();
+        var samples = contestants.ToDictionary(contestant => contestant.Name, _ => new List<Sample>());
         for (var round = 1; round <= options.Rounds; round++)
         {
-            Console.Error.WriteLine($"pages, round {round} of {options.Rounds}");
-            foreach (var contestant in Turns(contestants, round))
+            Console.Error.WriteLine($"{what}, round {round} of {options.Rounds}");
+            foreach (var contestant in BenchRun.Turns(contestants, round))
             {
                 ct.ThrowIfCancellationRequested();
-                await load.RunAsync(contestant.Server.Port, contestant.Name, Settling);
-                var sample = await contestant.MeasureAsync(load, TimeSpan.FromSeconds(options.Seconds), postmaster);
-                samples.Add((contestant.Name, sample));
+                samples[contestant.Name].Add(
+                    await Sample.MeasureAsync(postmaster, () => contestant.RunAsync(ct)));
             }
         }
-        return Ordered(contestants.Select(contestant => contestant.Name), samples);
+        return samples.SelectMany(pair => pair.Value.Select(sample => (pair.Key, sample)))
+            .ToLookup(pair => pair.Key, pair => pair.sample);
     }
 
     /// <summary>
@@ -133,25 +180,34 @@ internal static class Program
         for (var round = 1; round <= options.Run.Rounds; round++)
         {
             Console.Error.WriteLine($"memory, round {round} of {options.Run.Rounds}");
-            await using var gateway = await new GatewayServer().StartAsync(postgres, ct);
+            await using var gateway = await new GatewayServer().Start(postgres).ListeningAsync(ct);
             foreach (var stream in MemoryTrial.WarmUps(options.Megabytes))
                 await stream.RunAsync(gateway, ct);
-            foreach (var trial in Turns(trials, round))
+            foreach (var trial in BenchRun.Turns(trials, round))
                 samples.Add((trial, await trial.MeasureAsync(gateway, ct)));
         }
-        return Ordered(trials, samples);
+        return trials.SelectMany(trial => samples.Where(sample => sample.Trial == trial))
+            .ToLookup(sample => sample.Trial, sample => sample.Sample);
     }
 
-    /// <summary>
-    /// Returns the order of a round. Another contestant begins each round, because the last one's work affects the
-    /// first one.
-    /// </summary>
-    private static IEnumerable<T> Turns<T>(IReadOnlyList<T> contestants, int round) =>
-        contestants.Skip(round % contestants.Count).Concat(contestants.Take(round % contestants.Count));
+    /// <summary>Represents a contestant.</summary>
+    /// <param name="Name">The name in the results.</param>
+    /// <param name="RowsOfRequest">The number of rows in what its load counts as a request.</param>
+    /// <param name="RunAsync">Runs the load once.</param>
+    private sealed record Contestant(string Name, int RowsOfRequest, Func<CancellationToken, Task<Stretch>> RunAsync);
+}
 
-    /// <summary>Returns the samples of all rounds by contestant, in the contestants' order.</summary>
-    private static ILookup<TKey, TSample> Ordered<TKey, TSample>(
-        IEnumerable<TKey> contestants, List<(TKey Contestant, TSample Sample)> samples) =>
-        contestants.SelectMany(contestant => samples.Where(sample => Equals(sample.Contestant, contestant)))
-            .ToLookup(sample => sample.Contestant, sample => sample.Sample);
+/// <summary>Represents the options of this benchmark.</summary>
+internal sealed class StreamOptions(string[] args)
+{
+    public RunOptions Run { get; } = new(
+        args,
+        "--rows NUMBER --megabytes NUMBER --rounds NUMBER --seconds NUMBER --results FILE",
+        rounds: 7, seconds: 2);
+
+    /// <summary>Gets the number of rows in the table.</summary>
+    public int Rows => Run.Number("--rows", 1_000_000, StreamRows.MinRows, 100_000_000);
+
+    /// <summary>Gets the size of the streams of the memory trials in MiB.</summary>
+    public int Megabytes => Run.Number("--megabytes", 1024, 8, 100_000);
 }

@@ -20,7 +20,7 @@ internal static class Proof
         var page = await AskAsync(gateway, "/v1/query", "application/json", StreamRows.FirstPageBody, ct);
         Compare("The gateway's page", expected, JsonNode.Parse(page)!["rows"]!.AsArray());
 
-        var stream = await AskAsync(gateway, "/v1/query", StreamRows.Ndjson, StreamRows.FirstPageBody, ct);
+        var stream = await AskAsync(gateway, "/v1/query", StreamedAnswer.Ndjson, StreamRows.FirstPageBody, ct);
         Compare(
             "The gateway's stream", expected,
             [.. stream.TrimEnd('\n').Split('\n')[1..^1].Select(line => JsonNode.Parse(line))]);

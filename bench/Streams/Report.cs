@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Gateway.Streams;
 
 /// <summary>Writes the results as a page, for the terminal and for the repository.</summary>
@@ -14,113 +12,108 @@ internal static class Report
     public static string Write(
         StreamOptions options,
         IReadOnlyList<string> machine,
-        ILookup<string, StreamSample> streams,
+        ILookup<string, Sample> streams,
         ILookup<string, Sample> pages,
-        ILookup<MemoryTrial, MemorySample> memory)
-    {
-        var readers = streams.SelectMany(samples => samples).Max(sample => sample.ReaderTime);
-        return string.Create(CultureInfo.InvariantCulture, $"""
+        ILookup<MemoryTrial, MemorySample> memory) =>
+        FormattableString.Invariant($"""
             # What large results cost
 
-            Made by `bench/streams {options.Arguments}`; its code says how. Each figure of a
-            comparison is the median of the rounds, and each ratio the median of the rounds' own ratios, since what else the
-            machine does changes from round to round; in parentheses the ratio to the first line. What memory grows by is the
-            worst of the rounds. CPU is for each row or request; PostgreSQL's is that of all of its processes.
+            Made by `bench/streams{options.Run.Arguments}`.
+
+            A figure is the median of {options.Run.Rounds} rounds. In parentheses is the median of the rounds' ratios
+            to the first row. Compare the ratios: the load of the machine changes from round to round. CPU is for each
+            row or request; PostgreSQL's is that of all of its processes.
 
             {string.Join("; ", machine)}.
 
             {Goals(streams, pages, memory)}
             ## {options.Rows:#,0} rows, streamed
 
-            A row is a bigint, a text of 30 characters, a timestamptz, a numeric, a boolean and a jsonb of about 60 bytes. Every
-            stream was whole. Who reads HTTP counts line breaks, and took no more than {readers:0.00} µs of CPU for a row.
+            A row is a bigint, a text of 30 characters, a timestamptz, a numeric, a boolean and a jsonb of about 60
+            bytes. The reader of HTTP counts the lines, and no line was missing.
 
-            - `psql`: `{StreamRows.Copy}` to `/dev/null`, psql's start included.
-            - `gateway`: `POST /v1/query` with its defaults, by `Accept`.
-            - `Fastify`: a server of Node.js, which writes NDJSON of what pg-query-stream reads, by `JSON.stringify`.
+            - `psql`: `{StreamRows.Copy}` to `/dev/null`, with psql's start.
+            - `gateway`: `POST /v1/query` with the default settings; `Accept` chooses the format.
+            - `Fastify`: a server of Node.js that reads with pg-query-stream and writes NDJSON with `JSON.stringify`.
 
-            {ComparisonTable.Of(StreamSample.Figures, Names(streams), contestant => [.. streams[contestant]])}
+            {ComparisonTable.Of(Sample.StreamFigures, Names(streams), contestant => [.. streams[contestant]])}
             ## A page of {StreamRows.Page:#,0} rows
 
-            The same columns, after a key, as `application/json`, asked for by {Load.Connections} callers.
+            The same columns, after a key, as `application/json`. `wrk` sends the requests of {Wrk.Clients} clients, for
+            {options.Run.Seconds} s in each round.
 
-            - `bare`: a handler of ASP.NET Core with Npgsql's typed getters and a `Utf8JsonWriter`. No transaction of its own, no
-              budget, no log.
-            - `gateway`: `POST /v1/query` with its defaults.
+            - `bare`: a handler of ASP.NET Core with Npgsql's typed getters and a `Utf8JsonWriter`. It has no
+              transaction of its own, no limits and no log.
+            - `gateway`: `POST /v1/query` with the default settings.
 
-            {ComparisonTable.Of(Sample.Figures("own CPU, µs"), Names(pages), contestant => [.. pages[contestant]])}
+            {ComparisonTable.Of(Sample.Figures, Names(pages), contestant => [.. pages[contestant]])}
             ## The gateway's memory, in MiB
 
-            Resident memory, by Linux's own count, of a gateway that has been started for the round and has streamed an eighth of
-            this before. The first two are NDJSON of {options.Megabytes:#,0} MiB. What is left is looked at as soon as it is within the goal, and
-            after 5 s at the latest.
+            Resident memory, as Linux counts it. Each round starts a gateway and streams an eighth of the size before
+            it measures. The first two trials are NDJSON of {options.Megabytes:#,0} MiB. "Growth" is the peak during
+            the request, and "left" is the growth 5 s after it, or earlier if it is within the goal. Both are the
+            worst of the rounds.
 
             {Memory(memory)}
             """).TrimEnd() + "\n";
-    }
 
     private static MarkdownTable Goals(
-        ILookup<string, StreamSample> streams, ILookup<string, Sample> pages, ILookup<MemoryTrial, MemorySample> memory)
+        ILookup<string, Sample> streams, ILookup<string, Sample> pages, ILookup<MemoryTrial, MemorySample> memory)
     {
-        var table = new MarkdownTable("", "goal", "seen", "range", "met");
-        var gateway = streams[StreamContestant.Gateway].ToArray();
+        var table = new MarkdownTable("", "goal", "result", "range", "met");
         AddRatio(
-            "rows/s of NDJSON are those of `psql`", "× 0.50 at least", ratio => ratio >= 0.5,
-            ComparisonTable.Ratios(gateway, [.. streams[StreamContestant.Psql]], sample => sample.Rate));
+            "rows/s of NDJSON ÷ those of `psql`", "≥ 0.50 ×", ratio => ratio >= 0.5,
+            streams, Program.Ndjson, Program.Psql, sample => sample.Rate);
         AddRatio(
-            "rows/s of NDJSON are those of `Fastify`", "more than × 1.00", ratio => ratio > 1,
-            ComparisonTable.Ratios(gateway, [.. streams[StreamContestant.Fastify]], sample => sample.Rate));
+            "rows/s of NDJSON ÷ those of `Fastify`", "> 1.00 ×", ratio => ratio > 1,
+            streams, Program.Ndjson, Program.Fastify, sample => sample.Rate);
         AddRatio(
-            "CPU of a page is that of `bare`", "× 1.50 at most", ratio => ratio <= 1.5,
-            ComparisonTable.Ratios(
-                [.. pages[PageContestant.Gateway]], [.. pages[PageContestant.Bare]], sample => sample.OwnTime));
+            "CPU of a page ÷ that of `bare`", "≤ 1.50 ×", ratio => ratio <= 1.5,
+            pages, Program.Gateway, Program.Bare, sample => sample.OwnTime);
 
         foreach (var trial in memory)
         {
             double[] values = [.. trial.Select(sample => trial.Key.MayHold ? sample.Left : sample.Growth)];
             var isAnswered = trial.All(sample => sample.Fault is null);
             Add(
-                $"memory {(trial.Key.MayHold ? "left by" : "grows in")} {trial.Key.Name}",
-                $"{MemoryTrial.Goal:0} MiB at most", "0.0", " MiB",
+                $"memory, {(trial.Key.MayHold ? "left by" : "growth by")} {trial.Key.Name}",
+                $"≤ {MemoryTrial.Goal:0} MiB", "0.0", " MiB",
                 values.Max(), values, isAnswered && values.Max() <= MemoryTrial.Goal);
         }
         return table;
 
-        void AddRatio(string what, string goal, Func<double, bool> isMet, double[] ratios)
+        void AddRatio(
+            string what, string goal, Func<double, bool> isMet,
+            ILookup<string, Sample> samples, string own, string other, Func<Sample, double> figure)
         {
+            var ratios = ComparisonTable.Ratios([.. samples[own]], [.. samples[other]], figure);
             var ratio = Statistics.Median(ratios);
-            Add(what, goal, "× 0.00", "", ratio, ratios, isMet(ratio));
+            Add(what, goal, "0.00", " ×", ratio, ratios, isMet(ratio));
         }
 
-        void Add(string what, string goal, string format, string unit, double seen, double[] all, bool isMet)
-        {
+        void Add(string what, string goal, string format, string unit, double result, double[] all, bool isMet) =>
             table.Add(
-                what, goal, Text(seen) + unit, $"{Text(all.Min())} – {Text(all.Max())}", isMet ? "yes" : "NO");
-
-            string Text(double value) => value.ToString(format, CultureInfo.InvariantCulture);
-        }
+                what, goal, Statistics.Text(result, format) + unit, Statistics.Range(all, format),
+                isMet ? "yes" : "NO");
     }
 
     private static string Memory(ILookup<MemoryTrial, MemorySample> memory)
     {
-        var table = new MarkdownTable("", "before", "grew by", "left", "answer");
+        var table = new MarkdownTable("", "before", "growth", "left", "answer");
         foreach (var trial in memory)
         {
             table.Add(
                 trial.Key.Name,
-                Round(Statistics.Median(trial.Select(sample => sample.Before))),
-                Round(trial.Max(sample => sample.Growth)),
-                Round(trial.Max(sample => sample.Left)),
+                Statistics.Text(Statistics.Median(trial.Select(sample => sample.Before)), "0.0"),
+                Statistics.Text(trial.Max(sample => sample.Growth), "0.0"),
+                Statistics.Text(trial.Max(sample => sample.Left), "0.0"),
                 trial.All(sample => sample.Fault is null) ? "right" : "WRONG");
         }
 
         // Faults go below the table: a sentence in a cell would make the table too wide.
-        var faults = memory.SelectMany(trial => trial
+        return table + string.Concat(memory.SelectMany(trial => trial
             .Select(sample => sample.Fault).OfType<string>().Take(1)
-            .Select(fault => $"\nThe wrong answer to {trial.Key.Name}: {fault}\n"));
-        return table + string.Concat(faults);
-
-        static string Round(double mebibytes) => mebibytes.ToString("0.0", CultureInfo.InvariantCulture);
+            .Select(fault => $"\nThe wrong answer to {trial.Key.Name}: {fault}\n")));
     }
 
     private static string[] Names<T>(ILookup<string, T> samples) => [.. samples.Select(contestant => contestant.Key)];

@@ -12,10 +12,7 @@ internal static class StreamRows
     public const int Page = 1000;
 
     /// <summary>The minimum number of rows, so that there are enough pages.</summary>
-    public const int Fewest = Page * Pages;
-
-    /// <summary>The media type of a stream of rows.</summary>
-    public const string Ndjson = "application/x-ndjson";
+    public const int MinRows = Page * Pages;
 
     /// <summary>The statement for a page: the rows after the row with the ID $1.</summary>
     public const string PageSql = $"{All} WHERE id > $1 ORDER BY id LIMIT 1000";
@@ -30,6 +27,9 @@ internal static class StreamRows
     /// <summary>The maximum that a request may name.</summary>
     private const int TimeoutMs = 300_000;
 
+    /// <summary>Gets the IDs before the first rows of the requested pages.</summary>
+    public static IEnumerable<long> PageStarts => Enumerable.Range(0, Pages).Select(page => (long)page * Page);
+
     /// <summary>Gets the gateway's request for the whole table.</summary>
     public static string StreamBody { get; } = GatewayBody(All);
 
@@ -38,18 +38,6 @@ internal static class StreamRows
 
     /// <summary>Returns the bare server's request for a page.</summary>
     public static string BareBody(long after) => $$"""{"after":{{after}}}""";
-
-    /// <summary>Returns the requests for pages, by the contestants' names.</summary>
-    public static IReadOnlyDictionary<string, LoadRequests> Loads()
-    {
-        var starts = Enumerable.Range(0, Pages).Select(page => (long)page * Page).ToArray();
-        return new Dictionary<string, LoadRequests>
-        {
-            [PageContestant.Gateway] = new(
-                "/v1/query", starts.Select(after => GatewayBody(PageSql, after)), "\"rowCount\":1000", "{\"id\":"),
-            [PageContestant.Bare] = new("/", starts.Select(BareBody), "{\"id\":"),
-        };
-    }
 
     /// <summary>Returns a request for the gateway.</summary>
     /// <param name="sql">A statement.</param>

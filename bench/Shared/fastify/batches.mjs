@@ -1,4 +1,4 @@
-// Rows of a trip to PostgreSQL; with pg-query-stream's default of 100 it is slower, with 10,000 no faster.
+// Rows per round trip to PostgreSQL. pg-query-stream's default of 100 is slower; 10,000 is not faster.
 export const BATCH_SIZE = 1000;
-// Written at a time: with a write for each row it is slower.
+// Characters per write. A write for each row is slower.
 export const CHUNK_LENGTH = 65536;

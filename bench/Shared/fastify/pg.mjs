@@ -3,9 +3,9 @@ import pg from 'pg';
 import QueryStream from 'pg-query-stream';
 import { BATCH_SIZE, CHUNK_LENGTH } from './batches.mjs';
 
-// Idle sessions would be closed while others have their turns.
+// The pool must not close its idle sessions during the turns of other contestants.
 const pool = new pg.Pool({ connectionString: process.env.DSN, max: 16, idleTimeoutMillis: 0 });
-// An idle session that is lost is none of ours.
+// The loss of an idle session must not end the process.
 pool.on('error', () => {});
 
 export async function query(text, values) {

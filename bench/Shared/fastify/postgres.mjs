@@ -4,7 +4,7 @@ import { BATCH_SIZE, CHUNK_LENGTH } from './batches.mjs';
 
 const sql = postgres(process.env.DSN, { max: 16 });
 
-// As its tagged templates do, which is how it is most often used.
+// Prepared statements, as with the driver's tagged templates, its usual interface.
 const PREPARED = { prepare: true };
 
 export function query(text, values) {

@@ -1,6 +1,6 @@
-// What a team writes in an afternoon that has Fastify: a path for each statement, which is written down here; its
-// parameters come in the body, and its rows go out as the driver and JSON.stringify give them.
-// Its environment says where, and by which driver: PORT, DSN and DRIVER, which is pg or postgres.
+// A simple server with Fastify: a path for each fixed statement. The body of a request has the parameters; the answer
+// has the rows as the driver and JSON.stringify render them.
+// Environment: PORT, DSN, and DRIVER, which is pg or postgres.
 import fastify from 'fastify';
 
 const ACCOUNTS = 'SELECT aid, bid, abalance, filler FROM pgbench_accounts';

@@ -1,7 +1,7 @@
-// What DBOS makes of the same update: `POST /`, a workflow a request, with one transaction step; and
-// `GET /steps?callers=&seconds=`, transaction steps without HTTP and with as little of workflows as can be.
-// Both pools of sessions have the 10 of their defaults: with one for each caller it was not faster.
-// Its environment says where: PORT, DSN (the accounts' database) and SYSTEM_DSN (DBOS's own).
+// The update with DBOS. `POST /` runs a workflow of one transaction step for each request.
+// `GET /steps?callers=&seconds=` runs many transaction steps in one workflow for each caller, without HTTP.
+// Both pools have 10 sessions, their default. A session for each caller was not faster.
+// Environment: PORT, DSN (the database of the accounts) and SYSTEM_DSN (DBOS's own database).
 import { createServer } from 'node:http';
 import pg from 'pg';
 import { DBOS } from '@dbos-inc/dbos-sdk';
@@ -12,7 +12,7 @@ const ROWS = 1_000_000;
 DBOS.setConfig({
   name: 'bench',
   systemDatabaseUrl: process.env.SYSTEM_DSN,
-  // The sessions of DBOS's own pool would be closed while others have their turns.
+  // The pool must not close its idle sessions during the turns of other contestants.
   systemDatabasePool: new pg.Pool({ connectionString: process.env.SYSTEM_DSN, max: 10, idleTimeoutMillis: 0 }),
   runAdminServer: false,
   logLevel: 'error',
@@ -38,7 +38,7 @@ const add = accounts.registerTransaction(
 
 const activity = DBOS.registerWorkflow(async (delta, aid) => add(delta, aid), { name: 'activity' });
 
-// Steps come one after the other in a workflow, as DBOS wants them, so there is a workflow for each caller.
+// DBOS runs the steps of a workflow one after the other, so each caller has its own workflow.
 let latencies = [];
 const manySteps = DBOS.registerWorkflow(
   async (seconds) => {

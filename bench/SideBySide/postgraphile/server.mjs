@@ -1,11 +1,11 @@
-// What PostGraphile makes of the tables by itself: `POST /graphql`, set up as for production. The page is one of its
-// connections, and the update a function, since the mutations that it generates can't add.
-// Its environment says where: PORT and DSN.
+// PostGraphile with the settings for production: `POST /graphql`. The page is a generated connection. The update is a
+// function, because the generated mutations can't add.
+// Environment: PORT and DSN.
 import { createServer } from 'node:http';
 import pg from 'pg';
 import { postgraphile } from 'postgraphile';
 
-// Idle sessions would be closed while others have their turns.
+// The pool must not close its idle sessions during the turns of other contestants.
 const pool = new pg.Pool({ connectionString: process.env.DSN, max: 16, idleTimeoutMillis: 0 });
 const handler = postgraphile(pool, 'public', {
   graphiql: false,

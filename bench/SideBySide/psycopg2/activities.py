@@ -1,9 +1,9 @@
-"""What an activity does that holds the DSN itself: it connects, runs its statement, commits and closes, each time.
+"""An activity that holds the DSN: it connects, runs its statement, commits and closes.
 
-Takes a command a line and answers with a line of JSON; ends with its input. Its environment says where: DSN.
+Reads a command from each line and answers with a line of JSON. Ends when its input ends. Environment: DSN.
 
-    run WORK CLIENTS SECONDS    so many threads do it again and again; what that came to, times in microseconds
-    ask WORK ACCOUNT            does it once; the rows
+    run WORK CLIENTS SECONDS    runs activities in CLIENTS threads; returns the result, with times in microseconds
+    ask WORK ACCOUNT            runs one activity; returns the rows
 """
 
 import json
@@ -66,7 +66,7 @@ def activity(work, account):
 
 def ask(work, account):
     rows, description = activity(work, account)
-    # A transaction's are named already: its last statement has none.
+    # The rows of a transaction have names already: its last statement returns no rows.
     return rows if description is None else [dict(zip((column.name for column in description), row)) for row in rows]
 
 
@@ -112,7 +112,7 @@ def run(work, clients, seconds):
     }
 
 
-# Ctrl+C in a terminal is the benchmark's to hear.
+# The benchmark handles Ctrl+C in a terminal.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 for line in sys.stdin:
     command, work, *numbers = line.split()

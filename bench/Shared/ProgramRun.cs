@@ -1,7 +1,6 @@
-using System.Diagnostics;
 using System.Globalization;
 
-namespace Gateway.SideBySide;
+namespace Gateway.Bench;
 
 /// <summary>Represents a program that has run to its end.</summary>
 /// <param name="Output">The text that it wrote to standard output.</param>
@@ -37,14 +36,7 @@ internal sealed record ProgramRun(string Output, double OwnSeconds, double PeakM
         params IEnumerable<(string Name, string Value)> environment)
     {
         ct.ThrowIfCancellationRequested();
-        var start = new ProcessStartInfo("sh", ["-c", Keeper, "sh", .. command])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
-        foreach (var (name, value) in environment)
-            start.Environment[name] = value;
-        using var keeper = Process.Start(start)!;
+        using var keeper = LineProcess.Start(["sh", "-c", Keeper, "sh", .. command], environment);
         try
         {
             var reading = ReadToEndAsync(keeper.StandardOutput).WaitAsync(duration + Patience, ct);
@@ -56,7 +48,7 @@ internal sealed record ProgramRun(string Output, double OwnSeconds, double PeakM
             return exitCode == 0
                 ? new ProgramRun(output, spent, peak)
                 : throw new InvalidOperationException(
-                    $"{command[0]} has failed with the exit code {exitCode}. {output}");
+                    $"{command[0]} failed with the exit code {exitCode}. {output}");
         }
         finally
         {
@@ -78,6 +70,6 @@ internal sealed record ProgramRun(string Output, double OwnSeconds, double PeakM
                 return (string.Join('\n', lines), int.Parse(line[Ended.Length..], CultureInfo.InvariantCulture));
             lines.Add(line);
         }
-        throw new InvalidOperationException("The shell that was to start a program has ended.");
+        throw new InvalidOperationException("The shell that starts a program has ended.");
     }
 }

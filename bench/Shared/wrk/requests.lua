@@ -1,14 +1,14 @@
--- Sends the requests of a file, one a line: bodies of POST, in which sixteen number signs are the place of an ID that no
--- other request has. Prints a line of JSON at the end.
---   wrk … -s requests.lua http://127.0.0.1:PORT/PATH -- FILE NUMBER
--- NUMBER is the stretch's own: by it, by the thread and by a count an ID is made.
+-- Sends the requests of a file again and again, and prints the result as a line of JSON.
+--   wrk … --script requests.lua http://127.0.0.1:PORT/PATH -- FILE NUMBER
+-- A line of FILE is the body of a POST. An API key and a tab may precede it. Sixteen number signs are replaced by an ID
+-- that no other request has. NUMBER differs in each run, and is a part of the IDs.
 
 local bit = require('bit')
 
 local FRESH = string.rep('#', 16)
 
--- Scatters what is counted, as the IDs of workflows are, and not in the order that suits an index best.
-local SCATTER = 0x9E3779B97F4A7C15ULL
+-- Spreads the IDs, because those of workflows are not in an index's order.
+local SPREAD = 0x9E3779B97F4A7C15ULL
 
 local thread_count = 0
 
@@ -22,9 +22,13 @@ local next_request = 0
 local next_id
 
 function init(args)
-  local headers = { ['Content-Type'] = 'application/json' }
-  for body in io.lines(args[1]) do
-    local text = wrk.format('POST', wrk.path, headers, body)
+  for line in io.lines(args[1]) do
+    local headers = { ['Content-Type'] = 'application/json' }
+    local key, body = line:match('^(%S+)\t(.*)$')
+    if key then
+      headers['Authorization'] = 'Bearer ' .. key
+    end
+    local text = wrk.format('POST', wrk.path, headers, body or line)
     local first, last = text:find(FRESH, 1, true)
     table.insert(requests, first and { text:sub(1, first - 1), text:sub(last + 1) } or { text })
   end
@@ -38,7 +42,7 @@ function request()
     return parts[1]
   end
   next_id = next_id + 1
-  return parts[1] .. bit.tohex(next_id * SCATTER) .. parts[2]
+  return parts[1] .. bit.tohex(next_id * SPREAD) .. parts[2]
 end
 
 function done(summary, latency)

@@ -2,38 +2,40 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 
-namespace Gateway.SideBySide;
+namespace Gateway.Bench;
 
-/// <summary>Runs wrk, the load over HTTP. Its CPU time counts for no contestant.</summary>
+/// <summary>Runs wrk, the load over HTTP, in a process of its own. Its CPU time counts for no contestant.</summary>
 /// <param name="script">The script that renders the requests.</param>
 /// <param name="folder">The folder for the requests' files.</param>
 internal sealed class Wrk(string script, string folder)
 {
-    /// <summary>wrk's timeout: more than a request takes, even after a long wait in a queue.</summary>
+    /// <summary>The usual number of clients: the gateway's default number of sessions.</summary>
+    public const int Clients = 16;
+
+    /// <summary>wrk's timeout, longer than a request waits in a queue.</summary>
     private const int TimeoutSeconds = 30;
 
     private int _files;
 
+    /// <summary>
+    /// A number that makes the IDs of a run differ from all others, also from those of another process.
+    /// </summary>
+    private int _run = RandomNumberGenerator.GetInt32(1 << 27);
+
     public string Script => script;
 
-    /// <summary>
-    /// A number that makes the IDs of a stretch differ from all others, also from those of another run.
-    /// </summary>
-    private int _stretch = RandomNumberGenerator.GetInt32(1 << 27);
-
-    /// <summary>Writes the requests' bodies to a file.</summary>
+    /// <summary>Writes requests to a file, in the form that the script reads.</summary>
     /// <returns>The path of the file.</returns>
-    public string Write(IEnumerable<string> bodies)
+    public string Write(IEnumerable<string> requests)
     {
-        var name = string.Create(CultureInfo.InvariantCulture, $"requests-{Environment.ProcessId}-{++_files}");
-        var file = Path.Combine(folder, name);
-        File.WriteAllLines(file, bodies);
+        var file = Path.Combine(folder, string.Create(
+            CultureInfo.InvariantCulture, $"requests-{Environment.ProcessId}-{++_files}"));
+        File.WriteAllLines(file, requests);
         return file;
     }
 
-    /// <exception cref="InvalidOperationException">
-    /// There was a wrong answer, or no answer. The measurement is useless then.
-    /// </exception>
+    /// <summary>Sends the requests of a file, again and again.</summary>
+    /// <exception cref="InvalidOperationException">An answer was wrong or missing, or there was none.</exception>
     public async Task<LoadResult> RunAsync(
         int port, string path, string requests, int clients, TimeSpan duration, CancellationToken ct)
     {
@@ -41,14 +43,14 @@ internal sealed class Wrk(string script, string folder)
             [
                 "wrk", "--threads", "1", "--connections", Text(clients), "--duration", Text(duration.TotalSeconds),
                 "--timeout", Text(TimeoutSeconds), "--script", script, $"http://127.0.0.1:{Text(port)}{path}",
-                "--", requests, Text(++_stretch),
+                "--", requests, Text(++_run),
             ],
             duration, ct);
         var line = run.Output.Split('\n').FirstOrDefault(line => line.StartsWith('{'));
         var result = line is null ? null : JsonSerializer.Deserialize<LoadResult>(line, JsonSerializerOptions.Web);
         return result is { Errors: 0, Requests: > 0 }
             ? result
-            : throw new InvalidOperationException($"Not all that wrk was answered is right: {run.Output}");
+            : throw new InvalidOperationException($"{path}: wrk received wrong answers or none: {run.Output}");
 
         static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
     }
