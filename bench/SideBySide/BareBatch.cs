@@ -12,7 +12,8 @@ namespace Gateway.SideBySide;
 
 /// <summary>
 /// Sends the gateway's batch by hand. It shows the share of Kestrel and Npgsql in a point SELECT that has the same
-/// isolation as in the gateway, and an answer of the same length. It checks nothing and renders nothing.
+/// isolation as in the gateway, and an answer of the same length. It checks nothing and renders nothing. Npgsql
+/// prepares all commands, BEGIN and ROLLBACK too.
 /// </summary>
 internal static class BareBatch
 {
@@ -27,7 +28,8 @@ internal static class BareBatch
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         // No reset: the end of the batch cleans the session.
         var database = NpgsqlDataSource.Create(
-            $"{connectionString};No Reset On Close=true;Maximum Pool Size={Wrk.Clients}");
+            $"{connectionString};No Reset On Close=true;Maximum Pool Size={Wrk.Clients};"
+            + "Max Auto Prepare=10;Auto Prepare Min Usages=2");
         var server = builder.Build();
         server.Lifetime.ApplicationStopped.Register(database.Dispose);
         server.MapPost(GatewayPeer.Query, http => AnswerAsync(http, database, sql, answer));
@@ -45,11 +47,13 @@ internal static class BareBatch
                 BatchCommands =
                 {
                     new NpgsqlBatchCommand("BEGIN READ ONLY"),
-                    new NpgsqlBatchCommand("SET LOCAL application_name TO 'gateway:bench/1'"),
+                    new NpgsqlBatchCommand("SELECT set_config('application_name', $1, true)")
+                    {
+                        Parameters = { new NpgsqlParameter<string> { TypedValue = "gateway:bench/1" } },
+                    },
                     new NpgsqlBatchCommand(sql) { Parameters = { new NpgsqlParameter<int> { TypedValue = id } } },
-                    new NpgsqlBatchCommand("SHOW client_encoding"),
+                    new NpgsqlBatchCommand("SELECT current_setting('client_encoding'), pg_advisory_unlock_all()"),
                     new NpgsqlBatchCommand("ROLLBACK"),
-                    new NpgsqlBatchCommand("DISCARD ALL"),
                 },
             };
             AskForText(batch, true);

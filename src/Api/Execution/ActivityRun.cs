@@ -40,17 +40,19 @@ internal sealed class ActivityRun(
     private RunErrors Errors => _errors ??= new RunErrors(call, connection, session, _statements);
 
     /// <summary>
-    /// Whether the tag must be set by SELECT, which takes a snapshot: <see cref="ActivityTag.Select"/>.
-    /// </summary>
-    private bool IsSeveralReads => call is { Mode.Access: Access.ReadOnly, Statements.Count: > 1 };
-
-    /// <summary>
     /// Whether ROLLBACK goes with the current round trip: a transaction that only reads has no record, and is rolled
     /// back in any case. It depends on the statements that were taken, so take them first.
     /// </summary>
     private RoundTripEnd End => call.Mode.Access == Access.ReadWrite || !_statements.AreAllTaken ? RoundTripEnd.Open
         : _statements.AreQueries ? RoundTripEnd.RollBackQueries
         : RoundTripEnd.RollBack;
+
+    /// <summary>
+    /// Whether the first round trip may use prepared queries: it is the whole transaction, of one query. The SQL of an
+    /// earlier statement of the same transaction could change how a later one is to be parsed.
+    /// </summary>
+    private bool MayUsePrepared => End == RoundTripEnd.RollBackQueries && call.Statements.Count == 1
+        && !history.HadStaleTypes && session.Transaction.Queries is not null;
 
     /// <summary>
     /// Runs the statements, in as few round trips as the references between them allow. A write is committed, with the
@@ -165,24 +167,19 @@ internal sealed class ActivityRun(
             _proof = ClaimProof.Create();
             _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash.Bytes, _proof);
         }
-        ReadOnlySpan<NpgsqlBatchCommand> tagging =
-            _claimCommand is { } claim ? [claim] : IsSeveralReads ? [tag.Select()] : tag.Set();
-        var last = tagging[^1];
-
         var taken = history.FailureAtCommit is null ? TakeStatements() : 0;
-        var check = UsePreparedQuery();
-        List<NpgsqlBatchCommand> commands = [.. tagging];
+        var commands = new List<NpgsqlBatchCommand>();
+        // Whatever a caller's SQL has done to prepared statements is found before one is used.
+        var check = MayUsePrepared ? session.Transaction.Queries!.Check() : null;
         if (check is not null)
             commands.Add(check);
+        AddTags(commands, tag);
+        var last = commands[^1];
+        if (MayUsePrepared)
+            _statements.UsePrepared(session.Transaction.Queries!);
         AddStatements(commands, taken);
+
         await using var reader = await session.Transaction.BeginAsync(call.Mode.Begin, commands, End);
-        if (session.Transaction.IsAt(reader, last))
-        {
-            if (last == _claimCommand && await reader.ReadAsync(session.Abandoning))
-                _claim = new Claim(reader.GetString(0), _proof!);
-            _isSettled = _claim is not null;
-            await reader.NextResultAsync(session.Abandoning);
-        }
         if (check is not null && session.Transaction.IsAt(reader, check))
         {
             if (!await PreparedQueries.AreUnchangedAsync(reader, session.Abandoning))
@@ -191,6 +188,13 @@ internal sealed class ActivityRun(
                 await session.CutShortAsync(reader);
                 return RunErrors.StaleQueries();
             }
+            await reader.NextResultAsync(session.Abandoning);
+        }
+        if (session.Transaction.IsAt(reader, last))
+        {
+            if (last == _claimCommand && await reader.ReadAsync(session.Abandoning))
+                _claim = new Claim(reader.GetString(0), _proof!);
+            _isSettled = _claim is not null;
             await reader.NextResultAsync(session.Abandoning);
         }
         // With the claim, the run in doubt kept nothing. Without it, RetryPolicy goes on.
@@ -212,21 +216,24 @@ internal sealed class ActivityRun(
         return await ReadResultsAsync(reader);
     }
 
-    /// <summary>
-    /// Has the only statement of a transaction that reads use its prepared query, if the session keeps any. The SQL of
-    /// an earlier statement of the same transaction could have changed how this one is to be parsed.
-    /// </summary>
-    /// <returns>The check that goes before it; null for none.</returns>
-    private NpgsqlBatchCommand? UsePreparedQuery()
+    /// <summary>Adds the claim, which also sets the tags, or the commands that set the tags.</summary>
+    private void AddTags(List<NpgsqlBatchCommand> commands, ActivityTag tag)
     {
-        if (End != RoundTripEnd.RollBackQueries || _statements.Taken.Count != 1
-            || history.HadStaleTypes || session.Transaction.Queries is not { } queries)
+        if (_claimCommand is { } claim)
         {
-            return null;
+            commands.Add(claim);
         }
-        var check = queries.Check();
-        _statements.UsePrepared(queries);
-        return check;
+        else if (call.Mode.Access == Access.ReadOnly)
+        {
+            var query = tag.Select();
+            if (MayUsePrepared)
+                session.Transaction.Queries!.UseForTag(query);
+            commands.Add(query);
+        }
+        else
+        {
+            commands.AddRange(tag.Set());
+        }
     }
 
     /// <summary>Adds the commands of the statements that were taken last.</summary>

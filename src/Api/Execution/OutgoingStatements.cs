@@ -118,7 +118,7 @@ internal sealed class OutgoingStatements(
     /// </summary>
     public void UsePrepared(PreparedQueries queries)
     {
-        if (queries.Use(_taken[0].Command, _taken[0].Statement.TypeOids))
+        if (queries.UseForQuery(_taken[0].Command, _taken[0].Statement.TypeOids))
             _taken[0] = _taken[0] with { Check = null };
     }
 

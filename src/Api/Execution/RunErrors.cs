@@ -53,9 +53,17 @@ internal sealed class RunErrors(
             session.Reject();
             return new RunOutcome.StaleSession(ActivityJournal.CodeRefused(connection.Name));
         }
-        // Whatever the error says, it is the answer if the query fails without being prepared too.
-        if (session.Transaction.Queries?.MayHaveCaused(error) == true)
-            return new RunOutcome.StaleTypes(FailureOf(error, isOfClaim: false));
+        if (session.Transaction.Queries is { } queries)
+        {
+            if (queries.FailedOwn(error))
+            {
+                session.Reject();
+                return StaleQueries();
+            }
+            // Whatever the error says, it is the answer if the query fails without being prepared too.
+            if (queries.MayHaveCaused(error))
+                return new RunOutcome.StaleTypes(FailureOf(error, isOfClaim: false));
+        }
         return statements.BeingAsked is null
             && statements.Taken.FirstOrDefault(taken => taken.IsStale(error)) is { } stale
             ? StaleTypes(stale, "The types of the statement's parameters were changed meanwhile; try again.")

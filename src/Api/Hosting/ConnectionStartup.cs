@@ -34,6 +34,7 @@ internal static partial class ConnectionStartup
         builder.Services.AddSingleton<ConnectionRegistry>();
         builder.Services.AddHostedService<ReachabilityWatch>();
         builder.Services.AddHostedService<TransactionReaper>();
+        builder.Services.AddHostedService<IdleSessionCleaning>();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

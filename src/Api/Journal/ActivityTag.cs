@@ -25,8 +25,8 @@ internal sealed class ActivityTag(ActivityIdentity activity, string connectionNa
     public string ApplicationName { get; } = activity.TagFor(connectionName, key, backend);
 
     /// <summary>
-    /// Returns statements without a result that set the tags. They are cheaper: each costs the server less than half of
-    /// a SELECT.
+    /// Returns statements without a result that set the tags of a transaction that writes. They are cheaper than a
+    /// SELECT that is not prepared: each costs the server less than half of it.
     /// </summary>
     public NpgsqlBatchCommand[] Set() =>
     [
@@ -35,8 +35,8 @@ internal sealed class ActivityTag(ActivityIdentity activity, string connectionNa
     ];
 
     /// <summary>
-    /// Returns a statement that sets the tags and takes a snapshot. After a snapshot, no statement can change a
-    /// read-only transaction to one that writes.
+    /// Returns a query that sets the tags of a transaction that reads, and takes a snapshot. It can be prepared. After
+    /// a snapshot, no statement can change a read-only transaction to one that writes.
     /// </summary>
     public NpgsqlBatchCommand Select() => new(
         $"""

@@ -3,23 +3,23 @@ using Npgsql;
 namespace Gateway.Api.Postgres;
 
 /// <summary>
-/// The callers' queries that are prepared in a session, so that PostgreSQL need not parse and plan them each time. Only
-/// the one statement of a transaction that reads is prepared (docs/decisions/0016).
+/// The queries that are prepared in a session, so that PostgreSQL need not parse and plan them each time: the one
+/// statement of a transaction that reads, and the gateway's own queries around it (docs/decisions/0016).
 /// </summary>
 /// <remarks>
-/// A function that callers' SQL calls can remove a prepared statement, and make another one of the same name. So none
-/// of the gateway's own statements is prepared, and what is prepared is compared with the server's list from time to
-/// time.
+/// A function that callers' SQL calls can remove a prepared statement, and make another one of the same name. So what
+/// holds a caller in its rights is not prepared (BEGIN, ROLLBACK), and what is prepared is compared with the server's
+/// list from time to time.
 /// </remarks>
 /// <param name="connection">The session's connection.</param>
 /// <param name="clock">The clock for the ages.</param>
 internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider clock)
 {
     /// <summary>The start of the statements' names. Only the protocol can make a name that is not in SQL.</summary>
-    public const string NamePrefix = "gateway_query_";
+    public const string NamePrefix = "gateway_prepared_";
 
-    /// <summary>Maximum number of prepared queries in a session.</summary>
-    public const int MaxCount = 8;
+    /// <summary>Maximum number of prepared queries in a session, the gateway's own two included.</summary>
+    public const int MaxCount = 10;
 
     /// <summary>Maximum length of a query's SQL, in UTF-16 units. The session keeps the text.</summary>
     public const int MaxSqlLength = 8192;
@@ -47,8 +47,12 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
 
     private int _requestsSinceCheck;
     private long _checkedAt;
-    private NpgsqlBatchCommand? _command;
-    private bool _isReused;
+    private long _uses;
+
+    // Those of the current request; null if it does not use a prepared one.
+    private Use? _query;
+    private Use? _tag;
+    private Use? _end;
 
     /// <summary>Gets whether a query is prepared in the session.</summary>
     public bool Any => _queries.Count > 0;
@@ -56,7 +60,7 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
     /// <summary>
     /// Returns a command that compares the server's list of prepared statements with this one, if it is time for that;
     /// otherwise null. It goes before the query in the same round trip; <see cref="AreUnchangedAsync"/> reads its
-    /// result. Call it before <see cref="Use"/>.
+    /// result. Call it before the other methods of a request.
     /// </summary>
     public NpgsqlBatchCommand? Check()
     {
@@ -81,76 +85,99 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
     /// <param name="command">The command, whose parameters are set.</param>
     /// <param name="types">The OID of each parameter's type; 0 or none where the server infers it.</param>
     /// <returns>Whether the query was prepared before.</returns>
-    public bool Use(NpgsqlBatchCommand command, IReadOnlyList<uint> types)
+    public bool UseForQuery(NpgsqlBatchCommand command, IReadOnlyList<uint> types)
     {
-        (_command, _isReused) = (null, false);
-        var sql = command.CommandText;
-        if (sql.Length > MaxSqlLength)
-            return false;
-        var query = _queries.Find(query => query.Sql == sql && query.Types.SequenceEqual(types));
-        if (query is null && !WasSeen(sql, types))
-            return false;
-
-        _command = command;
-        if (query is not null && clock.GetElapsedTime(query.PreparedAt) < MaxAge)
-        {
-            _isReused = true;
-            NpgsqlInternals.UsePrepared(command, query.Statement!);
-        }
-        else
-        {
-            query = Prepare(query ?? PlaceForAnother(), command, types);
-        }
-        // The list is in the order of the last use.
-        _queries.Remove(query);
-        _queries.Add(query);
-        return _isReused;
+        _query = TryUse(command, types);
+        return _query is { IsReused: true };
     }
+
+    /// <summary>Same as <see cref="UseForQuery"/>, for the gateway's command that tags the transaction.</summary>
+    public void UseForTag(NpgsqlBatchCommand command) => _tag = TryUse(command, []);
+
+    /// <summary>Same as <see cref="UseForQuery"/>, for the gateway's command before ROLLBACK.</summary>
+    public void UseForEnd(NpgsqlBatchCommand command) => _end = TryUse(command, []);
 
     /// <summary>
     /// Returns whether the error may come from the query's being prepared, so that it may succeed if it is not: types
     /// have changed, or callers' SQL has changed the prepared statements.
     /// </summary>
-    public bool MayHaveCaused(PostgresException error) => _command is not null && error.BatchCommand == _command
-        && (_isReused ? error.SqlState[..2] is "0A" or "22" or "26" or "42" or "XX"
+    /// <remarks>08P01: another statement of that name has another number of parameters.</remarks>
+    public bool MayHaveCaused(PostgresException error) => _query is { } query && error.BatchCommand == query.Command
+        && (query.IsReused
+            ? error.SqlState[..2] is "08" or "0A" or "22" or "26" or "42" or "XX"
             : error.SqlState == PostgresErrorCodes.DuplicatePreparedStatement);
+
+    /// <summary>
+    /// Returns whether one of the gateway's own queries failed, and is prepared. If it is not, it fails only for
+    /// reasons of these classes: a conflict, a lack of resources, an intervention.
+    /// </summary>
+    public bool FailedOwn(PostgresException error) => error.BatchCommand is { } command
+        && (command == _tag?.Command || command == _end?.Command) && error.SqlState[..2] is not ("40" or "53" or "57");
 
     /// <summary>Forgets the query of the current request if its result has too many columns to be kept.</summary>
     public void Release(NpgsqlBatchCommand command, int columns)
     {
-        if (columns <= MaxColumns || command != _command)
+        if (columns <= MaxColumns || command != _query?.Command)
             return;
         // The name stays taken on the server, until the next query takes its place.
-        var query = _queries[^1];
-        query.Sql = "";
+        var query = _query.Query;
+        (query.Sql, query.LastUse) = ("", 0);
         query.Statement = NpgsqlInternals.CreateStatement(connection, "", query.Name, null);
-        _queries.RemoveAt(_queries.Count - 1);
-        _queries.Insert(0, query);
     }
 
-    /// <summary>Forgets all queries: the session is being cleaned in full, which removes them from the server.</summary>
+    /// <summary>Forgets all queries: the session is being cleaned in full, which removes them there.</summary>
     public void Forget()
     {
         _queries.Clear();
-        (_command, _isReused) = (null, false);
+        (_query, _tag, _end) = (null, null, null);
     }
 
-    private PreparedQuery Prepare(PreparedQuery query, NpgsqlBatchCommand command, IReadOnlyList<uint> types)
+    private Use? TryUse(NpgsqlBatchCommand command, IReadOnlyList<uint> types)
+    {
+        var sql = command.CommandText;
+        if (sql.Length > MaxSqlLength)
+            return null;
+        var query = Find(sql, types);
+        if (query is null && !WasSeen(sql, types))
+            return null;
+
+        var isReused = query is not null && clock.GetElapsedTime(query.PreparedAt) < MaxAge;
+        query ??= PlaceForAnother();
+        if (isReused)
+            NpgsqlInternals.UsePrepared(command, query.Statement!);
+        else
+            Prepare(query, command, types);
+        query.LastUse = ++_uses;
+        return new Use(query, command, isReused);
+    }
+
+    private PreparedQuery? Find(string sql, IReadOnlyList<uint> types)
+    {
+        foreach (var query in _queries)
+        {
+            if (query.Sql == sql && query.Types.SequenceEqual(types))
+                return query;
+        }
+        return null;
+    }
+
+    private void Prepare(PreparedQuery query, NpgsqlBatchCommand command, IReadOnlyList<uint> types)
     {
         query.Statement = NpgsqlInternals.CreateStatement(connection, command.CommandText, query.Name, query.Statement);
         (query.Sql, query.Types, query.PreparedAt) = (command.CommandText, types, clock.GetTimestamp());
         NpgsqlInternals.Prepare(command, query.Statement);
-        return query;
     }
 
     /// <summary>Returns a new place, or that of the query which was not used for longest.</summary>
     private PreparedQuery PlaceForAnother()
     {
         if (_queries.Count == MaxCount)
-            return _queries[0];
+            return _queries.MinBy(query => query.LastUse)!;
         if (!Any)
             MarkChecked();
-        return new PreparedQuery($"{NamePrefix}{_queries.Count}");
+        var place = new PreparedQuery($"{NamePrefix}{_queries.Count}");
+        _queries.Add(place);
+        return place;
     }
 
     private void MarkChecked() => (_requestsSinceCheck, _checkedAt) = (0, clock.GetTimestamp());
@@ -171,8 +198,15 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
         public string Sql { get; set; } = "";
         public IReadOnlyList<uint> Types { get; set; } = [];
         public long PreparedAt { get; set; }
+        public long LastUse { get; set; }
 
         /// <summary>Gets or sets Npgsql's object; null in a new place.</summary>
         public object? Statement { get; set; }
     }
+
+    /// <summary>The use of a query by a command.</summary>
+    /// <param name="Query">The query.</param>
+    /// <param name="Command">The command.</param>
+    /// <param name="IsReused">Whether the query was prepared before.</param>
+    private sealed record Use(PreparedQuery Query, NpgsqlBatchCommand Command, bool IsReused);
 }

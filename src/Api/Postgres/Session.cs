@@ -151,6 +151,9 @@ internal sealed class Session : IAsyncDisposable
             await SucceedsAsync(Transaction.RollBackAsync);
     }
 
+    /// <summary>Removes the prepared queries, and all else that is left. Returns whether that succeeded.</summary>
+    public Task<bool> CleanAsync() => SucceedsAsync(Transaction.CleanAsync);
+
     /// <summary>Returns whether the server still answers.</summary>
     public Task<bool> AnswersAsync() => SucceedsAsync(PingAsync);
 

@@ -145,6 +145,23 @@ internal sealed class SessionPool(
             await CloseAsync(session);
     }
 
+    /// <summary>
+    /// Removes what is prepared in sessions that were not used for a moment. In a session that is used, it is checked
+    /// from time to time; what a caller's function may have changed there must not last in one that is not used.
+    /// </summary>
+    public async Task CleanIdleAsync()
+    {
+        while (TakeToClean() is { } session)
+        {
+            // While it is not in the list, the session counts as one in use.
+            using (queue.Hold())
+            {
+                if (!await session.CleanAsync() || !TryKeep(session, isNewest: false))
+                    await CloseAsync(session);
+            }
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         lock (_lock)
@@ -154,13 +171,24 @@ internal sealed class SessionPool(
     }
 
     /// <summary>Keeps an idle session. Returns false if the pool is closed.</summary>
-    private bool TryKeep(Session session)
+    private bool TryKeep(Session session, bool isNewest = true)
     {
         lock (_lock)
         {
             if (!_closed)
-                _idle.Add(session);
+                _idle.Insert(isNewest ? _idle.Count : 0, session);
             return !_closed;
+        }
+    }
+
+    /// <summary>Removes and returns an idle session whose prepared queries are not used any more.</summary>
+    private Session? TakeToClean()
+    {
+        lock (_lock)
+        {
+            var index = _idle.FindIndex(session =>
+                session.HasPreparedQueries && session.IdleTime >= PreparedQueries.CheckAfter);
+            return index < 0 ? null : TakeAt(index);
         }
     }
 

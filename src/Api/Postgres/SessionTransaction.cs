@@ -59,34 +59,15 @@ internal sealed class SessionTransaction(
         string begin, IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end)
     {
         _begin = new NpgsqlBatchCommand(begin);
-        return ExecuteAsync([_begin, .. commands], end);
+        return SendAsync(_begin, commands, end);
     }
 
     /// <summary>Runs the commands in one round trip.</summary>
     /// <param name="commands">The commands, in order.</param>
     /// <param name="end">As in <see cref="BeginAsync"/>.</param>
-    /// <remarks>
-    /// Results come as text, which PostgreSQL has for every type, those created after the gateway connected included.
-    /// </remarks>
     public Task<NpgsqlDataReader> ExecuteAsync(
-        IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end = RoundTripEnd.Open)
-    {
-        (_end, _cleaning, _encoding) = (null, null, null);
-        var batch = _roundTrip = Batch(commands);
-        if (end == RoundTripEnd.RollBackQueries && queries is not null)
-        {
-            batch.BatchCommands.Add(_encoding = new NpgsqlBatchCommand(EncodingAndUnlock));
-            batch.BatchCommands.Add(_end = _cleaning = new NpgsqlBatchCommand("ROLLBACK"));
-        }
-        else if (end != RoundTripEnd.Open)
-        {
-            batch.BatchCommands.Add(_encoding = new NpgsqlBatchCommand("SHOW client_encoding"));
-            AddRollBack(batch);
-        }
-        NpgsqlInternals.AskForText(batch);
-        // Sequential: a row need not fit into memory.
-        return batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, abandoning);
-    }
+        IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end = RoundTripEnd.Open) =>
+        SendAsync(null, commands, end);
 
     /// <summary>
     /// Reads the encoding that text came in, if the round trip ends the transaction and the reader is past the results
@@ -146,7 +127,7 @@ internal sealed class SessionTransaction(
     /// <returns>The OID of each column's type; none if the statement returns no rows.</returns>
     public async Task<IReadOnlyList<uint>> DescribeResultAsync(NpgsqlBatchCommand statement)
     {
-        await using var batch = Batch([statement]);
+        await using var batch = Batch(statement);
         await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SchemaOnly, abandoning);
         return [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetDataTypeOID)];
     }
@@ -159,7 +140,7 @@ internal sealed class SessionTransaction(
         _cleaning = CleanInFull();
         try
         {
-            await using var batch = Batch(record is null ? [end, _cleaning] : [record, end, _cleaning]);
+            await using var batch = record is null ? Batch(end, _cleaning) : Batch(record, end, _cleaning);
             await batch.ExecuteNonQueryAsync(abandoning);
             return new CommitOutcome.Committed();
         }
@@ -185,8 +166,15 @@ internal sealed class SessionTransaction(
     /// <summary>Rolls back, and cleans the session, in one round trip.</summary>
     public async Task RollBackAsync()
     {
-        await using var batch = new NpgsqlBatch(connection);
+        await using var batch = Batch();
         AddRollBack(batch);
+        await batch.ExecuteNonQueryAsync(abandoning);
+    }
+
+    /// <summary>Cleans the session in full, outside of a transaction.</summary>
+    public async Task CleanAsync()
+    {
+        await using var batch = Batch(CleanInFull());
         await batch.ExecuteNonQueryAsync(abandoning);
     }
 
@@ -210,6 +198,32 @@ internal sealed class SessionTransaction(
         : CommandStep.Confirmed;
 
     /// <summary>
+    /// Results come as text, which PostgreSQL has for every type, those created after the gateway connected included.
+    /// </summary>
+    private Task<NpgsqlDataReader> SendAsync(
+        NpgsqlBatchCommand? first, IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end)
+    {
+        (_end, _cleaning, _encoding) = (null, null, null);
+        var batch = _roundTrip = Batch(commands);
+        if (first is not null)
+            batch.BatchCommands.Insert(0, first);
+        if (end == RoundTripEnd.RollBackQueries && queries is not null)
+        {
+            batch.BatchCommands.Add(_encoding = new NpgsqlBatchCommand(EncodingAndUnlock));
+            queries.UseForEnd(_encoding);
+            batch.BatchCommands.Add(_end = _cleaning = new NpgsqlBatchCommand("ROLLBACK"));
+        }
+        else if (end != RoundTripEnd.Open)
+        {
+            batch.BatchCommands.Add(_encoding = new NpgsqlBatchCommand("SHOW client_encoding"));
+            AddRollBack(batch);
+        }
+        NpgsqlInternals.AskForText(batch);
+        // Sequential: a row need not fit into memory.
+        return batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, abandoning);
+    }
+
+    /// <summary>
     /// A transaction that only reads is rolled back, so that it can't have written: READ ONLY has gaps (large objects
     /// before version 16, EXPLAIN ANALYZE of CREATE TABLE AS).
     /// </summary>
@@ -225,7 +239,7 @@ internal sealed class SessionTransaction(
         return new NpgsqlBatchCommand(cleaning.Sql);
     }
 
-    private NpgsqlBatch Batch(IEnumerable<NpgsqlBatchCommand> commands)
+    private NpgsqlBatch Batch(params IEnumerable<NpgsqlBatchCommand> commands)
     {
         var batch = new NpgsqlBatch(connection);
         foreach (var command in commands)
