@@ -125,11 +125,14 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
         query.Statement = NpgsqlInternals.CreateStatement(connection, "", query.Name, null);
     }
 
+    /// <summary>Forgets the commands of the current request, and with them its parameters.</summary>
+    public void EndRequest() => (_query, _tag, _end) = (null, null, null);
+
     /// <summary>Forgets all queries: the session is being cleaned in full, which removes them there.</summary>
     public void Forget()
     {
         _queries.Clear();
-        (_query, _tag, _end) = (null, null, null);
+        EndRequest();
     }
 
     private Use? TryUse(NpgsqlBatchCommand command, IReadOnlyList<uint> types)

@@ -179,12 +179,13 @@ internal sealed class SessionTransaction(
     }
 
     /// <summary>
-    /// Releases the commands of the last round trip, and with them the parameters. Otherwise this object and Npgsql's
-    /// reader, which a connection reuses, would keep them until the session's next request, and the memory budget
-    /// does not count them any more.
+    /// Releases the commands of the last round trip, and with them the parameters. Otherwise this object, the prepared
+    /// queries and Npgsql's reader, which a connection reuses, would keep them until the session's next request, and
+    /// the memory budget does not count them any more.
     /// </summary>
     public void ReleaseCommands()
     {
+        queries?.EndRequest();
         _roundTrip?.BatchCommands.Clear();
         _roundTrip = null;
     }

@@ -15,6 +15,7 @@ public sealed class IdleSessionTests(GatewayFixture fixture)
 
     [Theory]
     [InlineData("read")]
+    [InlineData("prepared")]
     [InlineData("write")]
     [InlineData("failed")]
     public async Task LastRequestsParameter_IsNotKept(string kind)
@@ -28,7 +29,15 @@ public sealed class IdleSessionTests(GatewayFixture fixture)
         var (commands, parameter) = Make(kind == "failed" ? "SELECT length($1) / 0" : "SELECT length($1)");
         try
         {
-            var end = kind == "read" ? RoundTripEnd.RollBack : RoundTripEnd.Open;
+            var end = kind switch
+            {
+                "read" => RoundTripEnd.RollBack,
+                "prepared" => RoundTripEnd.RollBackQueries,
+                _ => RoundTripEnd.Open,
+            };
+            // A query is prepared when it comes again.
+            for (var time = 0; kind == "prepared" && time < 2; time++)
+                session.Transaction.Queries!.UseForQuery(commands[0], []);
             await using var reader = await session.Transaction.BeginAsync("BEGIN", commands, end);
             await reader.ReadAsync(NoEnd);
         }
@@ -39,6 +48,7 @@ public sealed class IdleSessionTests(GatewayFixture fixture)
         if (kind == "write")
             Assert.IsType<CommitOutcome.Committed>(await session.Transaction.CommitAsync(record: null));
         commands.Clear();
+        Assert.Equal(kind == "prepared", session.HasPreparedQueries);
         session.MarkIdle();
 
         Assert.True(session.IsClean);
