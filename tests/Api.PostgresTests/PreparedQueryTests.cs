@@ -310,6 +310,42 @@ public sealed class PreparedQueryTests(OneSessionGateway gateway) : IClassFixtur
         Assert.NotEqual(backend, await BackendAsync());
     }
 
+    /// <summary>A session without prepared queries is checked and cleaned too.</summary>
+    [Fact]
+    public async Task StatementThatTheFirstQueryLeaves_IsGoneFromAnIdleSession()
+    {
+        var backend = await BackendAsync();
+        await Client.ExecuteAsync("UPDATE watched SET note = note");
+        await Client.QueryAsync("SELECT run_sql($1)", new[] { "PREPARE mine AS SELECT 1" });
+
+        await Poll.UntilAsync(async () => await gateway.ReadAsync<string>(
+            $"SELECT query FROM pg_stat_activity WHERE pid = {backend}") == "DISCARD ALL");
+    }
+
+    /// <summary>A function that prepares a statement and leaves it works each time.</summary>
+    [Fact]
+    public async Task FunctionThatLeavesAStatement_WorksAgain()
+    {
+        for (var time = 0; time < 3; time++)
+        {
+            var sql = $"SELECT run_sql('PREPARE mine AS SELECT {time}')";
+            (await Client.PostAsync("query", OneSessionGateway.Request("query", sql))).Expect(HttpStatusCode.OK);
+        }
+    }
+
+    /// <summary>PostgreSQL turns such a literal into a time when it parses the query.</summary>
+    [Theory]
+    [InlineData("SELECT 'now'::timestamptz::text")]
+    [InlineData("SELECT (timestamptz ' NOW ')::text")]
+    public async Task LiteralThatNamesAMoment_IsThatOfItsRequest(string sql)
+    {
+        var times = new List<string?>();
+        for (var time = 0; time < 4; time++)
+            times.Add((await Client.QueryValueAsync(sql)).GetString());
+
+        Assert.Equal(times.Count, times.Distinct().Count());
+    }
+
     [Fact]
     public async Task QueriesInARow_AreCheckedByTheirNumber()
     {
@@ -387,6 +423,7 @@ public sealed class PreparedQueryTests(OneSessionGateway gateway) : IClassFixtur
     /// <summary>A database may allow its functions to few roles.</summary>
     [Theory]
     [InlineData("EXECUTE ON FUNCTION pg_advisory_unlock_all()")]
+    [InlineData("EXECUTE ON FUNCTION pg_prepared_statement()")]
     [InlineData("SELECT ON pg_prepared_statements")]
     public async Task RoleThatMayNotClean_IsServed(string right)
     {

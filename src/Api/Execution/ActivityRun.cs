@@ -170,7 +170,7 @@ internal sealed class ActivityRun(
         var taken = history.FailureAtCommit is null ? TakeStatements() : 0;
         var commands = new List<NpgsqlBatchCommand>();
         // Whatever a caller's SQL has done to prepared statements is found before one is used.
-        var check = MayUsePrepared ? session.Transaction.Queries!.Check() : null;
+        var check = End == RoundTripEnd.RollBackQueries ? session.Transaction.Queries?.Check() : null;
         if (check is not null)
             commands.Add(check);
         AddTags(commands, tag);

@@ -1,3 +1,4 @@
+using Gateway.Api.Callers;
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
 using Gateway.Api.Journal;
@@ -55,7 +56,9 @@ internal sealed class RunErrors(
         }
         if (session.Transaction.Queries is { } queries)
         {
-            if (queries.FailedOwn(error))
+            // A write's session is cleaned in full, and a write runs only once.
+            if (queries.FailedOwn(error)
+                || (call.Mode.Access == Access.ReadOnly && queries.MayBeOfAnEarlierRequest(error)))
             {
                 session.Reject();
                 return StaleQueries();

@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+using Gateway.Api.Errors;
 using Npgsql;
 
 namespace Gateway.Api.Postgres;
@@ -13,7 +15,7 @@ namespace Gateway.Api.Postgres;
 /// </remarks>
 /// <param name="connection">The session's connection.</param>
 /// <param name="clock">The clock for the ages.</param>
-internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider clock)
+internal sealed partial class PreparedQueries(NpgsqlConnection connection, TimeProvider clock)
 {
     /// <summary>The start of the statements' names. Only the protocol can make a name that is not in SQL.</summary>
     public const string NamePrefix = "gateway_prepared_";
@@ -54,8 +56,15 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
     private Use? _tag;
     private Use? _end;
 
-    /// <summary>Gets whether a query is prepared in the session.</summary>
-    public bool Any => _queries.Count > 0;
+    // Whether the current request may use prepared queries, and whether the session is not cleaned in full after it.
+    private bool _isTagged;
+    private bool _leaves;
+
+    /// <summary>
+    /// Gets whether statements may be prepared in the session, by the gateway or by callers' SQL: it was not cleaned in
+    /// full after an earlier request.
+    /// </summary>
+    public bool MayHoldStatements { get; private set; }
 
     /// <summary>
     /// Returns a command that compares the server's list of prepared statements with this one, if it is time for that;
@@ -64,12 +73,14 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
     /// </summary>
     public NpgsqlBatchCommand? Check()
     {
-        if (!Any || (++_requestsSinceCheck < CheckAfterRequests && clock.GetElapsedTime(_checkedAt) < CheckAfter))
+        var isDue = ++_requestsSinceCheck >= CheckAfterRequests || clock.GetElapsedTime(_checkedAt) >= CheckAfter;
+        if (!MayHoldStatements || !isDue)
             return null;
         MarkChecked();
         return new NpgsqlBatchCommand(
             $"""
-            SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) {_queries.Count} AND pg_catalog.bool_and(NOT from_sql)
+            SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) {_queries.Count}
+                   AND coalesce(pg_catalog.bool_and(NOT from_sql), true)
               FROM pg_catalog.pg_prepared_statements
             """);
     }
@@ -92,10 +103,21 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
     }
 
     /// <summary>Same as <see cref="UseForQuery"/>, for the gateway's command that tags the transaction.</summary>
-    public void UseForTag(NpgsqlBatchCommand command) => _tag = TryUse(command, []);
+    public void UseForTag(NpgsqlBatchCommand command)
+    {
+        _isTagged = true;
+        _tag = TryUse(command, []);
+    }
 
-    /// <summary>Same as <see cref="UseForQuery"/>, for the gateway's command before ROLLBACK.</summary>
-    public void UseForEnd(NpgsqlBatchCommand command) => _end = TryUse(command, []);
+    /// <summary>
+    /// Same as <see cref="UseForQuery"/>, for the gateway's command before ROLLBACK, after which the session is not
+    /// cleaned in full. It is not prepared if the tags may not be: nothing was checked then.
+    /// </summary>
+    public void UseForEnd(NpgsqlBatchCommand command)
+    {
+        _leaves = true;
+        _end = _isTagged ? TryUse(command, []) : null;
+    }
 
     /// <summary>
     /// Returns whether the error may come from the query's being prepared, so that it may succeed if it is not: types
@@ -104,8 +126,15 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
     /// <remarks>08P01: another statement of that name has another number of parameters.</remarks>
     public bool MayHaveCaused(PostgresException error) => _query is { } query && error.BatchCommand == query.Command
         && (query.IsReused
-            ? error.SqlState[..2] is "08" or "0A" or "22" or "26" or "42" or "XX"
+            ? error.SqlState[..2] is "08" or "0A" or "22" or "26" or "42" or "XX" && !PostgresFailure.EndsSession(error)
             : error.SqlState == PostgresErrorCodes.DuplicatePreparedStatement);
+
+    /// <summary>
+    /// Returns whether the error may come from what SQL of an earlier request did to prepared statements. A cleaning in
+    /// full would have undone it.
+    /// </summary>
+    public bool MayBeOfAnEarlierRequest(PostgresException error) => MayHoldStatements && error.SqlState is
+        PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName;
 
     /// <summary>
     /// Returns whether one of the gateway's own queries failed, and is prepared. If it is not, it fails only for
@@ -126,12 +155,21 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
     }
 
     /// <summary>Forgets the commands of the current request, and with them its parameters.</summary>
-    public void EndRequest() => (_query, _tag, _end) = (null, null, null);
+    public void EndRequest()
+    {
+        if (_leaves && !MayHoldStatements)
+        {
+            MayHoldStatements = true;
+            MarkChecked();
+        }
+        (_query, _tag, _end, _isTagged, _leaves) = (null, null, null, false, false);
+    }
 
     /// <summary>Forgets all queries: the session is being cleaned in full, which removes them there.</summary>
     public void Forget()
     {
         _queries.Clear();
+        (_leaves, MayHoldStatements) = (false, false);
         EndRequest();
     }
 
@@ -141,7 +179,7 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
         if (sql.Length > MaxSqlLength)
             return null;
         var query = Find(sql, types);
-        if (query is null && !WasSeen(sql, types))
+        if (query is null && (!WasSeen(sql, types) || NamesAMoment().IsMatch(sql)))
             return null;
 
         var isReused = query is not null && clock.GetElapsedTime(query.PreparedAt) < MaxAge;
@@ -176,12 +214,18 @@ internal sealed class PreparedQueries(NpgsqlConnection connection, TimeProvider 
     {
         if (_queries.Count == MaxCount)
             return _queries.MinBy(query => query.LastUse)!;
-        if (!Any)
-            MarkChecked();
         var place = new PreparedQuery($"{NamePrefix}{_queries.Count}");
         _queries.Add(place);
         return place;
     }
+
+    /// <summary>
+    /// Finds words that PostgreSQL turns into a time when it parses a literal such as <c>date 'today'</c>. The function
+    /// <c>now()</c> is not one of them.
+    /// </summary>
+    [GeneratedRegex(
+        @"\b(today|tomorrow|yesterday|now\b(?!\s*\())", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex NamesAMoment();
 
     private void MarkChecked() => (_requestsSinceCheck, _checkedAt) = (0, clock.GetTimestamp());
 

@@ -64,8 +64,10 @@ internal sealed class Session : IAsyncDisposable
     /// <summary>Gets or sets the caller whose requests run in the session.</summary>
     public string Caller { get; set; } = "";
 
-    /// <summary>Gets whether callers' queries are prepared in the session.</summary>
-    public bool HasPreparedQueries => Transaction.Queries is { Any: true };
+    /// <summary>
+    /// Gets whether statements may be prepared in the session: it was not cleaned in full after its last request.
+    /// </summary>
+    public bool MayHoldStatements => Transaction.Queries is { MayHoldStatements: true };
 
     /// <summary>Gets whether an earlier request ran in the session: its server may have closed it since.</summary>
     public bool Used { get; private set; }

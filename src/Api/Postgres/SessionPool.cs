@@ -41,6 +41,7 @@ internal sealed class SessionPool(
         $"""
         SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port(), {StatefulExtensions.Exist},
                pg_catalog.has_function_privilege('pg_catalog.pg_advisory_unlock_all()', 'EXECUTE')
+               AND pg_catalog.has_function_privilege('pg_catalog.pg_prepared_statement()', 'EXECUTE')
                AND pg_catalog.has_table_privilege('pg_catalog.pg_prepared_statements', 'SELECT')
         """;
 
@@ -153,11 +154,18 @@ internal sealed class SessionPool(
     {
         while (TakeToClean() is { } session)
         {
-            // While it is not in the list, the session counts as one in use.
+            // While it is not in the list, the session counts as one in use. A request may have opened another one.
             using (queue.Hold())
             {
-                if (!await session.CleanAsync() || !TryKeep(session, isNewest: false))
+                var isClean = await session.CleanAsync();
+                var isTooMany = queue.Read().Taken + Idle > queue.Places;
+                if (!isClean || isTooMany || !TryKeep(session))
                     await CloseAsync(session);
+                if (!isClean)
+                {
+                    // The cause has most likely cut off all other idle sessions too.
+                    await CloseIdleAsync();
+                }
             }
         }
     }
@@ -171,23 +179,25 @@ internal sealed class SessionPool(
     }
 
     /// <summary>Keeps an idle session. Returns false if the pool is closed.</summary>
-    private bool TryKeep(Session session, bool isNewest = true)
+    private bool TryKeep(Session session)
     {
         lock (_lock)
         {
-            if (!_closed)
-                _idle.Insert(isNewest ? _idle.Count : 0, session);
-            return !_closed;
+            if (_closed)
+                return false;
+            var newer = _idle.FindIndex(other => other.IdleTime < session.IdleTime);
+            _idle.Insert(newer < 0 ? _idle.Count : newer, session);
+            return true;
         }
     }
 
-    /// <summary>Removes and returns an idle session whose prepared queries are not used any more.</summary>
+    /// <summary>Removes and returns a session that was idle for a moment and is not clean in full.</summary>
     private Session? TakeToClean()
     {
         lock (_lock)
         {
             var index = _idle.FindIndex(session =>
-                session.HasPreparedQueries && session.IdleTime >= PreparedQueries.CheckAfter);
+                session.MayHoldStatements && session.IdleTime >= PreparedQueries.CheckAfter);
             return index < 0 ? null : TakeAt(index);
         }
     }
@@ -246,7 +256,7 @@ internal sealed class SessionPool(
                 var session = _idle[index];
                 if (reuses is not true && session.Caller != caller)
                     continue;
-                if (session.HasPreparedQueries == reads)
+                if (session.MayHoldStatements == reads)
                     return TakeAt(index);
                 newest = Math.Max(newest, index);
             }

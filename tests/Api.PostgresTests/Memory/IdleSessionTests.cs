@@ -48,8 +48,9 @@ public sealed class IdleSessionTests(GatewayFixture fixture)
         if (kind == "write")
             Assert.IsType<CommitOutcome.Committed>(await session.Transaction.CommitAsync(record: null));
         commands.Clear();
-        Assert.Equal(kind == "prepared", session.HasPreparedQueries);
         session.MarkIdle();
+
+        Assert.Equal(kind == "prepared", session.MayHoldStatements);
 
         Assert.True(session.IsClean);
         // A thread may keep its last work in its registers until it has other work.
