@@ -2,7 +2,7 @@ using Gateway.Api.Postgres;
 
 namespace Gateway.Api.Connections;
 
-/// <summary>Removes what is prepared in sessions that are not used, once a second.</summary>
+/// <summary>Once a second, removes what is prepared in sessions that are not used.</summary>
 internal sealed class IdleSessionCleaning(ConnectionRegistry connections, TimeProvider clock) : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>

@@ -48,13 +48,6 @@ internal sealed class ActivityRun(
         : RoundTripEnd.RollBack;
 
     /// <summary>
-    /// Whether the first round trip may use prepared queries: it is the whole transaction, of one query. The SQL of an
-    /// earlier statement of the same transaction could change how a later one is to be parsed.
-    /// </summary>
-    private bool MayUsePrepared => End == RoundTripEnd.RollBackQueries && call.Statements.Count == 1
-        && !history.HadStaleTypes && session.Transaction.Queries is not null;
-
-    /// <summary>
     /// Runs the statements, in as few round trips as the references between them allow. A write is committed, with the
     /// claim and the record of its activity if the delivery is exactly-once. A read is rolled back.
     /// </summary>
@@ -168,18 +161,23 @@ internal sealed class ActivityRun(
             _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash.Bytes, _proof);
         }
         var taken = history.FailureAtCommit is null ? TakeStatements() : 0;
+        var end = End;
+        var queries = end == RoundTripEnd.RollBackQueries ? session.Transaction.Queries : null;
         var commands = new List<NpgsqlBatchCommand>();
         // Whatever a caller's SQL has done to prepared statements is found before one is used.
-        var check = End == RoundTripEnd.RollBackQueries ? session.Transaction.Queries?.Check() : null;
+        var check = queries?.Check();
         if (check is not null)
             commands.Add(check);
-        AddTags(commands, tag);
+        // Only a transaction of one query uses prepared ones: the SQL of an earlier statement could change how a later
+        // one is to be parsed.
+        var usable = call.Statements.Count == 1 && !history.HadStaleTypes ? queries : null;
+        AddTags(commands, tag, usable);
         var last = commands[^1];
-        if (MayUsePrepared)
-            _statements.UsePrepared(session.Transaction.Queries!);
+        if (usable is not null)
+            _statements.UsePrepared(usable);
         AddStatements(commands, taken);
 
-        await using var reader = await session.Transaction.BeginAsync(call.Mode.Begin, commands, End);
+        await using var reader = await session.Transaction.BeginAsync(call.Mode.Begin, commands, end);
         if (check is not null && session.Transaction.IsAt(reader, check))
         {
             if (!await PreparedQueries.AreUnchangedAsync(reader, session.Abandoning))
@@ -217,7 +215,7 @@ internal sealed class ActivityRun(
     }
 
     /// <summary>Adds the claim, which also sets the tags, or the commands that set the tags.</summary>
-    private void AddTags(List<NpgsqlBatchCommand> commands, ActivityTag tag)
+    private void AddTags(List<NpgsqlBatchCommand> commands, ActivityTag tag, PreparedQueries? usable)
     {
         if (_claimCommand is { } claim)
         {
@@ -226,8 +224,7 @@ internal sealed class ActivityRun(
         else if (call.Mode.Access == Access.ReadOnly)
         {
             var query = tag.Select();
-            if (MayUsePrepared)
-                session.Transaction.Queries!.UseForTag(query);
+            usable?.UseForTag(query);
             commands.Add(query);
         }
         else

@@ -56,7 +56,7 @@ internal sealed class RunErrors(
         }
         if (session.Transaction.Queries is { } queries)
         {
-            // A write's session is cleaned in full, and a write runs only once.
+            // Only a read may run again after such an error of the caller's own statement.
             if (queries.FailedOwn(error)
                 || (call.Mode.Access == Access.ReadOnly && queries.MayBeOfAnEarlierRequest(error)))
             {

@@ -113,12 +113,12 @@ internal sealed class SessionPool(
     /// PostgreSQL keeps the plans and the parsed text of functions through all cleaning. They depend on the settings at
     /// the first call. So a session serves one caller (docs/decisions/0014).
     /// </remarks>
-    /// <exception cref="NpgsqlException">The server can't be reached, or refuses the connection.</exception>
-    /// <exception cref="OperationCanceledException">The deadline came first.</exception>
     /// <param name="caller">The caller.</param>
     /// <param name="reads">Whether the request only reads: it gets a session with prepared queries, if any.</param>
     /// <param name="fresh">Whether it needs a new session.</param>
     /// <param name="deadline">The request's deadline.</param>
+    /// <exception cref="NpgsqlException">The server can't be reached, or refuses the connection.</exception>
+    /// <exception cref="OperationCanceledException">The deadline came first.</exception>
     public async ValueTask<Session> RentAsync(string caller, bool reads, bool fresh, Deadline deadline)
     {
         if (!Reuses)
@@ -185,8 +185,11 @@ internal sealed class SessionPool(
         {
             if (_closed)
                 return false;
-            var newer = _idle.FindIndex(other => other.IdleTime < session.IdleTime);
-            _idle.Insert(newer < 0 ? _idle.Count : newer, session);
+            // A session that was just used is the newest; one that was cleaned meanwhile is not.
+            var index = _idle.Count;
+            while (index > 0 && _idle[index - 1].IdleTime < session.IdleTime)
+                index--;
+            _idle.Insert(index, session);
             return true;
         }
     }
