@@ -18,8 +18,20 @@ internal static class Machine
         $"kernel {FirstLine("/proc/sys/kernel/osrelease") ?? Environment.OSVersion.VersionString}",
         RuntimeInformation.FrameworkDescription,
         $"PostgreSQL {postgres}",
+        Autogroup(),
         $"load average before the run {FirstLine("/proc/loadavg")?.Split(' ')[0] ?? "unknown"}",
     ];
+
+    /// <summary>
+    /// Returns whether the kernel groups the processes of each session, unless they are in a control group. If it does,
+    /// each backend of PostgreSQL has as much processor time as a server with all of its threads.
+    /// </summary>
+    private static string Autogroup() => FirstLine("/proc/sys/kernel/sched_autogroup_enabled") switch
+    {
+        "1" => "autogroup on",
+        "0" => "autogroup off",
+        _ => "no autogroup",
+    };
 
     private static string ProcessorModel()
     {

@@ -66,7 +66,8 @@ internal sealed class OutgoingStatements(
 {
     private readonly List<OutgoingStatement> _taken = [];
 
-    private readonly ReferredResults _referred = new(results, memory);
+    // Created on first use: most calls have no references.
+    private ReferredResults? _referred;
 
     // The next statement with its references resolved, and its types, if the server was asked.
     private BoundStatement? _next;
@@ -150,14 +151,14 @@ internal sealed class OutgoingStatements(
             descriptions.Remember(Caller, statement.Statement, new StatementDescription(known.Parameters, types));
     }
 
-    public void Dispose() => _referred.Dispose();
+    public void Dispose() => _referred?.Dispose();
 
     private OutgoingStatement? TryMake(StatementCall statement)
     {
         if (statement.Statement.LatestReferred >= results.Count)
             return null;
 
-        var bound = _next ??= _referred.Resolve(statement.Statement);
+        var bound = _next ??= Resolve(statement.Statement);
         if (_asked is null && asksAll && (bound.NeedsTypes || MayFollowDdl))
             return null;
         var known = _asked ?? (asksAll ? null : descriptions.Find(Caller, bound)) ?? StatementDescription.None;
@@ -183,6 +184,10 @@ internal sealed class OutgoingStatements(
             MayFollowDdl = MayFollowDdl,
         };
     }
+
+    private BoundStatement Resolve(BoundStatement statement) => statement.References.Count == 0
+        ? statement
+        : (_referred ??= new ReferredResults(results, memory)).Resolve(statement);
 
     private static BoundStatement Encode(BoundStatement statement, StatementDescription known) =>
         statement.NeedsTypes ? statement.Encode(known.Parameters!) : statement;

@@ -65,8 +65,6 @@ internal sealed class ReferredResults(IReadOnlyList<StatementResult> results, Me
     /// </exception>
     public BoundStatement Resolve(BoundStatement statement)
     {
-        if (statement.References.Count == 0)
-            return statement;
         var values = statement.Values.ToArray();
         foreach (var reference in statement.References)
             values[reference.Parameter] = Resolve(reference);

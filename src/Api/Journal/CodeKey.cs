@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Gateway.Api.Postgres;
@@ -17,6 +18,9 @@ namespace Gateway.Api.Journal;
 /// </param>
 internal sealed record CodeKey(int Id, byte[] Secret)
 {
+    // Preparing a hash for the key takes longer than computing a code with it.
+    private readonly ConcurrentBag<IncrementalHash> _hashes = [];
+
     /// <summary>Returns the code for claiming an activity.</summary>
     /// <param name="backend">The session that will claim it.</param>
     /// <param name="activity">The activity.</param>
@@ -27,23 +31,33 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     public byte[] ForClaim(
         Backend backend, ActivityIdentity activity, byte[] requestHash, int keepSeconds, string tag, ClaimProof proof) =>
         new Message("claim 5"u8).Add(backend).Add(keepSeconds).Add(activity).Add(tag)
-            .Add(requestHash.Length).Add(requestHash).Add(proof.Digest).ToCode(Secret);
+            .Add(requestHash.Length).Add(requestHash).Add(proof.Digest).ToCode(this);
 
     /// <summary>Returns the code for reading an activity's record.</summary>
     public byte[] ForRecord(ActivityIdentity activity) =>
-        new Message("recorded"u8).Add(activity).ToCode(Secret);
+        new Message("recorded"u8).Add(activity).ToCode(this);
 
     /// <summary>
     /// Returns the code in the tag of a session that runs an activity. No call to the journal accepts it.
     /// </summary>
     public byte[] ForTag(Backend backend, ActivityIdentity activity) =>
-        new Message("tag"u8).Add(backend).Add(activity).ToCode(Secret);
+        new Message("tag"u8).Add(backend).Add(activity).ToCode(this);
 
     /// <summary>Returns the code for deleting expired records.</summary>
-    public byte[] ForPurge(int atMost) => new Message("purge"u8).Add(atMost).ToCode(Secret);
+    public byte[] ForPurge(int atMost) => new Message("purge"u8).Add(atMost).ToCode(this);
 
     /// <summary>Returns the key's number, and never the secret, since it may be printed by mistake.</summary>
     public override string ToString() => $"key {Id}";
+
+    private byte[] Compute(ReadOnlySpan<byte> message)
+    {
+        if (!_hashes.TryTake(out var hash))
+            hash = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, Secret);
+        hash.AppendData(message);
+        var code = hash.GetHashAndReset();
+        _hashes.Add(hash);
+        return code;
+    }
 
     /// <summary>
     /// The message that a code is made from: numbers of fixed lengths, texts with a terminator that no text contains,
@@ -82,9 +96,9 @@ internal sealed record CodeKey(int Id, byte[] Secret)
         }
 
         /// <summary>Returns the code. The message must not be used after that.</summary>
-        public byte[] ToCode(byte[] secret)
+        public byte[] ToCode(CodeKey key)
         {
-            var code = HMACSHA256.HashData(secret, _bytes.AsSpan(0, _length));
+            var code = key.Compute(_bytes.AsSpan(0, _length));
             ArrayPool<byte>.Shared.Return(_bytes);
             _bytes = [];
             return code;
