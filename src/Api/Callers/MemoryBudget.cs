@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Gateway.Api.Configuration;
 using Gateway.Api.Errors;
@@ -154,6 +155,7 @@ internal sealed class MemoryReservation(MemoryBudget budget, string caller) : ID
             if (_isOver)
                 return;
             _used -= count;
+            Debug.Assert(_used >= 0, "More memory was given back than was taken.");
             var spare = (_taken - _used) / Step * Step;
             // Keep up to two free steps: they are soon needed again.
             if (spare <= 2 * Step)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Numerics;
 
 namespace Gateway.Api.Json;
 
@@ -9,17 +10,30 @@ namespace Gateway.Api.Json;
 /// </summary>
 internal static class BufferPool
 {
+    private const int Smallest = 16;
     private const int LargestShared = 64 * 1024;
     private const int LargestKept = 4 << 20;
     private const int KeptOfEachSize = 4;
 
     private static readonly ArrayPool<byte> Large = ArrayPool<byte>.Create(LargestKept, KeptOfEachSize);
 
-    /// <summary>Returns an array whose length is a power of two, and at least the given length.</summary>
-    public static byte[] Rent(int length) =>
-        length <= LargestShared ? ArrayPool<byte>.Shared.Rent(length)
-        : length <= LargestKept ? Large.Rent(length)
-        : GC.AllocateUninitializedArray<byte>(length);
+    /// <summary>Returns the size of the array that <see cref="Rent"/> returns: the next power of two.</summary>
+    public static int SizeFor(int length) =>
+        (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((uint)length), Smallest, (uint)Array.MaxLength);
+
+    /// <summary>Returns an array of exactly the size that <see cref="SizeFor"/> returns for the length.</summary>
+    public static byte[] Rent(int length)
+    {
+        var size = SizeFor(length);
+        var array = size <= LargestShared ? ArrayPool<byte>.Shared.Rent(size)
+            : size <= LargestKept ? Large.Rent(size)
+            : [];
+        if (array.Length == size)
+            return array;
+        // If the pool has no array of the size left, it returns a larger one. Whoever counts memory counts the size.
+        Return(array);
+        return GC.AllocateUninitializedArray<byte>(size);
+    }
 
     public static void Return(byte[] array)
     {

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Numerics;
 using Gateway.Api.Callers;
 using Gateway.Api.Errors;
 using Gateway.Contracts;
@@ -103,9 +102,7 @@ internal sealed class PooledBuffer(int limit, int taken = 0, MemoryReservation? 
 
     private static byte[] Rent(int length, MemoryReservation? memory)
     {
-        // Rounds up to a power of two, as the pool does, so that the reservation counts the real size.
-        length = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)length), (uint)Array.MaxLength);
-        memory?.Take(length);
+        memory?.Take(BufferPool.SizeFor(length));
         return BufferPool.Rent(length);
     }
 

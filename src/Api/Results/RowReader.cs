@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Text.Unicode;
 using Gateway.Api.Callers;
 using Gateway.Api.Errors;
@@ -299,9 +298,8 @@ internal sealed class RowReader(
         if (length > _value.Length)
         {
             Dispose();
-            var rented = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)length), (uint)Array.MaxLength);
-            memory.Take(CopiesOfValue * rented);
-            _value = BufferPool.Rent(rented);
+            memory.Take(CopiesOfValue * BufferPool.SizeFor(length));
+            _value = BufferPool.Rent(length);
         }
         return _value.AsMemory(0, length);
     }

@@ -53,6 +53,21 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
     }
 
     [Fact]
+    public async Task LargeAnswersAtOnce_AreAllAnswered()
+    {
+        await using var gateway = await StartAsync();
+        using var caller = new GatewayClient(gateway.Address, _greedy);
+
+        for (var time = 0; time < 5; time++)
+        {
+            // Larger than what the pool of buffers shares, and more of them than it keeps.
+            var answers = await Task.WhenAll(Enumerable.Range(1, 16).Select(number =>
+                QueryAsync(caller, $"SELECT repeat('x', {number} * 10000) FROM generate_series(1, 10)")));
+            Assert.All(answers, answer => answer.Expect(HttpStatusCode.OK));
+        }
+    }
+
+    [Fact]
     public async Task BodiesThatAreAnnounced_TakeWhatHasComeOfThem()
     {
         await using var gateway = await StartAsync($"--Gateway:MemoryBudgetBytes={32 * MiB}");
