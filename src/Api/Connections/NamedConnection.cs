@@ -125,7 +125,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);
         Descriptions = new StatementDescriptions(Types);
-        Reachability = new Reachability(_watch, callers, role, Sessions, clock);
+        Reachability = new Reachability(_watch, callers, role, !ReadOnly, Sessions, clock);
     }
 
     public string Name { get; }

@@ -15,10 +15,12 @@ namespace Gateway.Api.Connections;
 /// impossible.
 /// </param>
 /// <param name="role">The name of the callers' role.</param>
+/// <param name="takesWrites">Whether the connection takes writes, so that its server must not be a standby.</param>
 /// <param name="sessions">Gets whether the database has an extension that keeps state.</param>
 /// <param name="clock">The clock for the time limit of a check.</param>
 internal sealed class Reachability(
-    NpgsqlDataSource control, NpgsqlDataSource callers, string role, SessionPool sessions, TimeProvider clock)
+    NpgsqlDataSource control, NpgsqlDataSource callers, string role, bool takesWrites, SessionPool sessions,
+    TimeProvider clock)
 {
     private static readonly TimeSpan CheckTime = TimeSpan.FromSeconds(2);
     private volatile ConnectionReadiness _now = new(Reachable: true, FailedChecks: 0, Detail: null);
@@ -49,11 +51,13 @@ internal sealed class Reachability(
     /// <returns>A fault that operators should know although requests are served; null if there is none.</returns>
     private async Task<string?> AskAsync(CancellationToken cancellation)
     {
-        bool seesRole;
+        bool seesRole, isStandby;
         await using (var session = await control.OpenConnectionAsync(cancellation))
         {
-            (seesRole, sessions.MayKeepState) = await session.QuerySingleAsync<(bool, bool)>(FixedStatement.Of(
-                $"SELECT {ControlRole.SeesRole}, {StatefulExtensions.Exist}", cancellation, role));
+            (seesRole, sessions.MayKeepState, isStandby) = await session.QuerySingleAsync<(bool, bool, bool)>(
+                FixedStatement.Of(
+                    $"SELECT {ControlRole.SeesRole}, {StatefulExtensions.Exist}, pg_catalog.pg_is_in_recovery()",
+                    cancellation, role));
         }
         try
         {
@@ -64,6 +68,8 @@ internal sealed class Reachability(
             // All sessions that the role may have are in use, so requests are served.
         }
         // Before PostgreSQL 15, a role may revoke membership in itself.
-        return seesRole ? null : "the control role is not a member of the connection's role";
+        return !seesRole ? "the control role is not a member of the connection's role"
+            : isStandby && takesWrites ? "the server is a standby, and takes no writes"
+            : null;
     }
 }

@@ -89,6 +89,12 @@ internal static class PostgresFailure
         $"The session on connection \"{connection}\" was lost before COMMIT; PostgreSQL rolls it back.",
         error);
 
+    /// <summary>Returns the failure for a request that needs the primary, on a standby. Nothing has run.</summary>
+    public static Failure Standby(string connection) => new(
+        ProblemCode.DatabaseUnavailable,
+        $"The server of connection \"{connection}\" is a standby at present, and takes no writes. If it stays one, "
+        + "name all servers in the DSN, with target_session_attrs=primary.");
+
     /// <summary>
     /// Returns the SQLSTATE or the socket error, and null if there is neither. The rest of an error's text could hold
     /// values or addresses.

@@ -398,6 +398,15 @@ internal sealed class ActivityRun(
             // If the record was purged in between, the next attempt has the activity to itself.
             return ReplayFrom(await FindRecordAndRollBackAsync() ?? throw ActivityJournal.InFlight());
         }
+        if (Errors.IsOfStandby(error))
+        {
+            session.Reject();
+            if (call.RequestHash is not null && await FindRecordAsync() is { } found)
+                return ReplayFrom(found);
+            var standby = PostgresFailure.Standby(connection.Name);
+            // A new session may reach the primary.
+            return history.HadStaleSession ? throw standby : new RunOutcome.StaleSession(standby);
+        }
         if (await Errors.FindCancelAsync(error) is { } cancelled)
             throw cancelled;
         return Errors.FindStale(error, isOfClaim ? key : null) ?? throw Errors.FailureOf(error, isOfClaim);

@@ -30,6 +30,17 @@ internal sealed class RunErrors(
         && (error is not PostgresException refusal || PostgresFailure.EndsSession(refusal));
 
     /// <summary>
+    /// Returns whether the request failed because the server is a standby, on a connection that takes writes. BEGIN
+    /// READ WRITE fails there, so no statement of a write has run.
+    /// </summary>
+    public bool IsOfStandby(PostgresException error) => !connection.ReadOnly
+        && (call.Mode.Access == Access.ReadWrite
+            ? session.Transaction.State == TransactionState.Beginning
+                && error.SqlState == PostgresErrorCodes.FeatureNotSupported
+            : session.IsOnStandby && error.SqlState is PostgresErrorCodes.FeatureNotSupported
+                or PostgresErrorCodes.ObjectNotInPrerequisiteState);
+
+    /// <summary>
     /// Returns the failure if the cancel endpoint, of any replica, ended the run; null if it did not.
     /// </summary>
     public async Task<Failure?> FindCancelAsync(PostgresException error) =>

@@ -52,7 +52,8 @@ internal sealed class ActivityJournal(
                                   AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')),
                pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 9
                                   AND pg_catalog.has_function_privilege($1, p.oid, 'EXECUTE')),
-               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 9)
+               pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 9),
+               pg_catalog.pg_is_in_recovery()
           FROM pg_catalog.pg_namespace n
           JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
           JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid
@@ -188,12 +189,23 @@ internal sealed class ActivityJournal(
     /// <param name="atMost">Maximum number of records.</param>
     /// <param name="limit">Maximum time.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>The number of deleted records; 0 if there is no journal.</returns>
+    /// <returns>The number of deleted records; 0 if there is no journal, or the server is a standby.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
-    public Task<int> PurgeAsync(int atMost, TimeSpan limit, CancellationToken cancellation) => AskAsync(
-        (key, session, ending) => session.ExecuteScalarAsync<int>(FixedStatement.Of(
-            "SELECT gateway_journal.purge($1, $2, $3)", ending, key.Id, key.ForPurge(atMost), atMost)),
-        cancellation, limit);
+    public async Task<int> PurgeAsync(int atMost, TimeSpan limit, CancellationToken cancellation)
+    {
+        try
+        {
+            return await AskAsync(
+                (key, session, ending) => session.ExecuteScalarAsync<int>(FixedStatement.Of(
+                    "SELECT gateway_journal.purge($1, $2, $3)", ending, key.Id, key.ForPurge(atMost), atMost)),
+                cancellation, limit);
+        }
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction)
+        {
+            // A standby gets the deletions of its primary.
+            return 0;
+        }
+    }
 
     /// <summary>
     /// Returns the failure for an exactly-once request on a connection without a journal that it may use.
@@ -204,6 +216,8 @@ internal sealed class ActivityJournal(
     /// <summary>Same as <see cref="Missing(string)"/>, for a given state.</summary>
     public static Failure Missing(string connection, JournalState state)
     {
+        if (state == JournalState.OnStandby)
+            return PostgresFailure.Standby(connection);
         var install = $"\"journal install --connection {connection}\" ";
         var cure = state switch
         {
@@ -318,8 +332,9 @@ internal sealed class ActivityJournal(
     private async Task<KnownKeys> ReadKeysAsync(NpgsqlConnection session, CancellationToken cancellation)
     {
         // An aggregate of no functions is null.
-        var (mayReadKeys, takesJournalKey, mayClaim, isCurrent) =
-            await session.QuerySingleAsync<(bool?, bool, bool, bool)>(FixedStatement.Of(Look, cancellation, role));
+        var (mayReadKeys, takesJournalKey, mayClaim, isCurrent, isStandby) =
+            await session.QuerySingleAsync<(bool?, bool, bool, bool, bool)>(
+                FixedStatement.Of(Look, cancellation, role));
         if (mayReadKeys is null)
             return None(JournalState.Missing);
         if (!isCurrent)
@@ -335,16 +350,19 @@ internal sealed class ActivityJournal(
             var rows = await session.QueryAsync<(int Id, byte[] Secret)>(read);
             var keys = rows.Select(row => new CodeKey(row.Id, row.Secret)).ToList();
             // A standby has no key if its primary has never made one.
-            return new KnownKeys(
-                keys, keys.Count == 0 ? JournalState.Missing : JournalState.Open, clock.GetTimestamp());
+            return keys.Count == 0
+                ? None(JournalState.Missing)
+                : new KnownKeys(keys, JournalState.Open, clock.GetTimestamp());
         }
         catch (PostgresException error) when (error.SqlState == InvalidCode)
         {
             return None(JournalState.Closed);
         }
-    }
 
-    private KnownKeys None(JournalState state) => new([], state, clock.GetTimestamp());
+        // The primary may have what a standby does not have yet.
+        KnownKeys None(JournalState state) =>
+            new([], isStandby ? JournalState.OnStandby : state, clock.GetTimestamp());
+    }
 
     private static NpgsqlParameter<int> Number(int value) => new() { TypedValue = value };
 
@@ -378,4 +396,7 @@ internal enum JournalState
 
     /// <summary>The connection may not use the journal, neither with a control role nor with a journal key.</summary>
     Closed,
+
+    /// <summary>The server is a standby, and the connection can't use the journal there.</summary>
+    OnStandby,
 }

@@ -99,6 +99,13 @@ internal sealed class Session : IAsyncDisposable
     public bool SpeaksUtf8 => _connection.State != ConnectionState.Open
         || _connection.PostgresParameters.GetValueOrDefault("client_encoding") == "UTF8";
 
+    /// <summary>
+    /// Gets whether the server is a standby, as it reported last. False before PostgreSQL 14, or behind a pooler that
+    /// does not pass it on.
+    /// </summary>
+    public bool IsOnStandby => _connection.State == ConnectionState.Open
+        && _connection.PostgresParameters.GetValueOrDefault("in_hot_standby") == "on";
+
     /// <summary>Gets the token for each wait for the server.</summary>
     public CancellationToken Abandoning => _abandon.Token;
 

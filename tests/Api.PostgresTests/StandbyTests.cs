@@ -1,0 +1,205 @@
+using System.Net;
+using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
+using Gateway.Api.PostgresTests.Faults;
+using Gateway.LocalPostgres;
+using Npgsql;
+
+namespace Gateway.Api.PostgresTests;
+
+/// <summary>
+/// Tests a server that becomes a standby, and is promoted again, as in a failover behind one address: a request that
+/// needs the primary is to be sent again, and everything else is served.
+/// </summary>
+public sealed class StandbyTests : IAsyncLifetime
+{
+    private LocalPostgresServer _server = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await LocalPostgresServer.StartTemporaryAsync(ct: TestContext.Current.CancellationToken);
+        await GatewayFixture.ExecuteAsync(_server.Dsn, "CREATE TABLE effects (id text)");
+    }
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Theory]
+    [InlineData("execute", """{"activityId": "a", "sql": "INSERT INTO effects VALUES ('a')"}""")]
+    [InlineData("execute", """{"activityId": "a", "sql": "INSERT INTO effects VALUES ('a')", "attempt": 2}""")]
+    [InlineData("execute", """{"activityId": "a", "sql": "INSERT INTO effects VALUES ('a')", "delivery": "at-least-once"}""")]
+    [InlineData("transaction", """{"activityId": "a", "statements": [{"sql": "INSERT INTO effects VALUES ('a')"}, {"sql": "SELECT 1"}]}""")]
+    public async Task Write_IsUnavailableAndTakesEffectAfterThePromotion(string endpoint, string body)
+    {
+        await InstallJournalAsync();
+        await using var gateway = await StartAsync();
+        // The session and the journal's key are known from the time before.
+        (await gateway.Client.PostAsync("execute", new { activityId = "before", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
+        await BecomeStandbyAsync();
+
+        for (var time = 0; time < 2; time++)
+        {
+            var problem = (await gateway.Client.PostAsync(endpoint, body)).ExpectProblem(503, "database_unavailable");
+            Assert.Contains("standby", problem.GetProperty("detail").GetString());
+            Assert.Equal("no", problem.GetProperty("committed").GetString());
+        }
+        await PromoteAsync();
+
+        (await gateway.Client.PostAsync(endpoint, body)).Expect(HttpStatusCode.OK);
+        Assert.Equal(1, await CountEffectsAsync(gateway));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task RecordedActivity_IsFoundAndAnsweredWithItsRecord(int attempt)
+    {
+        await InstallJournalAsync();
+        await using var gateway = await StartAsync();
+        const string Sql = "INSERT INTO effects VALUES ('a') RETURNING id";
+        var first = await gateway.Client.PostAsync("execute", new { activityId = "a", sql = Sql });
+        first.Expect(HttpStatusCode.OK);
+        await BecomeStandbyAsync();
+
+        var again = await gateway.Client.PostAsync("execute", new { activityId = "a", sql = Sql, attempt });
+        var other = await gateway.Client.PostAsync("execute", new { activityId = "a", sql = $"{Sql} /* other */", attempt });
+        var found = await gateway.Client.FindActivityAsync("a");
+
+        again.Expect(HttpStatusCode.OK);
+        Assert.Equal(first.Text, again.Text);
+        Assert.Equal("true", again.Headers["Idempotent-Replayed"]);
+        other.ExpectProblem(422, "activity_mismatch");
+        Assert.Equal("completed", found.Expect(HttpStatusCode.OK).GetProperty("status").GetString());
+        (await gateway.Client.FindActivityAsync("b")).ExpectProblem(404, "activity_not_found");
+    }
+
+    [Fact]
+    public async Task CommitWhoseAnswerWasLost_IsSettledOnTheStandby()
+    {
+        await InstallJournalAsync();
+        await using var proxy = FaultProxy.Start(_server.Dsn);
+        await using var gateway = await RunningGateway.StartAsync($"--DSN={proxy.Dsn}");
+        // Now a session is idle. The next request loses its answer in it, and can't open another one.
+        await gateway.Client.QueryAsync("SELECT 1");
+        proxy.SetExisting(new DropCommitAnswer(Reset: true));
+        proxy.SetUpcoming(new Reset());
+
+        var running = gateway.Client.PostAsync(
+            "execute", new { activityId = "a", sql = "INSERT INTO effects VALUES ('a')", timeoutMs = 30_000 });
+        await Poll.UntilAsync(() => proxy.CommitAnswersDropped == 1);
+        await BecomeStandbyAsync();
+        proxy.Set(Fault.None);
+
+        var answer = await running;
+        answer.Expect(HttpStatusCode.OK);
+        Assert.Equal("true", answer.Headers["Idempotent-Replayed"]);
+        Assert.Equal(1, await CountEffectsAsync(gateway));
+    }
+
+    [Fact]
+    public async Task Read_IsServed()
+    {
+        await InstallJournalAsync();
+        await using var gateway = await StartAsync();
+        await BecomeStandbyAsync();
+
+        for (var time = 0; time < 3; time++)
+            Assert.Equal(0, await CountEffectsAsync(gateway));
+        Assert.True((await gateway.Client.QueryValueAsync("SELECT pg_is_in_recovery()")).GetBoolean());
+    }
+
+    /// <summary>Without a journal, or without a key of it, a standby can't tell that the primary has none.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task NoJournalOnStandby_IsUnavailableUntilThePrimaryHasNone(bool isInstalled)
+    {
+        if (isInstalled)
+            await InstallJournalAsync();
+        await BecomeStandbyAsync();
+        await using var gateway = await StartAsync();
+        var request = new { activityId = "a", sql = "INSERT INTO effects VALUES ('a')" };
+
+        (await gateway.Client.PostAsync("execute", request)).ExpectProblem(503, "database_unavailable");
+        await PromoteAsync();
+        var after = await Answer.UntilAsync(
+            () => gateway.Client.PostAsync("execute", request), answer => answer.Status != HttpStatusCode.ServiceUnavailable);
+
+        if (isInstalled)
+            after.Expect(HttpStatusCode.OK);
+        else
+            after.ExpectProblem(422, "journal_missing");
+    }
+
+    [Theory]
+    [InlineData("""{"activityId": "a", "readOnly": true, "isolation": "serializable", "statements": [{"sql": "SELECT count(*) FROM effects"}]}""", "0A000")]
+    [InlineData("""{"activityId": "a", "readOnly": true, "statements": [{"sql": "SELECT pg_current_wal_lsn()"}]}""", "55000")]
+    public async Task ReadThatNeedsThePrimary_IsUnavailableUnlessTheConnectionIsReadOnly(string body, string sqlState)
+    {
+        await InstallJournalAsync();
+        await BecomeStandbyAsync();
+        await using var gateway = await StartAsync();
+        await using var replica = await StartAsync("--Gateway:Connections:default:ReadOnly=true");
+
+        (await gateway.Client.PostAsync("transaction", body)).ExpectProblem(503, "database_unavailable");
+        var problem = (await replica.Client.PostAsync("transaction", body)).ExpectProblem(422, "sql_error");
+        Assert.Equal(sqlState, problem.GetProperty("sqlState").GetString());
+
+        await PromoteAsync();
+        (await gateway.Client.PostAsync("transaction", body)).Expect(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Ready_SaysThatTheServerIsAStandby()
+    {
+        await InstallJournalAsync();
+        await BecomeStandbyAsync();
+        await using var gateway = await StartAsync();
+        await using var replica = await StartAsync("--Gateway:Connections:default:ReadOnly=true");
+
+        Assert.Contains("standby", await ReadyAsync(gateway, text => text.Contains("standby", StringComparison.Ordinal)));
+        Assert.DoesNotContain("standby", await ReadyAsync(replica, _ => true));
+
+        await PromoteAsync();
+        await ReadyAsync(gateway, text => !text.Contains("standby", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Purge_DeletesNothingAndDoesNotFail()
+    {
+        await InstallJournalAsync();
+        await using var gateway = await StartAsync();
+        (await gateway.Client.PostAsync("execute", new { activityId = "a", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
+        await GatewayFixture.ExecuteAsync(_server.Dsn, "UPDATE gateway_journal_records.activity SET expires_at = now() - interval '1 hour'");
+        await BecomeStandbyAsync();
+
+        await using var source = NpgsqlDataSource.Create(Dsns.Dsn.Parse(_server.Dsn).ConnectionString);
+        var journal = new ActivityJournal(
+            new ControlSessions(source, TimeProvider.System), _server.Username, null, TimeSpan.FromDays(1), TimeProvider.System);
+
+        Assert.Equal(0, await journal.PurgeAsync(10, TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+    }
+
+    private Task InstallJournalAsync() =>
+        GatewayFixture.InstallJournalAsync(_server.Dsn, _server.Username, JournalGuard.None);
+
+    private Task<RunningGateway> StartAsync(params string[] settings) =>
+        RunningGateway.StartAsync([$"--DSN={_server.Dsn}", .. settings]);
+
+    /// <summary>
+    /// Restarts the server as a standby that has all of its primary's data. Without a primary it only waits.
+    /// </summary>
+    private async Task BecomeStandbyAsync()
+    {
+        // The program runs in the server's data folder.
+        await GatewayFixture.ExecuteAsync(_server.Dsn, "COPY (SELECT) TO PROGRAM 'cat > standby.signal'");
+        await _server.RestartAsync(ct: TestContext.Current.CancellationToken);
+    }
+
+    private Task PromoteAsync() => GatewayFixture.ExecuteAsync(_server.Dsn, "SELECT pg_promote()");
+
+    private static async Task<long> CountEffectsAsync(RunningGateway gateway) =>
+        (await gateway.Client.QueryValueAsync("SELECT count(*)::int FROM effects")).GetInt64();
+
+    private static async Task<string> ReadyAsync(RunningGateway gateway, Predicate<string> isIt) =>
+        (await Poll.ReadAsync(() => gateway.Client.GetAsync("/healthz/ready"), answer => isIt(answer.Text))).Text;
+}
