@@ -120,8 +120,14 @@ public sealed record Readiness(string Status, IReadOnlyDictionary<string, Connec
 /// <summary>Whether a connection's server can be reached.</summary>
 /// <param name="Reachable">False after several failed checks in a row, true again after a successful one.</param>
 /// <param name="FailedChecks">The number of failed checks since the last successful one.</param>
-/// <param name="Detail">The error of the last check, if it failed.</param>
-public sealed record ConnectionReadiness(bool Reachable, int FailedChecks, string? Detail);
+/// <param name="Detail">The fault that the last check found, if any.</param>
+/// <param name="Journal">
+/// The journal's state, for a connection that takes writes: <c>ok</c>, <c>newer</c> (of a later version than this
+/// gateway's; it works), <c>missing</c>, <c>outdated</c>, <c>closed</c> (not open to this connection) or <c>standby</c>
+/// (the server is a standby without a journal that works).
+/// </param>
+public sealed record ConnectionReadiness(
+    bool Reachable, int FailedChecks, string? Detail, string? Journal = null);
 
 /// <summary>The answer of the liveness and startup probes.</summary>
 /// <param name="Status"><c>live</c> or <c>started</c>.</param>

@@ -11,7 +11,7 @@ public sealed class ProbeTests(GatewayFixture fixture)
         Assert.Equal("""{"status":"live"}""", (await fixture.Client.GetAsync("/healthz/live")).Text);
         Assert.Equal("""{"status":"started"}""", (await fixture.Client.GetAsync("/healthz/startup")).Text);
         Assert.Equal(
-            """{"status":"ready","connections":{"default":{"reachable":true,"failedChecks":0}}}""",
+            """{"status":"ready","connections":{"default":{"reachable":true,"failedChecks":0,"journal":"ok"}}}""",
             (await fixture.Client.GetAsync("/healthz/ready")).Text);
     }
 

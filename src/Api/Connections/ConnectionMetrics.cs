@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Gateway.Api.Journal;
 using Gateway.Api.Telemetry;
 
 namespace Gateway.Api.Connections;
@@ -37,6 +38,9 @@ internal sealed class ConnectionMetrics
             "gateway.connection.reachable",
             () => Each(RequestMetrics.Connection, connection => connection.Reachability.Now.Reachable ? 1L : 0),
             unit: null, "Whether the server can be reached, by the checks that readiness goes by.");
+        meter.CreateObservableGauge(
+            "gateway.journal.usable", MeasureJournals,
+            unit: null, "Whether exactly-once writes can be recorded: the journal is there and open to the gateway.");
         var begun = clock.GetTimestamp();
         meter.CreateObservableGauge(
             "process.uptime", () => clock.GetElapsedTime(begun).TotalSeconds,
@@ -78,6 +82,15 @@ internal sealed class ConnectionMetrics
             var pool = new KeyValuePair<string, object?>(RequestMetrics.PoolName, connection.Name);
             yield return new(connection.Sessions.Idle, [pool, new(State, "idle")]);
             yield return new(connection.Queue.Read().Taken, [pool, new(State, "used")]);
+        }
+    }
+
+    private IEnumerable<Measurement<long>> MeasureJournals()
+    {
+        foreach (var connection in _connections.All)
+        {
+            if (connection.JournalState is { } state)
+                yield return new(state.IsUsable() ? 1 : 0, Tag(connection.Name));
         }
     }
 

@@ -170,6 +170,12 @@ internal sealed class NamedConnection : IAsyncDisposable
 
     public SessionPool Sessions { get; }
     public ActivityJournal Journal { get; }
+
+    /// <summary>
+    /// Gets the journal's state as seen last; null before the first look, or if the connection takes no writes.
+    /// </summary>
+    public JournalState? JournalState => ReadOnly ? null : Journal.State;
+
     public Activities Activities { get; }
     public TypeCatalog Types { get; }
     public StatementDescriptions Descriptions { get; }

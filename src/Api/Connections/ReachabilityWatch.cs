@@ -1,28 +1,66 @@
 using Gateway.Api.Configuration;
+using Gateway.Api.Journal;
+using Npgsql;
 
 namespace Gateway.Api.Connections;
 
 /// <summary>
-/// Checks the connections in the background, so that readiness always answers at once. Each connection has its own
+/// Checks the connections and their journals in the background, so that readiness always answers at once. Each connection has its own
 /// timer, so that a server that hangs does not delay the checks of others.
 /// </summary>
-internal sealed class ReachabilityWatch(ConnectionRegistry connections, GatewayOptions options, TimeProvider clock)
+internal sealed partial class ReachabilityWatch(
+    ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ILogger<ReachabilityWatch> log)
     : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(connections.All.Select(connection => WatchAsync(connection.Reachability, stoppingToken)));
+        Task.WhenAll(connections.All.Select(connection => WatchAsync(connection, stoppingToken)));
 
-    private async Task WatchAsync(Reachability reachability, CancellationToken stoppingToken)
+    private async Task WatchAsync(NamedConnection connection, CancellationToken stoppingToken)
     {
+        var reachability = connection.Reachability;
+        var journal = JournalState.Open;
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(options.ReadinessIntervalMs), clock);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
                 await reachability.CheckAsync(options.ReadinessFailures, stoppingToken);
+                if (!connection.ReadOnly && reachability.Now.FailedChecks == 0)
+                    journal = await LookAsync(connection, journal, stoppingToken);
+            }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // The service stops. Without this catch, the host logs that as a fault if another service could not start.
         }
     }
+
+    /// <summary>Looks at the journal, and logs a change of its state. Returns the state.</summary>
+    private async Task<JournalState> LookAsync(
+        NamedConnection connection, JournalState before, CancellationToken stoppingToken)
+    {
+        JournalState now;
+        try
+        {
+            now = await connection.Journal.LookAsync(stoppingToken);
+        }
+        catch (NpgsqlException)
+        {
+            // The next check comes soon, and readiness reports a server that can't be reached.
+            return before;
+        }
+        if (now == before)
+            return now;
+        if (now.IsUsable())
+            JournalIsUsable(connection.Name, now.Name());
+        else
+            JournalIsNotUsable(connection.Name, now.Name(), ActivityJournal.Missing(connection.Name, now).Message);
+        return now;
+    }
+
+    [LoggerMessage(25, LogLevel.Warning, "The journal of connection {Connection} can't be used ({State}): {Fault}")]
+    private partial void JournalIsNotUsable(string connection, string state, string fault);
+
+    [LoggerMessage(26, LogLevel.Information, "The journal of connection {Connection} can be used ({State})")]
+    private partial void JournalIsUsable(string connection, string state);
 }

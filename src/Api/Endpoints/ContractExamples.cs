@@ -303,16 +303,23 @@ internal static class ContractExamples
         ["live"] = """{"status": "live"}""",
         ["startup"] = """{"status": "started"}""",
         ["ready"] = """
-            {"status": "ready", "connections": {"default": {"reachable": true, "failedChecks": 0}}}
+            {
+              "status": "ready",
+              "connections": {"default": {"reachable": true, "failedChecks": 0, "journal": "ok"}}
+            }
             """,
         ["unavailable"] = """
             {
               "status": "unavailable",
-              "connections": {"default": {"reachable": false, "failedChecks": 3, "detail": "no answer"}}
+              "connections": {"default": {
+                "reachable": false, "failedChecks": 3, "detail": "no answer", "journal": "ok"}}
             }
             """,
         ["draining"] = """
-            {"status": "draining", "connections": {"default": {"reachable": true, "failedChecks": 0}}}
+            {
+              "status": "draining",
+              "connections": {"default": {"reachable": true, "failedChecks": 0, "journal": "ok"}}
+            }
             """,
     };
 

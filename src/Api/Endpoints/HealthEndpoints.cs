@@ -1,5 +1,6 @@
 using Gateway.Api.Connections;
 using Gateway.Api.Errors;
+using Gateway.Api.Journal;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -33,7 +34,8 @@ internal static class HealthEndpoints
             .WithSummary("Check that the gateway can serve")
             .WithDescription(
                 "Returns for each connection whether its server can be reached, from checks made in the background. "
-                + "The status is 200 while one connection can be reached; `degraded` means that others can't. "
+                + "`journal` is the state of the journal of a connection that takes writes; it has no effect on the "
+                + "status. The status is 200 while one connection can be reached; `degraded` means that others can't. "
                 + "`draining` means that the gateway was told to stop and still serves for a while.")
             .Produces<Readiness>()
             .Produces<Readiness>(StatusCodes.Status503ServiceUnavailable);
@@ -46,8 +48,9 @@ internal static class HealthEndpoints
     private static JsonHttpResult<Readiness> Ready(
         HttpContext http, ConnectionRegistry connections, RequestsInFlight requests)
     {
-        var entries =
-            connections.All.ToDictionary(connection => connection.Name, connection => connection.Reachability.Now);
+        var entries = connections.All.ToDictionary(
+            connection => connection.Name,
+            connection => connection.Reachability.Now with { Journal = connection.JournalState?.Name() });
         var reachable = entries.Values.Count(entry => entry.Reachable);
         var serves = reachable > 0 && !requests.IsDraining;
         var status = requests.IsDraining ? "draining"

@@ -53,7 +53,9 @@ internal sealed class ActivityJournal(
                pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 9
                                   AND pg_catalog.has_function_privilege($1, p.oid, 'EXECUTE')),
                pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 9),
-               pg_catalog.pg_is_in_recovery()
+               pg_catalog.pg_is_in_recovery(),
+               pg_catalog.max(pg_catalog.substring(
+                   pg_catalog.obj_description(n.oid, 'pg_namespace'), 'version (\d\d?\d?)$')::pg_catalog.int4)
           FROM pg_catalog.pg_namespace n
           JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
           JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid
@@ -63,6 +65,11 @@ internal sealed class ActivityJournal(
                 OR o.rolname OPERATOR(pg_catalog.=) session_user)
            AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         """;
+
+    /// <summary>Maximum age of the state that <see cref="LookAsync"/> returns while the journal can be used.</summary>
+    private static readonly TimeSpan StateIsFresh = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(200);
 
@@ -81,6 +88,19 @@ internal sealed class ActivityJournal(
 
     // The clock's timestamp of the last failure; 0 for none.
     private long _tagKeyFailed;
+
+    /// <summary>Gets the state as seen last; null before the first look.</summary>
+    public JournalState? State => _known?.State;
+
+    /// <summary>Returns the state. Looks again if the journal can't be used, or the last look is not recent.</summary>
+    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
+    public async Task<JournalState> LookAsync(CancellationToken cancellation)
+    {
+        var known = _known;
+        if (known?.Newest is null || clock.GetElapsedTime(known.At) >= StateIsFresh)
+            _known = known = await control.AskAsync(ReadKeysAsync, cancellation, LookTime);
+        return known.State;
+    }
 
     /// <summary>Returns the key of the codes, from the cache if possible.</summary>
     /// <returns>
@@ -332,8 +352,8 @@ internal sealed class ActivityJournal(
     private async Task<KnownKeys> ReadKeysAsync(NpgsqlConnection session, CancellationToken cancellation)
     {
         // An aggregate of no functions is null.
-        var (mayReadKeys, takesJournalKey, mayClaim, isCurrent, isStandby) =
-            await session.QuerySingleAsync<(bool?, bool, bool, bool, bool)>(
+        var (mayReadKeys, takesJournalKey, mayClaim, isCurrent, isStandby, version) =
+            await session.QuerySingleAsync<(bool?, bool, bool, bool, bool, int?)>(
                 FixedStatement.Of(Look, cancellation, role));
         if (mayReadKeys is null)
             return None(JournalState.Missing);
@@ -352,7 +372,9 @@ internal sealed class ActivityJournal(
             // A standby has no key if its primary has never made one.
             return keys.Count == 0
                 ? None(JournalState.Missing)
-                : new KnownKeys(keys, JournalState.Open, clock.GetTimestamp());
+                : new KnownKeys(
+                    keys, version > JournalScript.Version ? JournalState.Newer : JournalState.Open,
+                    clock.GetTimestamp());
         }
         catch (PostgresException error) when (error.SqlState == InvalidCode)
         {
@@ -387,6 +409,9 @@ internal enum JournalState
 {
     /// <summary>The connection can use it.</summary>
     Open,
+
+    /// <summary>The connection can use it, and it is of a later version than this gateway installs.</summary>
+    Newer,
 
     /// <summary>The database has no journal.</summary>
     Missing,

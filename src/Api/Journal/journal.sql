@@ -54,6 +54,8 @@ BEGIN
     -- lock a table before they check rights, and while they wait for the lock, all activities wait behind them.
     CREATE SCHEMA IF NOT EXISTS gateway_journal_records AUTHORIZATION "{owner}";
     SET LOCAL ROLE "{owner}";
+    -- The gateway's roles can read it. The number at the end is the version.
+    COMMENT ON SCHEMA gateway_journal IS 'The gateway''s journal, version 5';
 
     CREATE TABLE IF NOT EXISTS gateway_journal_records.version (
         version      int PRIMARY KEY,
