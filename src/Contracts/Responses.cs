@@ -123,8 +123,8 @@ public sealed record Readiness(string Status, IReadOnlyDictionary<string, Connec
 /// <param name="Detail">The fault that the last check found, if any.</param>
 /// <param name="Journal">
 /// The journal's state, for a connection that takes writes: <c>ok</c>, <c>newer</c> (of a later version than this
-/// gateway's; it works), <c>missing</c>, <c>outdated</c>, <c>closed</c> (not open to this connection) or <c>standby</c>
-/// (the server is a standby without a journal that works).
+/// gateway's; it works), <c>missing</c>, <c>outdated</c>, <c>incompatible</c> (of a later version that this gateway
+/// can't use), <c>closed</c> (not open to this connection) or <c>standby</c> (the server takes no writes).
 /// </param>
 public sealed record ConnectionReadiness(
     bool Reachable, int FailedChecks, string? Detail, string? Journal = null);

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Gateway.Api.Connections;
 
 /// <summary>
-/// Checks the connections and their journals in the background, so that readiness always answers at once. Each connection has its own
-/// timer, so that a server that hangs does not delay the checks of others.
+/// Checks the connections and their journals in the background, so that readiness always answers at once. Each
+/// connection has its own timer, so that a server that hangs does not delay the checks of others.
 /// </summary>
 internal sealed partial class ReachabilityWatch(
     ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ILogger<ReachabilityWatch> log)

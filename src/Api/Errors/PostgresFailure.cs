@@ -89,11 +89,15 @@ internal static class PostgresFailure
         $"The session on connection \"{connection}\" was lost before COMMIT; PostgreSQL rolls it back.",
         error);
 
-    /// <summary>Returns the failure for a request that needs the primary, on a standby. Nothing has run.</summary>
-    public static Failure Standby(string connection) => new(
+    /// <summary>Returns the failure for a request that needs the primary, on a standby. Nothing was kept.</summary>
+    /// <param name="connection">The connection's name.</param>
+    /// <param name="error">The error of the standby; null if nothing was sent.</param>
+    public static Failure Standby(string connection, PostgresException? error = null) => new(
         ProblemCode.DatabaseUnavailable,
-        $"The server of connection \"{connection}\" is a standby at present, and takes no writes. If it stays one, "
-        + "name all servers in the DSN, with target_session_attrs=primary.");
+        $"The server of connection \"{connection}\" is a standby at present, and the request needs the primary. If it "
+        + "stays one, name all servers in the DSN, with target_session_attrs=primary.",
+        error)
+    { Refusal = error is null ? null : new PostgresRefusal(error.SqlState) };
 
     /// <summary>
     /// Returns the SQLSTATE or the socket error, and null if there is neither. The rest of an error's text could hold

@@ -401,11 +401,12 @@ internal sealed class ActivityRun(
         if (Errors.IsOfStandby(error))
         {
             session.Reject();
-            if (call.RequestHash is not null && await FindRecordAsync() is { } found)
+            // A retry has looked already.
+            if (call is { RequestHash: not null, IsRetry: false } && await FindRecordAsync() is { } found)
                 return ReplayFrom(found);
-            var standby = PostgresFailure.Standby(connection.Name);
+            var standby = PostgresFailure.Standby(connection.Name, error);
             // A new session may reach the primary.
-            return history.HadStaleSession ? throw standby : new RunOutcome.StaleSession(standby);
+            return history.HadStaleSession || !session.Used ? throw standby : new RunOutcome.StaleSession(standby);
         }
         if (await Errors.FindCancelAsync(error) is { } cancelled)
             throw cancelled;

@@ -31,14 +31,19 @@ internal sealed class RunErrors(
 
     /// <summary>
     /// Returns whether the request failed because the server is a standby, on a connection that takes writes. BEGIN
-    /// READ WRITE fails there, so no statement of a write has run.
+    /// READ WRITE fails there, and BEGIN of a serializable transaction. Of the errors of statements, only some routines
+    /// of PostgreSQL mean that; the same SQLSTATEs also have other causes.
     /// </summary>
-    public bool IsOfStandby(PostgresException error) => !connection.ReadOnly
-        && (call.Mode.Access == Access.ReadWrite
-            ? session.Transaction.State == TransactionState.Beginning
-                && error.SqlState == PostgresErrorCodes.FeatureNotSupported
-            : session.IsOnStandby && error.SqlState is PostgresErrorCodes.FeatureNotSupported
-                or PostgresErrorCodes.ObjectNotInPrerequisiteState);
+    public bool IsOfStandby(PostgresException error) => !connection.ReadOnly && error.SqlState switch
+    {
+        PostgresErrorCodes.FeatureNotSupported => session.Transaction.State == TransactionState.Beginning
+            || (session.IsOnStandby && error.Routine == "GetSerializableTransactionSnapshot"),
+        PostgresErrorCodes.ReadOnlySqlTransaction => error.Routine == "PreventCommandDuringRecovery",
+        // Functions such as pg_current_wal_lsn().
+        PostgresErrorCodes.ObjectNotInPrerequisiteState => session.IsOnStandby
+            && error.Routine?.StartsWith("pg_", StringComparison.Ordinal) == true,
+        _ => false,
+    };
 
     /// <summary>
     /// Returns the failure if the cancel endpoint, of any replica, ended the run; null if it did not.

@@ -55,7 +55,7 @@ internal sealed class ActivityJournal(
                pg_catalog.bool_or(p.proname OPERATOR(pg_catalog.=) 'claim' AND p.pronargs OPERATOR(pg_catalog.=) 9),
                pg_catalog.pg_is_in_recovery(),
                pg_catalog.max(pg_catalog.substring(
-                   pg_catalog.obj_description(n.oid, 'pg_namespace'), 'version (\d\d?\d?)$')::pg_catalog.int4)
+                   pg_catalog.obj_description(n.oid, 'pg_namespace'), 'version ([0-9][0-9]?[0-9]?)$')::pg_catalog.int4)
           FROM pg_catalog.pg_namespace n
           JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
           JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid
@@ -97,7 +97,7 @@ internal sealed class ActivityJournal(
     public async Task<JournalState> LookAsync(CancellationToken cancellation)
     {
         var known = _known;
-        if (known?.Newest is null || clock.GetElapsedTime(known.At) >= StateIsFresh)
+        if (known?.State.IsUsable() is not true || clock.GetElapsedTime(known.At) >= StateIsFresh)
             _known = known = await control.AskAsync(ReadKeysAsync, cancellation, LookTime);
         return known.State;
     }
@@ -231,7 +231,12 @@ internal sealed class ActivityJournal(
     /// Returns the failure for an exactly-once request on a connection without a journal that it may use.
     /// </summary>
     /// <param name="connection">The connection's name.</param>
-    public Failure Missing(string connection) => Missing(connection, _known?.State ?? JournalState.Missing);
+    public Failure Missing(string connection) => _known is { Newest: null, State: var state }
+        ? Missing(connection, state)
+        // Another request or check has seen more in the meantime.
+        : new Failure(
+            ProblemCode.DatabaseUnavailable,
+            $"The journal of connection \"{connection}\" has just changed; send the request again.");
 
     /// <summary>Same as <see cref="Missing(string)"/>, for a given state.</summary>
     public static Failure Missing(string connection, JournalState state)
@@ -241,6 +246,8 @@ internal sealed class ActivityJournal(
         var install = $"\"journal install --connection {connection}\" ";
         var cure = state switch
         {
+            JournalState.Incompatible =>
+                "A later gateway installed the one there is, and this gateway can't use it: replace this gateway.",
             JournalState.Outdated =>
                 $"The one there is of an earlier version than {JournalScript.Version}; {install}migrates it.",
             JournalState.Closed =>
@@ -358,7 +365,7 @@ internal sealed class ActivityJournal(
         if (mayReadKeys is null)
             return None(JournalState.Missing);
         if (!isCurrent)
-            return None(JournalState.Outdated);
+            return None(version > JournalScript.Version ? JournalState.Incompatible : JournalState.Outdated);
         if (!mayClaim || !(mayReadKeys.Value || (takesJournalKey && journalKey is not null)))
             return None(JournalState.Closed);
         var read = mayReadKeys.Value
@@ -368,18 +375,21 @@ internal sealed class ActivityJournal(
         try
         {
             var rows = await session.QueryAsync<(int Id, byte[] Secret)>(read);
-            var keys = rows.Select(row => new CodeKey(row.Id, row.Secret)).ToList();
-            // A standby has no key if its primary has never made one.
-            return keys.Count == 0
-                ? None(JournalState.Missing)
-                : new KnownKeys(
-                    keys, version > JournalScript.Version ? JournalState.Newer : JournalState.Open,
-                    clock.GetTimestamp());
+            var keys = rows.Select(row => FindKnown(row.Id, row.Secret) ?? new CodeKey(row.Id, row.Secret)).ToList();
+            var state = isStandby ? JournalState.OnStandby
+                : keys.Count == 0 ? JournalState.Missing
+                : version > JournalScript.Version ? JournalState.Newer
+                : JournalState.Open;
+            return new KnownKeys(keys, state, clock.GetTimestamp());
         }
         catch (PostgresException error) when (error.SqlState == InvalidCode)
         {
             return None(JournalState.Closed);
         }
+
+        // A known key has hashes that are prepared for it.
+        CodeKey? FindKnown(int id, byte[] secret) =>
+            _known?.Keys.FirstOrDefault(key => key.Id == id && key.Secret.AsSpan().SequenceEqual(secret));
 
         // The primary may have what a standby does not have yet.
         KnownKeys None(JournalState state) =>
@@ -419,9 +429,12 @@ internal enum JournalState
     /// <summary>The journal is of an earlier version.</summary>
     Outdated,
 
+    /// <summary>The journal is of a later version, which this gateway can't use.</summary>
+    Incompatible,
+
     /// <summary>The connection may not use the journal, neither with a control role nor with a journal key.</summary>
     Closed,
 
-    /// <summary>The server is a standby, and the connection can't use the journal there.</summary>
+    /// <summary>The server is a standby: records can be found there, and none can be made.</summary>
     OnStandby,
 }

@@ -10,6 +10,7 @@ internal static class JournalStates
         JournalState.Newer => "newer",
         JournalState.Missing => "missing",
         JournalState.Outdated => "outdated",
+        JournalState.Incompatible => "incompatible",
         JournalState.Closed => "closed",
         JournalState.OnStandby => "standby",
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),

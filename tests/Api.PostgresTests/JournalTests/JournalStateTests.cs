@@ -1,5 +1,6 @@
 using System.Net;
 using Gateway.Api.Journal;
+using Gateway.Api.PostgresTests.Faults;
 
 namespace Gateway.Api.PostgresTests.JournalTests;
 
@@ -19,10 +20,15 @@ public sealed class JournalStateTests(GatewayFixture server)
         await InstallAsync(dsn);
 
         await IsAsync(gateway, "ok");
+        await using var database = await Backends.WatchAsync(dsn);
+        Assert.EndsWith(
+            $"version {JournalScript.Version}",
+            await database.ReadAsync<string>("SELECT obj_description('gateway_journal'::regnamespace, 'pg_namespace')"));
     }
 
     [Theory]
     [InlineData("outdated", "DROP FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text, bytea)", 422)]
+    [InlineData("incompatible", "COMMENT ON SCHEMA gateway_journal IS 'version 6'; DROP FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text, bytea)", 422)]
     [InlineData("newer", "COMMENT ON SCHEMA gateway_journal IS 'The gateway''s journal, version 6'", 200)]
     [InlineData("ok", "COMMENT ON SCHEMA gateway_journal IS 'ours'", 200)]
     [InlineData("ok", "COMMENT ON SCHEMA gateway_journal IS NULL", 200)]
