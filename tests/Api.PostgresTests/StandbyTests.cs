@@ -13,6 +13,8 @@ namespace Gateway.Api.PostgresTests;
 /// </summary>
 public sealed class StandbyTests : IAsyncLifetime
 {
+    private const string Insert = "INSERT INTO effects VALUES ('a')";
+
     private LocalPostgresServer _server = null!;
 
     public async ValueTask InitializeAsync()
@@ -24,16 +26,16 @@ public sealed class StandbyTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     [Theory]
-    [InlineData("execute", """{"activityId": "a", "sql": "INSERT INTO effects VALUES ('a')"}""")]
-    [InlineData("execute", """{"activityId": "a", "sql": "INSERT INTO effects VALUES ('a')", "attempt": 2}""")]
-    [InlineData("execute", """{"activityId": "a", "sql": "INSERT INTO effects VALUES ('a')", "delivery": "at-least-once"}""")]
-    [InlineData("transaction", """{"activityId": "a", "statements": [{"sql": "INSERT INTO effects VALUES ('a')"}, {"sql": "SELECT 1"}]}""")]
+    [InlineData("execute", $$"""{"activityId": "a", "sql": "{{Insert}}"}""")]
+    [InlineData("execute", $$"""{"activityId": "a", "sql": "{{Insert}}", "attempt": 2}""")]
+    [InlineData("execute", $$"""{"activityId": "a", "sql": "{{Insert}}", "delivery": "at-least-once"}""")]
+    [InlineData("transaction", $$"""{"activityId": "a", "statements": [{"sql": "{{Insert}}"}, {"sql": "SELECT 1"}]}""")]
     public async Task Write_IsUnavailableAndTakesEffectAfterThePromotion(string endpoint, string body)
     {
         await InstallJournalAsync();
         await using var gateway = await StartAsync();
         // The session and the journal's key are known from the time before.
-        (await gateway.Client.PostAsync("execute", new { activityId = "before", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
+        await RecordAsync(gateway);
         await BecomeStandbyAsync();
 
         for (var time = 0; time < 2; time++)
@@ -55,13 +57,14 @@ public sealed class StandbyTests : IAsyncLifetime
     {
         await InstallJournalAsync();
         await using var gateway = await StartAsync();
-        const string Sql = "INSERT INTO effects VALUES ('a') RETURNING id";
+        const string Sql = $"{Insert} RETURNING id";
         var first = await gateway.Client.PostAsync("execute", new { activityId = "a", sql = Sql });
         first.Expect(HttpStatusCode.OK);
         await BecomeStandbyAsync();
 
         var again = await gateway.Client.PostAsync("execute", new { activityId = "a", sql = Sql, attempt });
-        var other = await gateway.Client.PostAsync("execute", new { activityId = "a", sql = $"{Sql} /* other */", attempt });
+        var other = await gateway.Client.PostAsync(
+            "execute", new { activityId = "a", sql = $"{Sql} /* other */", attempt });
         var found = await gateway.Client.FindActivityAsync("a");
 
         again.Expect(HttpStatusCode.OK);
@@ -84,7 +87,7 @@ public sealed class StandbyTests : IAsyncLifetime
         proxy.SetUpcoming(new Reset());
 
         var running = gateway.Client.PostAsync(
-            "execute", new { activityId = "a", sql = "INSERT INTO effects VALUES ('a')", timeoutMs = 30_000 });
+            "execute", new { activityId = "a", sql = Insert, timeoutMs = 30_000 });
         await Poll.UntilAsync(() => proxy.CommitAnswersDropped == 1);
         await BecomeStandbyAsync();
         proxy.Set(Fault.None);
@@ -117,12 +120,13 @@ public sealed class StandbyTests : IAsyncLifetime
             await InstallJournalAsync();
         await BecomeStandbyAsync();
         await using var gateway = await StartAsync();
-        var request = new { activityId = "a", sql = "INSERT INTO effects VALUES ('a')" };
+        var request = new { activityId = "a", sql = Insert };
 
         (await gateway.Client.PostAsync("execute", request)).ExpectProblem(503, "database_unavailable");
         await PromoteAsync();
         var after = await Answer.UntilAsync(
-            () => gateway.Client.PostAsync("execute", request), answer => answer.Status != HttpStatusCode.ServiceUnavailable);
+            () => gateway.Client.PostAsync("execute", request),
+            answer => answer.Status != HttpStatusCode.ServiceUnavailable);
 
         if (isInstalled)
             after.Expect(HttpStatusCode.OK);
@@ -131,11 +135,13 @@ public sealed class StandbyTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("""{"activityId": "a", "readOnly": true, "isolation": "serializable", "statements": [{"sql": "SELECT count(*) FROM effects"}]}""", "0A000")]
-    [InlineData("""{"activityId": "a", "readOnly": true, "statements": [{"sql": "SELECT pg_current_wal_lsn()"}]}""", "55000")]
-    [InlineData("""{"activityId": "a", "readOnly": true, "statements": [{"sql": "SELECT pg_current_xact_id()"}]}""", "25006")]
-    public async Task ReadThatNeedsThePrimary_IsUnavailableUnlessTheConnectionIsReadOnly(string body, string sqlState)
+    [InlineData("serializable", "SELECT count(*) FROM effects", "0A000")]
+    [InlineData("read committed", "SELECT pg_current_wal_lsn()", "55000")]
+    [InlineData("read committed", "SELECT pg_current_xact_id()", "25006")]
+    public async Task ReadThatNeedsThePrimary_IsUnavailableUnlessTheConnectionIsReadOnly(
+        string isolation, string sql, string sqlState)
     {
+        var body = new { activityId = "a", readOnly = true, isolation, statements = new[] { new { sql } } };
         await InstallJournalAsync();
         await BecomeStandbyAsync();
         await using var gateway = await StartAsync();
@@ -158,7 +164,8 @@ public sealed class StandbyTests : IAsyncLifetime
         await BecomeStandbyAsync();
         await using var gateway = await StartAsync();
 
-        var problem = (await gateway.Client.PostAsync("query", new { activityId = "a", sql })).ExpectProblem(422, "sql_error");
+        var problem = (await gateway.Client.PostAsync("query", new { activityId = "a", sql }))
+            .ExpectProblem(422, "sql_error");
 
         Assert.Equal(sqlState, problem.GetProperty("sqlState").GetString());
     }
@@ -168,7 +175,7 @@ public sealed class StandbyTests : IAsyncLifetime
     {
         await InstallJournalAsync();
         await using var gateway = await StartAsync("--Gateway:ReadinessIntervalMs=100");
-        (await gateway.Client.PostAsync("execute", new { activityId = "before", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
+        await RecordAsync(gateway);
         await BecomeStandbyAsync();
         await using var replica = await StartAsync("--Gateway:Connections:default:ReadOnly=true");
 
@@ -184,16 +191,24 @@ public sealed class StandbyTests : IAsyncLifetime
     {
         await InstallJournalAsync();
         await using var gateway = await StartAsync();
-        (await gateway.Client.PostAsync("execute", new { activityId = "a", sql = "SELECT 1" })).Expect(HttpStatusCode.OK);
-        await GatewayFixture.ExecuteAsync(_server.Dsn, "UPDATE gateway_journal_records.activity SET expires_at = now() - interval '1 hour'");
+        await RecordAsync(gateway);
+        await GatewayFixture.ExecuteAsync(
+            _server.Dsn, "UPDATE gateway_journal_records.activity SET expires_at = now() - interval '1 hour'");
         await BecomeStandbyAsync();
 
         await using var source = NpgsqlDataSource.Create(Dsns.Dsn.Parse(_server.Dsn).ConnectionString);
         var journal = new ActivityJournal(
-            new ControlSessions(source, TimeProvider.System), _server.Username, null, TimeSpan.FromDays(1), TimeProvider.System);
+            new ControlSessions(source, TimeProvider.System), _server.Username, journalKey: null,
+            TimeSpan.FromDays(1), TimeProvider.System);
 
-        Assert.Equal(0, await journal.PurgeAsync(10, TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        Assert.Equal(
+            0, await journal.PurgeAsync(10, TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
     }
+
+    /// <summary>Records an activity. Then the gateway has an idle session, and the journal has a key.</summary>
+    private static async Task RecordAsync(RunningGateway gateway) =>
+        (await gateway.Client.PostAsync("execute", new { activityId = "before", sql = "SELECT 1" }))
+        .Expect(HttpStatusCode.OK);
 
     private Task InstallJournalAsync() =>
         GatewayFixture.InstallJournalAsync(_server.Dsn, _server.Username, JournalGuard.None);
@@ -217,11 +232,13 @@ public sealed class StandbyTests : IAsyncLifetime
         (await gateway.Client.QueryValueAsync("SELECT count(*)::int FROM effects")).GetInt64();
 
     /// <summary>Waits until readiness has this detail, and this state of the journal.</summary>
-    private static Task ReadyAsync(RunningGateway gateway, string? detail, string? journal) => Poll.UntilAsync(async () =>
-    {
-        var entry = (await gateway.Client.GetAsync("/healthz/ready")).Json.GetProperty("connections").GetProperty("default");
-        return Text("detail") == detail && Text("journal") == journal;
+    private static Task ReadyAsync(RunningGateway gateway, string? detail, string? journal) =>
+        Poll.UntilAsync(async () =>
+        {
+            var ready = await gateway.Client.GetAsync("/healthz/ready");
+            var entry = ready.Json.GetProperty("connections").GetProperty("default");
+            return Text("detail") == detail && Text("journal") == journal;
 
-        string? Text(string name) => entry.TryGetProperty(name, out var member) ? member.GetString() : null;
-    });
+            string? Text(string name) => entry.TryGetProperty(name, out var member) ? member.GetString() : null;
+        });
 }

@@ -40,7 +40,7 @@ internal sealed class ConnectionMetrics
             unit: null, "Whether the server can be reached, by the checks that readiness goes by.");
         meter.CreateObservableGauge(
             "gateway.journal.usable", MeasureJournals,
-            unit: null, "Whether exactly-once writes can be recorded: the journal is there and open to the gateway.");
+            unit: null, "Whether the journal can record exactly-once writes.");
         var begun = clock.GetTimestamp();
         meter.CreateObservableGauge(
             "process.uptime", () => clock.GetElapsedTime(begun).TotalSeconds,

@@ -413,28 +413,3 @@ internal sealed class ActivityJournal(
         public CodeKey? Newest => Keys is [var newest, ..] ? newest : null;
     }
 }
-
-/// <summary>The state of a connection's journal.</summary>
-internal enum JournalState
-{
-    /// <summary>The connection can use it.</summary>
-    Open,
-
-    /// <summary>The connection can use it, and it is of a later version than this gateway installs.</summary>
-    Newer,
-
-    /// <summary>The database has no journal.</summary>
-    Missing,
-
-    /// <summary>The journal is of an earlier version.</summary>
-    Outdated,
-
-    /// <summary>The journal is of a later version, which this gateway can't use.</summary>
-    Incompatible,
-
-    /// <summary>The connection may not use the journal, neither with a control role nor with a journal key.</summary>
-    Closed,
-
-    /// <summary>The server is a standby: records can be found there, and none can be made.</summary>
-    OnStandby,
-}

@@ -9,6 +9,9 @@ public sealed class JournalStateTests(GatewayFixture server)
 {
     private const string Often = "--Gateway:ReadinessIntervalMs=100";
 
+    private const string DropClaim =
+        "DROP FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text, bytea)";
+
     [Fact]
     public async Task JournalThatIsInstalledLater_IsMissingUntilThen()
     {
@@ -21,14 +24,14 @@ public sealed class JournalStateTests(GatewayFixture server)
 
         await IsAsync(gateway, "ok");
         await using var database = await Backends.WatchAsync(dsn);
-        Assert.EndsWith(
-            $"version {JournalScript.Version}",
-            await database.ReadAsync<string>("SELECT obj_description('gateway_journal'::regnamespace, 'pg_namespace')"));
+        var comment = await database.ReadAsync<string>(
+            "SELECT obj_description('gateway_journal'::regnamespace, 'pg_namespace')");
+        Assert.EndsWith($"version {JournalScript.Version}", comment);
     }
 
     [Theory]
-    [InlineData("outdated", "DROP FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text, bytea)", 422)]
-    [InlineData("incompatible", "COMMENT ON SCHEMA gateway_journal IS 'version 6'; DROP FUNCTION gateway_journal.claim(int, bytea, text, text, text, bytea, int, text, bytea)", 422)]
+    [InlineData("outdated", DropClaim, 422)]
+    [InlineData("incompatible", $"COMMENT ON SCHEMA gateway_journal IS 'version 6'; {DropClaim}", 422)]
     [InlineData("newer", "COMMENT ON SCHEMA gateway_journal IS 'The gateway''s journal, version 6'", 200)]
     [InlineData("ok", "COMMENT ON SCHEMA gateway_journal IS 'ours'", 200)]
     [InlineData("ok", "COMMENT ON SCHEMA gateway_journal IS NULL", 200)]
@@ -66,7 +69,7 @@ public sealed class JournalStateTests(GatewayFixture server)
     {
         var dsn = await server.CreateDatabaseWithoutJournalAsync();
         await using var gateway = await GatewayProcess.StartAsync(
-            new Dictionary<string, string> { ["DSN"] = dsn, ["Gateway__ReadinessIntervalMs"] = "100" }, "--urls=http://127.0.0.1:0");
+            new Dictionary<string, string> { ["DSN"] = dsn }, "--urls=http://127.0.0.1:0", Often);
         await Poll.UntilAsync(() => Events(25) == 1);
         Assert.Contains("\"State\":\"missing\"", gateway.Output);
 
