@@ -25,6 +25,10 @@ final class Gateway {
     private static final int ANSWER_MARGIN_MS = 10_000;
     private static final double LONGEST_PAUSE_MS = 60_000;
 
+    // For this time after the first sending, an earlier attempt that is still running does not count. The longest timeoutMs
+    // is 5 minutes.
+    private static final Duration IN_FLIGHT_PATIENCE = Duration.ofSeconds(330);
+
     // Its default follows no redirect: one of a POST would be followed by a GET, without its body.
     private static final HttpClient HTTP = HttpClient.newBuilder()
         .version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(10)).build();
@@ -45,7 +49,8 @@ final class Gateway {
      *
      * @param endpoint {@code query}, {@code execute} or {@code transaction}
      * @param request the contract's fields; {@code activityId} among them, {@code attempt} is where the counting starts
-     * @param tries how often the request is sent at most
+     * @param tries how often the request is sent at most. While an earlier attempt is still running
+     *     ({@code activity_in_flight}), sending it does not count.
      * @throws GatewayException it failed
      */
     static Map<?, ?> run(String endpoint, Map<String, ?> request, int tries) throws InterruptedException {
@@ -55,9 +60,10 @@ final class Gateway {
         URI address = URI.create(environment("GATEWAY_URL", DEFAULT_URL).replaceAll("/+$", "") + "/v1/" + endpoint);
         Map<String, Object> body = new LinkedHashMap<>(request);
         int first = request.get("attempt") instanceof Number number ? number.intValue() : 1;
+        long begun = System.nanoTime();
+        int failed = 0;
 
-        for (int failed = 0;; failed++) {
-            int attempt = first + failed;
+        for (int attempt = first;; attempt++) {
             body.put("attempt", attempt);
             String wait = "";
             GatewayException error;
@@ -73,7 +79,11 @@ final class Gateway {
                 error = new GatewayException(
                     "unreachable", "no answer from " + address + ": " + lost, 0, true, attempt, Map.of());
             }
-            if (!error.retryable || failed + 1 >= tries)
+            boolean isWaiting = error.code.equals("activity_in_flight")
+                && System.nanoTime() - begun < IN_FLIGHT_PATIENCE.toNanos();
+            if (!isWaiting)
+                failed++;
+            if (!error.retryable || failed >= tries)
                 throw error;
             Thread.sleep(pause(wait, failed));
         }
@@ -140,7 +150,7 @@ final class Gateway {
         double chance = ThreadLocalRandom.current().nextDouble();
         if (wait.matches("[0-9]{1,9}"))
             return (long) (Math.min(Integer.parseInt(wait) * 1000.0, LONGEST_PAUSE_MS) + 500 * chance);
-        return (long) (Math.min(500 * Math.pow(2, failed), LONGEST_PAUSE_MS) * (0.5 + chance / 2));
+        return (long) (Math.min(250 * Math.pow(2, failed), LONGEST_PAUSE_MS) * (0.5 + chance / 2));
     }
 
     private static String environment(String name, String otherwise) {

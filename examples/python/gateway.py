@@ -28,6 +28,10 @@ DEFAULT_TIMEOUT_MS = 15_000
 ANSWER_MARGIN_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 60.0
 
+# For this time after the first sending, an earlier attempt that is still running does not count. The longest timeoutMs
+# is 5 minutes.
+IN_FLIGHT_PATIENCE_SECONDS = 330.0
+
 
 class GatewayError(Exception):
     """An activity's request that failed for good, or as often as it may be tried.
@@ -66,7 +70,8 @@ def run(
 
     endpoint    ``query``, ``execute`` or ``transaction``
     request     the contract's fields; ``activityId`` among them, ``attempt`` is where the counting starts
-    tries       how often the request is sent at most
+    tries       how often the request is sent at most. While an earlier attempt is still running
+                (``activity_in_flight``), sending it does not count.
     url         the gateway; else GATEWAY_URL, else http://localhost:8080
 
     The caller's key is GATEWAY_API_KEY, where the gateway asks for one.
@@ -81,9 +86,11 @@ def run(
     if tries < 1:
         raise ValueError("tries is 1 or more")
     address = f"{(url or os.environ.get('GATEWAY_URL') or DEFAULT_URL).rstrip('/')}/v1/{endpoint}"
-    first = request.get("attempt") or 1
+    attempt = request.get("attempt") or 1
+    patience_ends = time.monotonic() + IN_FLIGHT_PATIENCE_SECONDS
+    failed = 0
 
-    for attempt in range(first, first + tries):
+    while True:
         try:
             return _send(address, {**request, "attempt": attempt})
         except urllib.error.HTTPError as answer:
@@ -96,10 +103,12 @@ def run(
                 "unreachable", f"no answer from {address}: {reason}", status=None, retryable=True, attempt=attempt)
             wait = None
 
-        if not error.retryable or attempt == first + tries - 1:
+        if error.code != "activity_in_flight" or time.monotonic() > patience_ends:
+            failed += 1
+        if not error.retryable or failed == tries:
             raise error
-        time.sleep(_pause(wait, attempt - first))
-    raise AssertionError("the loop ends by an answer or an error")
+        time.sleep(_pause(wait, failed))
+        attempt += 1
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -165,7 +174,7 @@ def _pause(wait: Optional[float], failed: int) -> float:
     """Seconds: what the gateway asked for, else doubling; never all callers at the same moment."""
     if wait is not None:
         return min(wait, LONGEST_PAUSE_SECONDS) + random.uniform(0, 0.5)
-    return min(0.5 * 2**failed, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1)
+    return min(0.25 * 2**failed, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1)
 
 
 def _parameter(value: Any) -> str:

@@ -6,7 +6,7 @@
 # gateway.sh query|execute|transaction [ATTEMPT [TRIES]] <REQUEST
 #
 # ATTEMPT is which try of the activity this is, as whatever runs the script counts, and TRIES how often the request is sent at
-# most; 1 and 5. GATEWAY_URL says where the gateway is, else http://localhost:8080, and GATEWAY_API_KEY who calls, where the
+# most; 1 and 5. While an earlier attempt is still running (activity_in_flight), sending it does not count. GATEWAY_URL says where the gateway is, else http://localhost:8080, and GATEWAY_API_KEY who calls, where the
 # gateway asks for that. Where it fails for good it prints the error's code, detail, status, retryable, committed and attempt, and
 # the whole problem, as JSON on standard error, and ends with 1.
 set -euo pipefail
@@ -47,7 +47,7 @@ header() {
 pause() {
   awk -v wait="$wait" -v failed="$1" -v chance=$((RANDOM % 1000)) 'BEGIN {
     longest = 60
-    pause = wait ~ /^[0-9]+$/ ? wait : 0.5 * 2 ^ failed
+    pause = wait ~ /^[0-9]+$/ ? wait : 0.25 * 2 ^ failed
     if (pause > longest) pause = longest
     printf "%.3f", wait ~ /^[0-9]+$/ ? pause + chance / 2000 : pause * (0.5 + chance / 2000)
   }'
@@ -63,8 +63,13 @@ error() {
   exit 1
 }
 
-for ((failed = 0; ; failed++)); do
-  attempt=$((first + failed)) status='' problem='' wait='' retryable=false
+# For this time after the first sending, an earlier attempt that is still running does not count. The longest timeoutMs
+# is 5 minutes.
+in_flight_patience=330
+
+failed=0
+for ((attempt = first; ; attempt++)); do
+  status='' problem='' wait='' retryable=false
   code=unreachable
   : >"$folder/answer"
   if status=$(send "$attempt"); then
@@ -73,7 +78,7 @@ for ((failed = 0; ; failed++)); do
       error invalid_response "$url answers, but not with JSON: is it the gateway?"
     fi
     problem=$(jq --compact-output 'select(type == "object")' "$folder/answer" 2>/dev/null) || problem=''
-    code=http_$status detail="HTTP status $status"
+    code=$(jq --raw-output --arg code "http_$status" '.code // $code' <<<"${problem:-"{}"}") detail="HTTP status $status"
     wait=$(header retry-after)
     retryable=$(header x-should-retry)
     if [[ $retryable ]]; then
@@ -87,7 +92,10 @@ for ((failed = 0; ; failed++)); do
     # safe: what has been committed is recorded under it.
     status='' retryable=true detail="no answer from $url: $(<"$folder/lost")"
   fi
-  if [[ $retryable == false ]] || ((failed + 1 >= tries)); then
+  if [[ $code != activity_in_flight ]] || ((SECONDS > in_flight_patience)); then
+    failed=$((failed + 1))
+  fi
+  if [[ $retryable == false ]] || ((failed >= tries)); then
     error "$code" "$detail"
   fi
   sleep "$(pause "$failed")"

@@ -15,6 +15,10 @@ const DEFAULT_TRIES = 5;
 const ANSWER_MARGIN_MS = 10_000;
 const LONGEST_PAUSE_MS = 60_000;
 
+// For this time after the first sending, an earlier attempt that is still running does not count. The longest timeoutMs
+// is 5 minutes.
+const IN_FLIGHT_PATIENCE_MS = 330_000;
+
 export type Endpoint = "query" | "execute" | "transaction";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -95,7 +99,10 @@ export class GatewayError extends Error {
 }
 
 export interface Options {
-  /** How often the request is sent at most; 5. */
+  /**
+   * How often the request is sent at most; 5. While an earlier attempt is still running (`activity_in_flight`), sending it does
+   * not count.
+   */
   readonly tries?: number;
   /** The gateway; else GATEWAY_URL, else http://localhost:8080. */
   readonly url?: string;
@@ -116,15 +123,18 @@ export async function run(endpoint: Endpoint, request: Request, options: Options
   const url = options.url ?? (process.env["GATEWAY_URL"] || DEFAULT_URL);
   const address = `${url.replace(/\/+$/, "")}/v1/${endpoint}`;
   const tries = options.tries ?? DEFAULT_TRIES;
-  const first = request.attempt ?? 1;
+  const patienceEnds = performance.now() + IN_FLIGHT_PATIENCE_MS;
+  let failed = 0;
 
-  for (let failed = 0; ; failed++) {
-    const attempt = first + failed;
+  for (let attempt = request.attempt ?? 1; ; attempt++) {
     const outcome = await send(address, { numbers: "string", ...request, attempt });
     if ("answer" in outcome) {
       return outcome.answer;
     }
-    if (!outcome.error.retryable || failed + 1 >= tries) {
+    if (outcome.error.code !== "activity_in_flight" || performance.now() > patienceEnds) {
+      failed++;
+    }
+    if (!outcome.error.retryable || failed >= tries) {
       throw outcome.error;
     }
     await new Promise((resolve) => setTimeout(resolve, pause(outcome.wait, failed)));
@@ -202,7 +212,7 @@ function pause(wait: string | null, failed: number): number {
   if (wait !== null && /^\d+$/.test(wait)) {
     return Math.min(Number(wait) * 1000, LONGEST_PAUSE_MS) + 500 * Math.random();
   }
-  return Math.min(500 * 2 ** failed, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
+  return Math.min(250 * 2 ** failed, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
 }
 
 async function main(endpoint?: string, request?: string, tries = String(DEFAULT_TRIES)): Promise<void> {

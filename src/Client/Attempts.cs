@@ -5,8 +5,17 @@ namespace Gateway.Client;
 /// <summary>Sends a request until it is answered, fails permanently, or has used all tries.</summary>
 internal sealed class Attempts(int tries, TimeProvider time)
 {
+    private const string InFlight = "activity_in_flight";
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
 
+    /// <summary>
+    /// The maximum time for which an earlier attempt that is still running is waited for. The longest timeout of a
+    /// request is 5 minutes.
+    /// </summary>
+    private static readonly TimeSpan InFlightPatience = TimeSpan.FromSeconds(330);
+
+    /// <summary>Sends the attempts.</summary>
     /// <param name="first">The number of the first attempt.</param>
     /// <param name="send">Sends the attempt of a given number.</param>
     /// <param name="leaving">Also ends a pause.</param>
@@ -14,18 +23,23 @@ internal sealed class Attempts(int tries, TimeProvider time)
     public async Task<T> RunAsync<T>(int first, Func<int, Task<T>> send, CancellationToken leaving)
     {
         var kept = Committed.No;
-        for (var failed = 0; ; failed++)
+        var begun = time.GetTimestamp();
+        var failed = 0;
+        for (var attempt = first; ; attempt++)
         {
             TimeSpan pause;
             try
             {
-                return await send(first + failed).ConfigureAwait(false);
+                return await send(attempt).ConfigureAwait(false);
             }
             catch (GatewayException failure)
             {
                 kept = Combine(kept, failure.Committed);
                 failure.Committed = kept;
-                if (!failure.Retryable || failed + 1 >= tries)
+                // The earlier attempt has not failed, and its answer is needed.
+                if (failure.Code != InFlight || time.GetElapsedTime(begun) > InFlightPatience)
+                    failed++;
+                if (!failure.Retryable || failed >= tries)
                     throw;
                 pause = Pause(failure.RetryAfter, failed);
             }
@@ -49,8 +63,8 @@ internal sealed class Attempts(int tries, TimeProvider time)
     {
         if (asked is { } wait)
             return Shorter(wait) + TimeSpan.FromSeconds(0.5 * Random.Shared.NextDouble());
-        // From 2^7 on the pause has its maximum anyway, and the limit avoids an overflow.
-        var doubled = TimeSpan.FromSeconds(0.5 * (1 << Math.Min(failed, 7)));
+        // From 2^8 on the pause has its maximum anyway, and the limit avoids an overflow.
+        var doubled = TimeSpan.FromSeconds(0.25 * (1 << Math.Min(failed, 8)));
         return Shorter(doubled) * (0.5 + (0.5 * Random.Shared.NextDouble()));
     }
 

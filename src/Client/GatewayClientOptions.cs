@@ -18,7 +18,10 @@ public sealed class GatewayClientOptions
         ErrorMessage = "ApiKey has a character that no header can carry, such as a line break at its end.")]
     public string? ApiKey { get; set; }
 
-    /// <summary>Gets or sets the maximum number of times that a request is sent.</summary>
+    /// <summary>
+    /// Gets or sets the maximum number of times that a request is sent. While an earlier attempt is still running
+    /// (<c>activity_in_flight</c>), sending it does not count, for up to 330 seconds.
+    /// </summary>
     [Range(1, 1000)]
     public int Tries { get; set; } = 5;
 

@@ -42,6 +42,10 @@ public sealed class NumbersConverter()
 public sealed class DeliveryConverter()
     : JsonStringEnumConverter<Delivery>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
 
+/// <summary>Reads and writes an <see cref="OnDisconnect"/>, such as <c>continue</c>.</summary>
+public sealed class OnDisconnectConverter()
+    : JsonStringEnumConverter<OnDisconnect>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false);
+
 /// <summary>
 /// Reads and writes an <see cref="Isolation"/> in PostgreSQL's spelling, such as <c>repeatable read</c>.
 /// </summary>

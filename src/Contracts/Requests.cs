@@ -95,6 +95,14 @@ public sealed record ExecuteRequest : StatementRequest
     /// </summary>
     [DefaultValue(Delivery.ExactlyOnce)]
     public Delivery Delivery { get; init; }
+
+    /// <summary>
+    /// What happens to the statement if the caller disconnects. <c>cancel</c>: it is cancelled and rolled back.
+    /// <c>continue</c>: it runs on within <c>timeoutMs</c>, commits and is recorded; the same request, sent again, waits
+    /// for it and gets its answer. It needs <c>exactly-once</c>.
+    /// </summary>
+    [DefaultValue(OnDisconnect.Cancel)]
+    public OnDisconnect OnDisconnect { get; init; }
 }
 
 /// <summary>Statements for <c>POST /v1/transaction</c>: all take effect, or none does.</summary>
@@ -124,6 +132,14 @@ public sealed record TransactionRequest : ActivityRequest
     /// <summary>Whether the transaction takes effect once or each time that it is sent, as in an execute.</summary>
     [DefaultValue(Delivery.ExactlyOnce)]
     public Delivery Delivery { get; init; }
+
+    /// <summary>
+    /// What happens to the transaction if the caller disconnects. <c>cancel</c>: it is cancelled and rolled back.
+    /// <c>continue</c>: it runs on within <c>timeoutMs</c>, commits and is recorded; the same request, sent again, waits
+    /// for it and gets its answer. It needs <c>exactly-once</c>.
+    /// </summary>
+    [DefaultValue(OnDisconnect.Cancel)]
+    public OnDisconnect OnDisconnect { get; init; }
 }
 
 /// <summary>One statement of a transaction.</summary>
@@ -204,4 +220,15 @@ public enum Delivery
 
     /// <summary>Each time that it is sent. Nothing is recorded.</summary>
     AtLeastOnce,
+}
+
+/// <summary>What happens to a statement that may write if its caller disconnects.</summary>
+[JsonConverter(typeof(OnDisconnectConverter))]
+public enum OnDisconnect
+{
+    /// <summary>It is cancelled and rolled back.</summary>
+    Cancel,
+
+    /// <summary>It runs on within its timeout, and commits.</summary>
+    Continue,
 }

@@ -93,6 +93,12 @@ public sealed record ActivityResponse
 
     /// <summary>When the transaction began, if the activity is running.</summary>
     public DateTimeOffset? RunningSince { get; init; }
+
+    /// <summary>
+    /// The number of requests that wait for the running attempt, if the activity is running: those of the replica that
+    /// answers this.
+    /// </summary>
+    public int? Waiting { get; init; }
 }
 
 /// <summary>The status of an activity.</summary>

@@ -53,6 +53,18 @@ public abstract class ExampleRetryTests(ExamplePrograms programs, string languag
     }
 
     [Fact]
+    public async Task EarlierAttemptStillRunning_DoesNotCount()
+    {
+        var inFlight = Fails(409, "activity_in_flight", shouldRetry: "true", retryAfter: "0");
+        await using var server = await FailingServer.StartAsync(
+            [.. Enumerable.Repeat(inFlight, 6), Fails(503, "saturated", shouldRetry: "true", retryAfter: "0"), Succeeds]);
+
+        (await SendAsync(server)).ExpectAnswer();
+
+        Assert.Equal(Enumerable.Range(1, 8), server.Attempts);
+    }
+
+    [Fact]
     public async Task RetryAfter_WaitedForInFull()
     {
         await using var server = await FailingServer.StartAsync(

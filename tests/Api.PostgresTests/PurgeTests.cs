@@ -63,8 +63,10 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
         await _server.ExecuteAsync("CREATE TABLE outlasting (n int)");
         await using var runs = await StartAsync("--Gateway:RetentionSeconds=1", "--Gateway:PurgeIntervalMs=86400000");
         await using var turnstile = await Turnstile.CloseAsync(_dsn);
-        var request = new { activityId = "outlasting", sql = $"INSERT INTO outlasting SELECT 1 FROM {turnstile.Pass}" };
-        var running = runs.Client.PostAsync("execute", request);
+        var sql = $"INSERT INTO outlasting SELECT 1 FROM {turnstile.Pass}";
+        Task<Answer> SendAsync(int timeoutMs) =>
+            runs.Client.PostAsync("execute", new { activityId = "outlasting", timeoutMs, sql });
+        var running = SendAsync(60_000);
         await turnstile.HoldsAsync(1);
 
         await using (await StartAsync(Eager))
@@ -73,12 +75,12 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
             // The purge runs, and does not delete that record.
             await InsertAsync("bystander", 1, "-1 second");
             await UntilAsync(0, Expired);
-            (await runs.Client.PostAsync("execute", request)).ExpectProblem(409, "activity_in_flight");
+            (await SendAsync(1000)).ExpectProblem(409, "activity_in_flight");
         }
         await turnstile.OpenAsync();
 
         (await running).Expect(HttpStatusCode.OK);
-        Assert.Equal((await running).Text, (await runs.Client.PostAsync("execute", request)).Text);
+        Assert.Equal((await running).Text, (await SendAsync(60_000)).Text);
         Assert.Equal(1, await _server.ReadAsync<long>("SELECT count(*) FROM outlasting"));
     }
 

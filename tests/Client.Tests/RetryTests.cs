@@ -65,6 +65,33 @@ public sealed class RetryTests : IDisposable
     }
 
     [Fact]
+    public async Task EarlierAttemptStillRunning_DoesNotCount()
+    {
+        var inFlight = Fails(409, "activity_in_flight", shouldRetry: "true", retryAfter: "2");
+        await using var server = await StartAsync(
+            inFlight, inFlight, Fails(503, "saturated", shouldRetry: "true", retryAfter: "1"), inFlight, Succeeds);
+
+        await Client(server, options => options.Tries = 2).ExecuteAsync(Write);
+
+        Assert.Equal([1, 2, 3, 4, 5], server.Requests.Select(request => request.GetProperty("attempt").GetInt32()));
+    }
+
+    [Fact]
+    public async Task EarlierAttemptThatNeverEnds_CountsAfterFiveAndAHalfMinutes()
+    {
+        await using var server = await StartAsync(
+            [.. Enumerable.Repeat(Fails(409, "activity_in_flight", shouldRetry: "true", retryAfter: "60"), 20)]);
+        _pauses.Passes = true;
+
+        var failure = await Assert.ThrowsAsync<GatewayException>(
+            () => Client(server, options => options.Tries = 3).ExecuteAsync(Write));
+
+        Assert.Equal("activity_in_flight", failure.Code);
+        // At 60 s or a little more each, the seventh is sent after 360 s, and is the first of three that count.
+        Assert.Equal(9, server.Requests.Count);
+    }
+
+    [Fact]
     public async Task RetryAfterADay_WaitsForAMinute()
     {
         await using var server = await StartAsync(Fails(503, "saturated", shouldRetry: "true", retryAfter: "86400"), Succeeds);

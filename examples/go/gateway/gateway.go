@@ -24,6 +24,10 @@ const (
 	// What the gateway itself is slow to say must still reach us, or a try that succeeded looks like one that failed.
 	answerMargin = 10 * time.Second
 	longestPause = 60 * time.Second
+
+	// For this time after the first sending, an earlier attempt that is still running does not count. The longest TimeoutMs
+	// is 5 minutes.
+	inFlightPatience = 330 * time.Second
 )
 
 // Request is what the contract has for all endpoints; what is left empty is not sent.
@@ -89,7 +93,8 @@ type Client struct {
 	URL string
 	// The caller's key, where the gateway asks for one.
 	Key string
-	// How often a request is sent at most; 5 where it is 0.
+	// How often a request is sent at most; 5 where it is 0. While an earlier attempt is still running
+	// ("activity_in_flight"), sending it does not count.
 	Tries int
 }
 
@@ -119,13 +124,20 @@ func (c Client) Run(ctx context.Context, endpoint string, request Request, answe
 		request.Attempt = 1
 	}
 
-	for failed := 0; ; failed++ {
+	patienceEnds := time.Now().Add(inFlightPatience)
+	for failed := 0; ; {
 		text, wait, err := c.send(ctx, address, request)
 		if err == nil {
 			return json.Unmarshal(text, answer)
 		}
 		var failure *Error
-		if !errors.As(err, &failure) || !failure.Retryable || failed+1 >= tries {
+		if !errors.As(err, &failure) {
+			return err
+		}
+		if failure.Code != "activity_in_flight" || time.Now().After(patienceEnds) {
+			failed++
+		}
+		if !failure.Retryable || failed >= tries {
 			return err
 		}
 		select {
@@ -231,8 +243,8 @@ func pause(wait string, failed int) time.Duration {
 		return shorter(time.Duration(seconds)*time.Second, longestPause) + chance(500*time.Millisecond)
 	}
 	longest := longestPause
-	if failed < 7 {
-		longest = 500 * time.Millisecond << failed
+	if failed < 8 {
+		longest = 250 * time.Millisecond << failed
 	}
 	return longest/2 + chance(longest/2)
 }

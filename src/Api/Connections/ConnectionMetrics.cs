@@ -34,6 +34,9 @@ internal sealed class ConnectionMetrics
         meter.CreateObservableCounter(
             "gateway.queue.turns", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Read().Turns),
             "{request}", "Requests that waited for a session and got one.");
+        meter.CreateObservableUpDownCounter(
+            "gateway.activities.waiting", () => Each(RequestMetrics.Connection, connection => connection.InFlight.Waiting),
+            "{request}", "Requests that wait for an earlier attempt of their activity.");
         meter.CreateObservableGauge(
             "gateway.connection.reachable",
             () => Each(RequestMetrics.Connection, connection => connection.Reachability.Now.Reachable ? 1L : 0),

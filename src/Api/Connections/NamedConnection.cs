@@ -65,8 +65,8 @@ internal sealed class NamedConnection : IAsyncDisposable
     private const int WatchSessions = 2;
 
     /// <summary>
-    /// Maximum number of requests that cancel an activity at a time. Each holds a session, most often for less than a
-    /// tenth of a second.
+    /// Maximum number of requests that cancel an activity at a time. Each holds a session, most often for little more
+    /// than a tenth of a second.
     /// </summary>
     private const int CancelPlaces = 1;
 
@@ -120,7 +120,8 @@ internal sealed class NamedConnection : IAsyncDisposable
         var retention = TimeSpan.FromSeconds(gateway.RetentionSeconds);
         Journal = new ActivityJournal(lookUps, role, dsn.JournalKey, retention, clock);
         Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own, clock), options.ReuseSessions, clock);
-        Activities = new Activities(Journal, lookUps, _cancels, role, clock);
+        InFlight = new InFlightActivities(Journal, lookUps, role, clock);
+        Activities = new Activities(Journal, InFlight, lookUps, _cancels, role, clock);
         LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);
@@ -177,6 +178,10 @@ internal sealed class NamedConnection : IAsyncDisposable
     public JournalState? JournalState => ReadOnly ? null : Journal.State;
 
     public Activities Activities { get; }
+
+    /// <summary>Gets the requests that wait for an activity's end.</summary>
+    public InFlightActivities InFlight { get; }
+
     public TypeCatalog Types { get; }
     public StatementDescriptions Descriptions { get; }
     public Reachability Reachability { get; }

@@ -141,6 +141,8 @@ internal static class ActivityEndpoints
         WriteTime(json, "recordedAt", state.RecordedAt);
         WriteTime(json, "expiresAt", state.ExpiresAt);
         WriteTime(json, "runningSince", state.RunningSince);
+        if (state.Waiting is { } waiting)
+            json.WriteNumber("waiting"u8, waiting);
         json.WriteEndObject();
         return body;
     }

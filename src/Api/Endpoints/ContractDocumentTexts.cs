@@ -121,7 +121,7 @@ internal static class ContractDocumentTexts
             ["Server-Timing"] = new()
             {
                 Description = "The duration of each stage in milliseconds: "
-                + "read, queue, connect, execute, commit, answer, and total.",
+                + "read, queue, wait (for an earlier attempt), connect, execute, commit, answer, and total.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String },
                 Example = "read;dur=0.21, queue;dur=0.004, connect;dur=0.02, execute;dur=0.9, commit;dur=0.1, "
                 + "total;dur=1.3",

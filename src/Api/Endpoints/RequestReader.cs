@@ -22,6 +22,9 @@ internal sealed class RequestReader
     private static readonly FieldChoice<Delivery> DeliveryField =
         new(("exactly-once", Delivery.ExactlyOnce), ("at-least-once", Delivery.AtLeastOnce));
 
+    private static readonly FieldChoice<OnDisconnect> OnDisconnectField =
+        new(("cancel", OnDisconnect.Cancel), ("continue", OnDisconnect.Continue));
+
     private static readonly FieldChoice<IsolationLevel> IsolationField = new(
         ("read committed", IsolationLevel.ReadCommitted),
         ("repeatable read", IsolationLevel.RepeatableRead),
@@ -45,6 +48,9 @@ internal sealed class RequestReader
             reader._numbers = NumbersField.Read(reader._fields, value, pointer)),
         new("delivery", FieldHash.Excluded, static (reader, value, pointer) =>
             reader._delivery = DeliveryField.Read(reader._fields, value, pointer))
+        { Operations = [Operation.Execute, Operation.Transaction] },
+        new("onDisconnect", FieldHash.Excluded, static (reader, value, pointer) =>
+            reader._onDisconnect = OnDisconnectField.Read(reader._fields, value, pointer))
         { Operations = [Operation.Execute, Operation.Transaction] },
         new(
             "statements",
@@ -86,6 +92,7 @@ internal sealed class RequestReader
     private int _timeoutMs;
     private Numbers _numbers = NumbersField.Default;
     private Delivery _delivery = DeliveryField.Default;
+    private OnDisconnect _onDisconnect = OnDisconnectField.Default;
     private bool _hasStatements;
     private StatementCall?[] _statements = [];
     private IsolationLevel _isolation = IsolationField.Default;
@@ -127,6 +134,13 @@ internal sealed class RequestReader
             reader._statements = [reader._statement.Finish("", index: null, reader._faults)];
         else if (!reader._hasStatements)
             reader._fields.Fault("/statements", "statements is required.");
+        if (reader._onDisconnect == OnDisconnect.Continue && !reader.IsRecorded)
+        {
+            reader._fields.Fault(
+                "/onDisconnect",
+                "onDisconnect can be \"continue\" only for a write with \"delivery\": \"exactly-once\": without a record, "
+                + "the answer would be lost.");
+        }
 
         record.ActivityId = reader._activityId;
         record.Attempt = reader._attempt;
@@ -139,10 +153,11 @@ internal sealed class RequestReader
     public static RequestHash HashOf(JsonElement body, Operation operation) => RequestHash.Of(
         operation.HashTag(), operation.HashTagOfVersion1(), body, FieldsByOperation[(int)operation].Hashes);
 
+    private bool IsRecorded => !_readOnly && _delivery == Delivery.ExactlyOnce;
+
     private ActivityCall ToCall(JsonElement body, Caller caller)
     {
         var access = _readOnly ? Access.ReadOnly : Access.ReadWrite;
-        var isRecorded = access == Access.ReadWrite && _delivery == Delivery.ExactlyOnce;
         return new ActivityCall
         {
             Caller = caller,
@@ -155,8 +170,9 @@ internal sealed class RequestReader
             IsQuery = _operation == Operation.Query,
             Numbers = _numbers,
             Budget = TimeSpan.FromMilliseconds(_timeoutMs),
-            RequestHash = isRecorded ? HashOf(body, _operation) : null,
+            RequestHash = IsRecorded ? HashOf(body, _operation) : null,
             IsRetry = _attempt > 1,
+            OutlivesCaller = _onDisconnect == OnDisconnect.Continue,
         };
     }
 

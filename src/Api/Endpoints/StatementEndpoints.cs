@@ -35,7 +35,8 @@ internal static class StatementEndpoints
             .WithDescription(
                 "Runs one statement in a transaction, and commits it if the statement succeeds and its answer can be "
                 + "returned. The answer is recorded under the activity ID in the same transaction. The same request "
-                + "with the same ID has one effect and one answer, however often it is sent and even at the same time. "
+                + "with the same ID has one effect and one answer, however often it is sent and even at the same time: "
+                + "while one is running, the others wait for its answer. "
                 + "A failed request has no effect and can be sent again.")
             .Produces<StatementResponse>();
         statements.MapPost("/transaction", TransactionAsync).WithName("transaction")
@@ -68,9 +69,10 @@ internal static class StatementEndpoints
     {
         var record = RequestRecord.Of(http);
         var call = await ReadAsync(http, operation, options, record);
-        using var watched = PipelineWatch.Begin(http);
+        using var watched = call.OutlivesCaller ? null : PipelineWatch.Begin(http);
 
-        using var deadline = new Deadline(call.Budget, record.Elapsed, clock, http.RequestAborted);
+        using var deadline =
+            new Deadline(call.Budget, record.Elapsed, clock, http.RequestAborted, call.OutlivesCaller);
         if (call.IsQuery && AnswerForms.Choose(http.Request) is not AnswerForm.Json and var form)
         {
             await StreamAsync(new StreamedAnswer(http, form, call, record), call, path, deadline, record);

@@ -25,15 +25,18 @@ internal sealed class Failure : Exception
     /// <summary>Gets or sets the index of the transaction's statement that failed, from 0.</summary>
     public int? Statement { get; set; }
 
-    /// <summary>Gets whether the request's effect was committed.</summary>
-    public Committed Committed { get; init; }
+    /// <summary>
+    /// Gets or sets whether the request's effect was committed. Unknown also if the request met another attempt of the
+    /// activity, and does not know how that one ended.
+    /// </summary>
+    public Committed Committed { get; set; }
 
     /// <summary>
     /// Gets the value of the header WWW-Authenticate; null if the failure is not about the credential.
     /// </summary>
     public string? Challenge { get; init; }
 
-    /// <summary>Gets the time to wait before a retry, in seconds (1 to 60).</summary>
+    /// <summary>Gets the time to wait before a retry, in seconds. Answers have at most 60.</summary>
     public int RetryAfterSeconds { get; init; } = 1;
 
     public static Failure Invalid(RequestFaults faults) =>

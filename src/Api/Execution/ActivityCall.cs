@@ -42,6 +42,16 @@ internal sealed record ActivityCall
 
     /// <summary>Gets whether the request says that it was sent before. Most often there is a record then.</summary>
     public bool IsRetry { get; init; }
+
+    /// <summary>Gets whether it runs on if the caller disconnects.</summary>
+    public bool OutlivesCaller { get; init; }
+
+    /// <summary>
+    /// Returns whether the next run looks for the activity's record before it opens a session. After a wait for another
+    /// attempt there was a look already.
+    /// </summary>
+    public bool LooksFirst(RunHistory history) =>
+        IsRetry && RequestHash is not null && history.MetOtherAttempts == 0;
 }
 
 /// <summary>One statement of a call.</summary>

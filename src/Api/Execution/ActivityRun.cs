@@ -59,8 +59,6 @@ internal sealed class ActivityRun(
         {
             // Steps 4 and 5.
             request.Enter(Stage.Execute);
-            if (call is { IsRetry: true, RequestHash: not null } && await FindRecordAsync() is { } found)
-                return ReplayFrom(found);
             do
             {
                 var isFirst = session.Transaction.State == TransactionState.None;
@@ -119,30 +117,13 @@ internal sealed class ActivityRun(
         return Replay.From(record, call, answer);
     }
 
-    /// <summary>Looks for the activity's record, by the control role.</summary>
-    private async Task<ActivityRecord?> FindRecordAsync()
-    {
-        try
-        {
-            return await connection.Journal.FindAsync(call.Activity, deadline.Token);
-        }
-        catch (OperationCanceledException error) when (deadline.Token.IsCancellationRequested)
-        {
-            throw deadline.Ended("looking for the activity's record", error);
-        }
-        catch (NpgsqlException error)
-        {
-            throw PostgresFailure.Unreachable(error, connection.Name);
-        }
-    }
-
     /// <summary>Looks for the record that the claim has met, and ends the claim's transaction meanwhile.</summary>
     private async Task<ActivityRecord?> FindRecordAndRollBackAsync()
     {
         var rollingBack = session.RollBackAsync();
         try
         {
-            return await FindRecordAsync();
+            return await Replay.FindRecordAsync(call, connection, deadline);
         }
         finally
         {
@@ -160,7 +141,7 @@ internal sealed class ActivityRun(
             _proof = ClaimProof.Create();
             _claimCommand = connection.Journal.Claim(key!, session.Backend, tag, hash.Bytes, _proof);
         }
-        var taken = history.FailureAtCommit is null ? TakeStatements() : 0;
+        var taken = history.FailureIfClaimed is null ? TakeStatements() : 0;
         var end = End;
         var queries = end == RoundTripEnd.RollBackQueries ? session.Transaction.Queries : null;
         var commands = new List<NpgsqlBatchCommand>();
@@ -196,7 +177,7 @@ internal sealed class ActivityRun(
             await reader.NextResultAsync(session.Abandoning);
         }
         // With the claim, the run in doubt kept nothing. Without it, RetryPolicy goes on.
-        return history.FailureAtCommit is null ? await ReadResultsAsync(reader) : throw history.FailureAtCommit;
+        return history.FailureIfClaimed is null ? await ReadResultsAsync(reader) : throw history.FailureIfClaimed;
     }
 
     /// <summary>A later round trip: the statements whose references or types are known now.</summary>
@@ -401,9 +382,11 @@ internal sealed class ActivityRun(
         if (Errors.IsOfStandby(error))
         {
             session.Reject();
-            // A retry has looked already.
-            if (call is { RequestHash: not null, IsRetry: false } && await FindRecordAsync() is { } found)
+            if (call.RequestHash is not null && !call.LooksFirst(history)
+                && await Replay.FindRecordAsync(call, connection, deadline) is { } found)
+            {
                 return ReplayFrom(found);
+            }
             var standby = PostgresFailure.Standby(connection.Name, error);
             // A new session may reach the primary.
             return history.HadStaleSession || !session.Used ? throw standby : new RunOutcome.StaleSession(standby);

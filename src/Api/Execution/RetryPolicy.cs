@@ -1,4 +1,5 @@
 using Gateway.Api.Errors;
+using Gateway.Api.Journal;
 using Gateway.Contracts;
 using Npgsql;
 
@@ -19,15 +20,18 @@ internal readonly record struct RunHistory
     /// </summary>
     public bool HadStaleTypes { get; init; }
 
+    /// <summary>Gets the number of runs that met another attempt of the activity, which was running.</summary>
+    public int MetOtherAttempts { get; init; }
+
     /// <summary>Gets whether an earlier run may have committed.</summary>
     public bool IsInDoubt { get; init; }
 
     /// <summary>
-    /// Gets the final failure that the server reported as it ended a session at COMMIT. The next runs run no
-    /// statements, and only claim the activity. A run that gets the claim shows that nothing was kept; then this
-    /// failure is the answer.
+    /// Gets the failure to answer if a run gets the claim, which shows that nothing was kept. The next runs run no
+    /// statements, and only claim the activity. It is the final failure that the server reported as it ended a session
+    /// at COMMIT, or says that the activity was cancelled while the request waited for another attempt.
     /// </summary>
-    public Failure? FailureAtCommit { get; init; }
+    public Failure? FailureIfClaimed { get; init; }
 
     /// <summary>Gets whether the next run needs a new session: idle sessions may be as stale as the last one.</summary>
     public bool NeedsNewSession => HadStaleSession || IsInDoubt;
@@ -37,10 +41,12 @@ internal readonly record struct RunHistory
     {
         RunOutcome.Failed failed when RetryPolicy.IsOverConflict(failed.Failure) =>
             this with { Conflicts = Conflicts + 1 },
+        RunOutcome.Failed { Failure.Code: ProblemCode.ActivityInFlight } =>
+            this with { MetOtherAttempts = MetOtherAttempts + 1 },
         RunOutcome.StaleSession => this with { HadStaleSession = true },
         RunOutcome.StaleTypes => this with { HadStaleTypes = true },
         RunOutcome.InDoubt { CanBeSettled: true } doubt =>
-            this with { IsInDoubt = true, FailureAtCommit = FailureAtCommit ?? doubt.FailureAtCommit },
+            this with { IsInDoubt = true, FailureIfClaimed = FailureIfClaimed ?? doubt.FailureAtCommit },
         _ => this,
     };
 }
@@ -64,6 +70,11 @@ internal abstract record RetryDecision
     /// <param name="History">The history for the next run.</param>
     /// <param name="Otherwise">The failure to answer if the deadline comes first.</param>
     public sealed record Retry(TimeSpan Delay, bool HasJitter, RunHistory History, Failure Otherwise) : RetryDecision;
+
+    /// <summary>Wait for the end of the other attempt that is running, then run the call again.</summary>
+    /// <param name="Least">The minimum time of the wait.</param>
+    /// <param name="History">The history for the next run.</param>
+    public sealed record WaitForOther(TimeSpan Least, RunHistory History) : RetryDecision;
 }
 
 /// <summary>
@@ -81,6 +92,15 @@ internal static class RetryPolicy
 
     /// <summary>The delay while a COMMIT whose answer was lost may still be running.</summary>
     public static readonly TimeSpan DoubtDelay = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>
+    /// The minimum time of the second wait for another attempt; the first has none. It doubles with each, up to
+    /// <see cref="LongestLeastWait"/>. A wait ends early if the other attempt can't be found, for example because its
+    /// SQL has changed its session's application_name. Each new run then holds a session for a moment.
+    /// </summary>
+    public static readonly TimeSpan FirstLeastWait = TimeSpan.FromMilliseconds(50);
+
+    public static readonly TimeSpan LongestLeastWait = TimeSpan.FromSeconds(1);
 
     /// <param name="outcome">The outcome of the last run.</param>
     /// <param name="history">The history of the runs before it.</param>
@@ -100,6 +120,8 @@ internal static class RetryPolicy
             case RunOutcome.Failed { Failure.Code: ProblemCode.ActivityInFlight or ProblemCode.DatabaseUnavailable }
                 when history.IsInDoubt:
                 return Retry(DoubtDelay);
+            case RunOutcome.Failed { Failure.Code: ProblemCode.ActivityInFlight }:
+                return new RetryDecision.WaitForOther(LeastWait(history.MetOtherAttempts), next);
             case RunOutcome.Failed failed
                 when IsOverConflict(failed.Failure) && history.Conflicts < MaxConflicts:
                 return Retry(FirstConflictDelay * (1 << history.Conflicts), hasJitter: true);
@@ -125,6 +147,15 @@ internal static class RetryPolicy
         Refusal.SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected,
     };
 
+    private static TimeSpan LeastWait(int earlier)
+    {
+        if (earlier == 0)
+            return TimeSpan.Zero;
+        // The shift is limited because it would overflow.
+        var doubled = FirstLeastWait * (1 << Math.Min(earlier - 1, 10));
+        return doubled < LongestLeastWait ? doubled : LongestLeastWait;
+    }
+
     /// <summary>Returns the failure for a lost answer to COMMIT.</summary>
     public static Failure OutcomeUnknown(bool isExactlyOnce, Exception cause) => new(
         ProblemCode.OutcomeUnknown,
@@ -139,15 +170,26 @@ internal static class RetryPolicy
     /// <summary>Returns the failure to answer if there is no other run.</summary>
     /// <param name="outcome">The outcome of the last run.</param>
     /// <param name="history">The history, with the last run.</param>
-    private static Failure FailureOf(RunOutcome outcome, RunHistory history) => outcome switch
+    private static Failure FailureOf(RunOutcome outcome, RunHistory history)
     {
-        RunOutcome.InDoubt doubt => doubt.Failure,
-        _ when history.IsInDoubt && !IsFinal(outcome) => OutcomeUnknown(isExactlyOnce: true, outcome.Error!),
-        RunOutcome.StaleSession stale => stale.Failure,
-        RunOutcome.StaleTypes stale => stale.Failure,
-        RunOutcome.Failed failed => failed.Failure,
-        _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
-    };
+        if (outcome is not RunOutcome.InDoubt && history.IsInDoubt && !IsFinal(outcome))
+            return OutcomeUnknown(isExactlyOnce: true, outcome.Error!);
+        var failure = outcome switch
+        {
+            RunOutcome.InDoubt doubt => doubt.Failure,
+            RunOutcome.StaleSession stale => stale.Failure,
+            RunOutcome.StaleTypes stale => stale.Failure,
+            RunOutcome.Failed failed => failed.Failure,
+            _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
+        };
+        if (history.MetOtherAttempts == 0 || outcome is RunOutcome.Failed { IsSettled: true })
+            return failure;
+        if (failure.Code == ProblemCode.DeadlineExceeded)
+            return ActivityJournal.InFlight();
+        // The other attempt may have committed meanwhile, or still do so.
+        failure.Committed = Committed.Unknown;
+        return failure;
+    }
 
     /// <summary>
     /// Returns whether the failure can be the answer although an earlier run was in doubt. The run must have found

@@ -19,7 +19,10 @@ namespace Gateway.Api.Execution;
 /// <item>
 /// Refuse a statement that the caller may not run, or that the gateway never runs. The server is not asked yet.
 /// </item>
-/// <item>Wait in the queue for a place, or be refused.</item>
+/// <item>
+/// Wait in the queue for a place, or be refused. A request that was sent before looks for the activity's record, which
+/// needs no session.
+/// </item>
 /// <item>Take a clean session: an idle one or a new one.</item>
 /// <item>
 /// BEGIN, claim the activity (or find its record, and run nothing) and run the statements, in one round trip. It
@@ -80,6 +83,15 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
                         ExceptionDispatchInfo.Throw(retry.Otherwise);
                     history = retry.History;
                     break;
+                case RetryDecision.WaitForOther wait:
+                    history = wait.History;
+                    var (found, isCancelled) =
+                        await WaitForOtherAsync(place, call, connection, wait.Least, deadline, record);
+                    if (found is not null)
+                        return ReplayFrom(found, call, record);
+                    if (isCancelled)
+                        history = history with { FailureIfClaimed = ActivityJournal.Cancelled() };
+                    break;
                 case RetryDecision.Fail fail:
                     ExceptionDispatchInfo.Throw(fail.Failure);
                     break;
@@ -100,6 +112,52 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         {
             return false;
         }
+    }
+
+    /// <summary>
+    /// Releases the request's place, and waits until no other attempt of the activity is running. Then returns the
+    /// activity's record, if it has one, and whether the activity was cancelled during the wait.
+    /// </summary>
+    /// <exception cref="Failure">
+    /// <c>activity_in_flight</c>: the deadline came first, or too many requests are waiting.
+    /// <c>database_unavailable</c>: the deadline came first, and the server can't be asked.
+    /// </exception>
+    /// <exception cref="CallerLeftException">
+    /// The caller has disconnected, also if the call outlives its caller: nothing of it has run, and a retry will wait.
+    /// </exception>
+    private static async Task<(ActivityRecord? Found, bool IsCancelled)> WaitForOtherAsync(
+        ConnectionQueue.Place place, ActivityCall call, NamedConnection connection, TimeSpan least, Deadline deadline,
+        RequestRecord record)
+    {
+        record.Enter(Stage.Wait);
+        place.Dispose();
+        using var waiter = connection.InFlight.Enter(call.Activity, least) ?? throw ActivityJournal.TooManyWait();
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, deadline.CallerLeft);
+        try
+        {
+            var found = await waiter.WaitAsync(ending.Token);
+            record.Enter(Stage.Queue);
+            return (found, waiter.IsCancelled);
+        }
+        catch (OperationCanceledException error) when (ending.IsCancellationRequested)
+        {
+            if (deadline.Ended("waiting for an earlier attempt", error) is CallerLeftException left)
+                throw left;
+            if (connection.InFlight.Fault is not { } fault)
+                throw ActivityJournal.InFlight(waiter.Age);
+            var failure = PostgresFailure.Unreachable(fault, connection.Name);
+            failure.Committed = Committed.Unknown;
+            throw failure;
+        }
+    }
+
+    /// <summary>Answers from the record that was found after a wait.</summary>
+    /// <exception cref="Failure">The record is of another request, or has no answer.</exception>
+    private ActivityAnswer ReplayFrom(ActivityRecord found, ActivityCall call, RequestRecord record)
+    {
+        var replayed = Replay.From(found, call, NewAnswer(record, stream: null));
+        record.IsReplay = true;
+        return replayed.Answer;
     }
 
     /// <summary>
@@ -132,6 +190,8 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
         ActivityCall call, NamedConnection connection, RunHistory history, Deadline deadline, RequestRecord record,
         RowStream? stream)
     {
+        if (call.LooksFirst(history) && await LookFirstAsync(call, connection, deadline, record) is { } early)
+            return early;
         Session session;
         CodeKey? key;
         try
@@ -147,8 +207,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             return new RunOutcome.Failed(failure, IsSettled: false);
         }
         DatabaseTrace.Reach(connection, session);
-        var limits = new AnswerLimits(options.ResponseLimitBytes, options.RowLimit);
-        var answer = new ActivityAnswer(limits, record.Memory, clock, stream);
+        var answer = NewAnswer(record, stream);
         using var run = new ActivityRun(call, connection, session, key, answer, deadline, history);
         RunOutcome? outcome = null;
         try
@@ -174,6 +233,27 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             }
         }
     }
+
+    /// <summary>Looks for the record of a call that was sent before. Returns null if there is none.</summary>
+    /// <exception cref="CallerLeftException">The caller has disconnected.</exception>
+    private async Task<RunOutcome?> LookFirstAsync(
+        ActivityCall call, NamedConnection connection, Deadline deadline, RequestRecord record)
+    {
+        record.Enter(Stage.Execute);
+        ActivityRecord? found = null;
+        try
+        {
+            found = await Replay.FindRecordAsync(call, connection, deadline);
+            return found is null ? null : new RunOutcome.Replayed(ReplayFrom(found, call, record));
+        }
+        catch (Failure failure)
+        {
+            return new RunOutcome.Failed(failure, IsSettled: found is not null);
+        }
+    }
+
+    private ActivityAnswer NewAnswer(RequestRecord record, RowStream? stream) =>
+        new(new AnswerLimits(options.ResponseLimitBytes, options.RowLimit), record.Memory, clock, stream);
 
     /// <summary>Discards the results of a run that failed, and rolls it back.</summary>
     private static Task DiscardAsync(Session session, ActivityAnswer answer, RequestRecord record, RowStream? stream)

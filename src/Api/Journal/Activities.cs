@@ -10,25 +10,15 @@ namespace Gateway.Api.Journal;
 /// running ones: a session is tagged with its activity while its transaction is open.
 /// </summary>
 /// <param name="journal">The connection's journal.</param>
+/// <param name="inFlight">Knows the requests of this replica that wait for an activity.</param>
 /// <param name="control">The control role's sessions.</param>
 /// <param name="unpooled">Opens a session of the control role for one use.</param>
 /// <param name="role">The role that callers' SQL runs as.</param>
 /// <param name="clock">The clock for pauses.</param>
 internal sealed class Activities(
-    ActivityJournal journal, ControlSessions control, NpgsqlDataSource unpooled, string role, TimeProvider clock)
+    ActivityJournal journal, InFlightActivities inFlight, ControlSessions control, NpgsqlDataSource unpooled,
+    string role, TimeProvider clock)
 {
-    /// <summary>
-    /// The role's transactions. All names and operators here are qualified: an operator in the schema public could
-    /// match better, and would run a caller's SQL in a session of the control role.
-    /// </summary>
-    private const string Transactions =
-        """
-        SELECT pid, client_port, application_name, xact_start
-          FROM pg_catalog.pg_stat_activity
-         WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND usename OPERATOR(pg_catalog.=) $1
-           AND xact_start IS NOT NULL AND client_port IS NOT NULL
-        """;
-
     /// <summary>Selects those of the transactions that are still open, to end them.</summary>
     private const string StillOpen =
         """
@@ -82,6 +72,12 @@ internal sealed class Activities(
     /// </summary>
     private static readonly TimeSpan Grace = LookTime;
 
+    /// <summary>
+    /// The time that the announcement stays in any case: requests on other replicas that wait for the activity look for
+    /// it every 50 ms (<see cref="InFlightActivities"/>).
+    /// </summary>
+    private static readonly TimeSpan ShortGrace = TimeSpan.FromMilliseconds(100);
+
     /// <summary>The number of records per delete, small enough that one delete is short.</summary>
     private const int PurgeBatch = 1000;
 
@@ -126,13 +122,15 @@ internal sealed class Activities(
                 var running = await ReadRunningAsync(session, activity, keys, cancellation);
                 foreach (var (processId, since) in await EndAsync(session, terminated, running, cancellation))
                     found[processId] = since;
+                if (found.Count > 0)
+                    inFlight.Cancel(activity);
                 if (!await AnyOpenAsync(session, found, cancellation))
                     break;
                 await Task.Delay(Pause, clock, cancellation);
             }
             while (clock.GetElapsedTime(begun) < GiveUpAfter);
-            if (terminated)
-                await Task.Delay(Grace, clock, cancellation);
+            if (found.Count > 0)
+                await Task.Delay(terminated ? Grace : ShortGrace, clock, cancellation);
         }
         var state = await FindAsync(activity, cancellation);
         return state ?? (found.Count > 0 ? new ActivityState(ActivityStatus.Cancelled) : null);
@@ -178,22 +176,17 @@ internal sealed class Activities(
             : new ActivityState(ActivityStatus.Running)
             {
                 RunningSince = new DateTimeOffset(running.Min(transaction => transaction.Since)),
+                Waiting = inFlight.CountWaiting(activity),
             };
     }
 
     /// <returns>The transactions that run the activity.</returns>
-    private async Task<IReadOnlyList<TaggedTransaction>> ReadRunningAsync(
+    private async Task<IReadOnlyList<OpenTransaction>> ReadRunningAsync(
         NpgsqlConnection session, ActivityIdentity activity, IReadOnlyList<CodeKey> keys,
         CancellationToken cancellation)
     {
-        var open = await session.QueryAsync<(int ProcessId, int Port, string Tag, DateTime Since)>(
-            FixedStatement.Of(Transactions, cancellation, role));
-        return
-        [
-            .. open.Where(one => activity.IsTaggedBy(
-                    one.Tag, keys, new Backend(one.ProcessId, one.Port == Backend.UnixSocket ? null : one.Port)))
-                .Select(one => new TaggedTransaction(one.ProcessId, one.Tag, one.Since)),
-        ];
+        var (open, _) = await OpenTransaction.ReadAsync(session, role, cancellation);
+        return [.. open.Where(transaction => transaction.Runs(activity, keys))];
     }
 
     /// <summary>Announces the cancel. The announcement ends with the session.</summary>
@@ -205,13 +198,13 @@ internal sealed class Activities(
     /// <summary>Ends those of the transactions that are open still.</summary>
     /// <returns>Their sessions, and since when their statements run.</returns>
     private static Task<IEnumerable<(int ProcessId, DateTime Since)>> EndAsync(
-        NpgsqlConnection session, bool terminate, IReadOnlyList<TaggedTransaction> transactions,
+        NpgsqlConnection session, bool terminate, IReadOnlyList<OpenTransaction> transactions,
         CancellationToken cancellation)
     {
         var function = terminate ? "pg_terminate_backend" : "pg_cancel_backend";
         return session.QueryAsync<(int, DateTime)>(FixedStatement.Of(
             $"SELECT a.pid, a.query_start, pg_catalog.{function}(a.pid) {StillOpen}", cancellation,
-            transactions.Select(transaction => transaction.ProcessId).ToArray(),
+            transactions.Select(transaction => transaction.Backend.ProcessId).ToArray(),
             transactions.Select(transaction => transaction.Tag).ToArray(),
             transactions.Select(transaction => transaction.Since).ToArray()));
     }
@@ -220,9 +213,6 @@ internal sealed class Activities(
         NpgsqlConnection session, Dictionary<int, DateTime> statements, CancellationToken cancellation) =>
         session.ExecuteScalarAsync<bool>(
             FixedStatement.Of(Open, cancellation, statements.Keys.ToArray(), statements.Values.ToArray()));
-
-    /// <summary>Represents an open transaction whose session has a tag.</summary>
-    private sealed record TaggedTransaction(int ProcessId, string Tag, DateTime Since);
 }
 
 /// <summary>Represents an activity's state.</summary>
@@ -233,4 +223,7 @@ internal sealed record ActivityState(ActivityStatus Status)
     public DateTimeOffset? RecordedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; init; }
     public DateTimeOffset? RunningSince { get; init; }
+
+    /// <summary>Gets how many requests of this replica wait for the activity's end; null if it is not running.</summary>
+    public int? Waiting { get; init; }
 }

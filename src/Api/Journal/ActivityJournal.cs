@@ -273,9 +273,30 @@ internal sealed class ActivityJournal(
     { Refusal = new PostgresRefusal(InvalidCode) };
 
     /// <summary>Returns the failure for an activity that another open transaction has claimed.</summary>
-    public static Failure InFlight() => new(
+    /// <param name="age">How long that transaction has been open; null if that is not known.</param>
+    public static Failure InFlight(TimeSpan? age = null)
+    {
+        var since = age is { } known ? $", for {known.TotalSeconds:0} s so far" : "";
+        // A short pause in relation to the time it has run, because nobody waits for its answer meanwhile.
+        return InFlight(since, (age ?? TimeSpan.Zero) / 10);
+    }
+
+    /// <summary>Returns the failure for an activity that is running, if too many requests wait for theirs.</summary>
+    public static Failure TooManyWait() =>
+        InFlight(", and too many requests wait for such attempts", TimeSpan.FromSeconds(5));
+
+    private static Failure InFlight(string also, TimeSpan retryAfter) => new(
         ProblemCode.ActivityInFlight,
-        "An earlier attempt of the activity is still running; its answer will be there when it has ended.");
+        $"An earlier attempt of the activity is still running{also}. Send the request again: it waits for that "
+        + "attempt, within its own timeoutMs, and gets that attempt's answer.")
+    {
+        Committed = Committed.Unknown,
+        RetryAfterSeconds = Math.Max(1, (int)retryAfter.TotalSeconds),
+    };
+
+    /// <summary>Returns the failure for a request whose activity was cancelled while it waited for it.</summary>
+    public static Failure Cancelled() => new(
+        ProblemCode.Cancelled, "The activity was cancelled while this request waited for an earlier attempt of it.");
 
     /// <summary>Returns the failure for an activity whose record is of another request.</summary>
     public static Failure Mismatch() => new(

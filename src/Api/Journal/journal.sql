@@ -191,13 +191,14 @@ BEGIN
 
     -- Claims the activity for this transaction, tags the session and the transaction, and returns the address of the
     -- claim's row. Fails with 23505 if there is a record, so that PostgreSQL skips the following statements of the round
-    -- trip. Fails with 55P03 if another transaction has claimed the activity, and is still open after a moment. The
-    -- unique key decides, and no earlier look-up. proof_digest is the SHA-256 of the proof that finish takes.
+    -- trip. Fails with 55P03 if another transaction has claimed the activity, and is still open after a moment; the
+    -- request then waits without a session. The unique key decides, and no earlier look-up. proof_digest is the SHA-256
+    -- of the proof that finish takes.
     CREATE OR REPLACE FUNCTION gateway_journal.claim(
         used_key int, code bytea, of_caller text, of_connection text, of_activity text, hash bytea, keep_seconds int, tag text,
         proof_digest bytea)
     RETURNS tid
-    LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '100ms' AS $function$
+    LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '25ms' AS $function$
     DECLARE
         claimed pg_catalog.tid;
         message pg_catalog.bytea := 'claim 5'::pg_catalog.bytea

@@ -67,9 +67,9 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
     }
 
     /// <summary>
-    /// Waits until a request with a place may open another session. If sessions that could not be ended hold too many
-    /// places (<see cref="Hold"/>), the request releases its place and queues for it again. Otherwise each retry would
-    /// use one more session.
+    /// Waits until a request may open another session. If it has released its place, it queues again. So it does if
+    /// sessions that could not be ended hold too many places (<see cref="Hold"/>): otherwise each retry would use one
+    /// more session.
     /// </summary>
     /// <exception cref="Failure">
     /// <c>saturated</c>, or <c>deadline_exceeded</c> during the wait. The place is released.
@@ -78,7 +78,7 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
     {
         lock (_lock)
         {
-            if (_free >= 0)
+            if (_free >= 0 && !place.IsReleased)
                 return;
         }
         place.Dispose();
@@ -184,15 +184,17 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
     /// <summary>Represents the right to hold one session.</summary>
     internal sealed class Place(ConnectionQueue queue) : IDisposable
     {
-        private int _isGivenUp;
+        private int _isReleased;
+
+        public bool IsReleased => _isReleased != 0;
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _isGivenUp, 1) == 0)
+            if (Interlocked.Exchange(ref _isReleased, 1) == 0)
                 queue.Leave();
         }
 
-        public void TakeAgain() => _isGivenUp = 0;
+        public void TakeAgain() => _isReleased = 0;
     }
 
     /// <summary>

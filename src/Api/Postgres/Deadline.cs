@@ -23,7 +23,9 @@ internal sealed class Deadline : IDisposable
     /// <param name="spent">The part of the budget that reading the request has taken.</param>
     /// <param name="clock">The clock for the budget.</param>
     /// <param name="callerLeft">Is cancelled when the caller disconnects.</param>
-    public Deadline(TimeSpan budget, TimeSpan spent, TimeProvider clock, CancellationToken callerLeft)
+    /// <param name="outlivesCaller">Whether the request runs on when the caller disconnects.</param>
+    public Deadline(
+        TimeSpan budget, TimeSpan spent, TimeProvider clock, CancellationToken callerLeft, bool outlivesCaller = false)
     {
         _clock = clock;
         _begun = clock.GetTimestamp();
@@ -31,11 +33,18 @@ internal sealed class Deadline : IDisposable
         _left = budget - spent;
         _callerLeft = callerLeft;
         _end = EndOfBudget();
-        _leaving = callerLeft.UnsafeRegister(static end => ((CancellationTokenSource)end!).Cancel(), _end);
+        if (!outlivesCaller)
+            _leaving = callerLeft.UnsafeRegister(static end => ((CancellationTokenSource)end!).Cancel(), _end);
     }
 
-    /// <summary>Gets the token that is cancelled at the deadline, or when the caller disconnects.</summary>
+    /// <summary>
+    /// Gets the token that is cancelled at the deadline, or when the caller disconnects, unless the request outlives
+    /// its caller.
+    /// </summary>
     public CancellationToken Token => _end.Token;
+
+    /// <summary>Gets the token that is cancelled when the caller disconnects.</summary>
+    public CancellationToken CallerLeft => _callerLeft;
 
     /// <summary>
     /// Gets the token that is cancelled at the deadline only: the gateway waits for a COMMIT even if the caller has

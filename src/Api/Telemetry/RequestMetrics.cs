@@ -142,13 +142,14 @@ internal sealed class RequestMetrics
         }
         if (record.TimeIn(Stage.Queue) > TimeSpan.Zero)
         {
-            if (record.Reached >= Stage.Execute)
+            // A replay may need no session.
+            if (record.Reached >= Stage.Execute && record.TimeIn(Stage.Connect) > TimeSpan.Zero)
             {
                 _waits.Record(
                     (record.TimeIn(Stage.Queue) + record.TimeIn(Stage.Connect)).TotalSeconds,
                     [new(PoolName, connection)]);
             }
-            else if (record.Code == DeadlineExceeded)
+            else if (record.Reached < Stage.Execute && record.Code == DeadlineExceeded)
                 _timeouts.Add(1, [new(PoolName, connection)]);
         }
 

@@ -10,6 +10,9 @@ internal enum Stage
 {
     Read,
     Queue,
+
+    /// <summary>The request waits for an earlier attempt of its activity.</summary>
+    Wait,
     Connect,
     Execute,
     Commit,
@@ -22,7 +25,7 @@ internal enum Stage
 /// </summary>
 internal sealed class RequestRecord(TimeProvider clock)
 {
-    private static readonly string[] StageNames = ["read", "queue", "connect", "execute", "commit", "answer"];
+    private static readonly string[] StageNames = ["read", "queue", "wait", "connect", "execute", "commit", "answer"];
 
     private const int LongestServerTiming = 256;
 
@@ -73,7 +76,7 @@ internal sealed class RequestRecord(TimeProvider clock)
     /// <summary>Gets or sets the size of the answer in bytes, before compression.</summary>
     public long? AnswerBytes { get; set; }
 
-    /// <summary>Gets the last stage that the request reached before its answer.</summary>
+    /// <summary>Gets the furthest stage that the request reached before its answer.</summary>
     public Stage Reached { get; private set; }
 
     /// <summary>Gets or sets whether there is no answer because the caller disconnected.</summary>
@@ -105,7 +108,7 @@ internal sealed class RequestRecord(TimeProvider clock)
         if (stage != _stage)
             RecordedSpan?.AddEvent(new ActivityEvent(NameOf(stage)));
         _stage = stage;
-        if (stage != Stage.Answer)
+        if (stage != Stage.Answer && stage > Reached)
             Reached = stage;
     }
 

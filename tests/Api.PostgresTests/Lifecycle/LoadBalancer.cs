@@ -15,13 +15,16 @@ internal sealed class LoadBalancer : IAsyncDisposable
     public Uri Address { get; } = new($"http://127.0.0.1:{GatewayProcess.FreePort()}");
 
     /// <summary>Starts a load balancer, and waits until it sends requests to each gateway.</summary>
-    public static async Task<LoadBalancer> StartAsync(params Uri[] gateways)
+    public static Task<LoadBalancer> StartAsync(params Uri[] gateways) => StartAsync(TimeSpan.FromSeconds(60), gateways);
+
+    /// <summary>Same as <see cref="StartAsync(Uri[])"/>, with the time after which it gives up on an answer.</summary>
+    public static async Task<LoadBalancer> StartAsync(TimeSpan answerTimeout, params Uri[] gateways)
     {
         var balancer = new LoadBalancer();
         try
         {
             var file = Path.Combine(balancer._folder, "haproxy.cfg");
-            await File.WriteAllTextAsync(file, balancer.Configuration(gateways));
+            await File.WriteAllTextAsync(file, balancer.Configuration(answerTimeout, gateways));
             balancer._process = new ClientProcess(balancer._folder, Program(), ["-db", "-f", file]);
             foreach (var place in Enumerable.Range(0, gateways.Length))
                 await balancer.UntilUsedAsync(place);
@@ -65,12 +68,12 @@ internal sealed class LoadBalancer : IAsyncDisposable
     /// <summary>Debian installs it in a folder that only root's PATH contains.</summary>
     private static string Program() => File.Exists("/usr/sbin/haproxy") ? "/usr/sbin/haproxy" : "haproxy";
 
-    private string Configuration(Uri[] gateways) => $"""
+    private string Configuration(TimeSpan answerTimeout, Uri[] gateways) => $"""
         defaults
             mode http
             timeout connect 5s
             timeout client 60s
-            timeout server 60s
+            timeout server {answerTimeout.TotalMilliseconds:0}ms
             # Else a check that a busy machine is slow to answer counts as failed, and nobody is left to serve.
             timeout check 10s
             # A gateway that fails a request must show.

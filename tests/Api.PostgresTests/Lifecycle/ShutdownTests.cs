@@ -72,6 +72,32 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task WriteThatOutlivesItsCaller_IsCommittedBeforeTheEnd()
+    {
+        await fixture.ExecuteAsync("CREATE TABLE stopping_alone (n int)");
+        await using var gateway = await StartAsync();
+        await using var turnstile = await Turnstile.CloseAsync(fixture.Dsn);
+        await using (var caller = await LeavingCaller.ConnectAsync(_address, Departure.Http1Reset))
+        {
+            await caller.SendAsync("execute", new
+            {
+                activityId = "stopping_alone",
+                sql = $"INSERT INTO stopping_alone SELECT 1 FROM {turnstile.Pass}",
+                onDisconnect = "continue",
+            });
+            await turnstile.HoldsAsync(1);
+            caller.Leave();
+        }
+
+        var exit = gateway.TerminateAsync();
+        await UntilSaidAsync(gateway, "\"InFlight\":1");
+        await turnstile.OpenAsync();
+
+        Assert.Equal(0, await exit);
+        Assert.Equal(1, await fixture.ReadAsync<long>("SELECT count(*) FROM stopping_alone"));
+    }
+
+    [Fact]
     public async Task CallerThatNeverTakesItsAnswer_IsCutOffAtTheBound()
     {
         const int Length = 12 << 20;

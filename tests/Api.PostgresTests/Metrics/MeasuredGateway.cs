@@ -113,10 +113,10 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
     public async Task InFlightAsync()
     {
         await using var turnstile = await Turnstile.CloseAsync(_dsn);
-        var request = new { activityId = NewId(), sql = $"SELECT 1 AS a FROM {turnstile.Pass}" };
-        var first = Client.PostAsync("execute", request);
+        var (activityId, sql) = (NewId(), $"SELECT 1 AS a FROM {turnstile.Pass}");
+        var first = Client.PostAsync("execute", new { activityId, timeoutMs = 60_000, sql });
         await turnstile.HoldsAsync(1);
-        (await Client.PostAsync("execute", request)).ExpectProblem(409, "activity_in_flight");
+        (await Client.PostAsync("execute", new { activityId, timeoutMs = 1000, sql })).ExpectProblem(409, "activity_in_flight");
         await turnstile.OpenAsync();
         (await first).Expect(HttpStatusCode.OK);
     }

@@ -111,10 +111,12 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
     {
         await gateway.GrowsAsync(1, Requests, ["http_route=/v1/execute"], async () =>
             await gateway.Client.ExecuteAsync("SELECT pg_sleep(0.2)"));
+        // A duplicate waits.
+        await gateway.InFlightAsync();
 
         var text = await gateway.ReadAsync();
         Assert.Equal(
-            ["answer", "commit", "connect", "execute", "queue", "read"],
+            ["answer", "commit", "connect", "execute", "queue", "read", "wait"],
             text.Find("gateway_request_stage_duration_seconds_count", "gateway_connection=default")
                 .Select(sample => sample.Labels["gateway_request_stage"]).Order(StringComparer.Ordinal));
         Assert.True(text.Sum("gateway_request_stage_duration_seconds_sum", "gateway_request_stage=execute") >= 0.2);

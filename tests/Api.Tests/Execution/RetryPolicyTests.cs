@@ -76,13 +76,15 @@ public sealed class RetryPolicyTests
 
     [Theory]
     [MemberData(nameof(Codes))]
-    public void FailureWithoutDoubt_RunsAgainOnlyAfterAConflict(ProblemCode code)
+    public void FailureWithoutDoubt_RunsAgainOnlyAfterAConflictOrAnotherAttempt(ProblemCode code)
     {
         var failure = new Failure(code, "") { Refusal = new PostgresRefusal(PostgresErrorCodes.SerializationFailure) };
         var decision = RetryPolicy.Decide(new RunOutcome.Failed(failure, IsSettled: false), default);
 
         if (code == ProblemCode.Conflict)
             Assert.Same(failure, Assert.IsType<RetryDecision.Retry>(decision).Otherwise);
+        else if (code == ProblemCode.ActivityInFlight)
+            Assert.Equal(1, Assert.IsType<RetryDecision.WaitForOther>(decision).History.MetOtherAttempts);
         else
             Assert.Same(failure, Assert.IsType<RetryDecision.Fail>(decision).Failure);
     }
@@ -119,6 +121,52 @@ public sealed class RetryPolicyTests
         Assert.Same(conflict, Assert.IsType<RetryDecision.Fail>(RetryPolicy.Decide(failed, history)).Failure);
     }
 
+    /// <summary>The first wait ends as soon as the other attempt does; later ones have a minimum that doubles.</summary>
+    [Fact]
+    public void WaitsForOtherAttempts_GrowLonger()
+    {
+        var inFlight = new RunOutcome.Failed(new Failure(ProblemCode.ActivityInFlight, ""), IsSettled: false);
+        var least = new List<double>();
+        var history = default(RunHistory);
+        for (var wait = 0; wait < 8; wait++)
+        {
+            var decision = Assert.IsType<RetryDecision.WaitForOther>(RetryPolicy.Decide(inFlight, history));
+            least.Add(decision.Least.TotalMilliseconds);
+            history = decision.History;
+        }
+
+        Assert.Equal([0, 50, 100, 200, 400, 800, 1000, 1000], least);
+        var last = RetryPolicy.Decide(inFlight, history with { MetOtherAttempts = int.MaxValue - 1 });
+        Assert.Equal(RetryPolicy.LongestLeastWait, Assert.IsType<RetryDecision.WaitForOther>(last).Least);
+    }
+
+    /// <summary>
+    /// The other attempt may have committed meanwhile. Only a run with the claim, or with the record, knows better.
+    /// </summary>
+    [Theory]
+    [InlineData(false, Committed.Unknown)]
+    [InlineData(true, Committed.No)]
+    public void FailureAfterAnotherAttempt_IsUnknownUnlessItIsSettled(bool isSettled, Committed committed)
+    {
+        var failed = new RunOutcome.Failed(new Failure(ProblemCode.Saturated, ""), isSettled);
+
+        var fail = Assert.IsType<RetryDecision.Fail>(RetryPolicy.Decide(failed, new RunHistory { MetOtherAttempts = 1 }));
+
+        Assert.Equal(ProblemCode.Saturated, fail.Failure.Code);
+        Assert.Equal(committed, fail.Failure.Committed);
+    }
+
+    /// <summary>An engine counts a 504 as a failed attempt, and nothing of this one has failed.</summary>
+    [Fact]
+    public void DeadlineAfterAnotherAttempt_IsInFlight()
+    {
+        var late = new RunOutcome.Failed(new Failure(ProblemCode.DeadlineExceeded, ""), IsSettled: false);
+
+        var fail = Assert.IsType<RetryDecision.Fail>(RetryPolicy.Decide(late, new RunHistory { MetOtherAttempts = 1 }));
+
+        Assert.Equal((ProblemCode.ActivityInFlight, Committed.Unknown), (fail.Failure.Code, fail.Failure.Committed));
+    }
+
     /// <summary>The next runs only claim the activity, until one of them gets the claim or finds the record.</summary>
     [Fact]
     public void RefusalAtCommit_IsKeptForAllLaterRuns()
@@ -128,7 +176,7 @@ public sealed class RetryPolicyTests
         var second = Retried(new RunOutcome.Failed(new Failure(ProblemCode.ActivityInFlight, ""), IsSettled: false), first);
         var third = Retried(InDoubt(isExactlyOnce: true), second);
 
-        Assert.All([first, second, third], history => Assert.Same(refusal, history.FailureAtCommit));
+        Assert.All([first, second, third], history => Assert.Same(refusal, history.FailureIfClaimed));
     }
 
     [Fact]
