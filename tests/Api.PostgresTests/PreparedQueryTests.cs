@@ -470,9 +470,9 @@ public sealed class PreparedQueryAgeTests(GatewayFixture fixture)
     public async Task OldQuery_IsPreparedAgain()
     {
         var clock = new MovedClock();
-        await using var source = NpgsqlDataSource.Create(fixture.Dsn);
+        await using var source = SessionSource.Plain(NpgsqlDataSource.Create(fixture.Dsn));
         await using var session = new Session(
-            await source.OpenConnectionAsync(), default, new Watchdog(source, source, clock), clock,
+            await source.OpenConnectionAsync(CancellationToken.None), default, new Watchdog(source, source, clock), clock,
             keepsQueries: true);
 
         Assert.Null(await RunAsync(session));

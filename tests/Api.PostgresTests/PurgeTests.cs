@@ -186,7 +186,7 @@ public sealed class PurgeTests(GatewayFixture gateway) : IAsyncLifetime
 
     private async Task<int> PurgeAllAsync()
     {
-        await using var source = NpgsqlDataSource.Create(_dsn);
+        await using var source = SessionSource.Plain(NpgsqlDataSource.Create(_dsn));
         var journal = new ActivityJournal(
             new ControlSessions(source, TimeProvider.System), Dsn.Parse(_dsn).Username!, journalKey: null, TimeSpan.Zero,
             TimeProvider.System);

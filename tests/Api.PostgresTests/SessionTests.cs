@@ -11,7 +11,7 @@ namespace Gateway.Api.PostgresTests;
 /// Tests session isolation: whatever a request does in its session, the next request on the same backend sees nothing
 /// of it.
 /// </summary>
-public sealed class SessionTests(OneSessionGateway gateway) : IClassFixture<OneSessionGateway>
+public abstract class SessionIsolationTests(OneSessionGateway gateway)
 {
     private const string Lock = "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())";
     private const string Plans = "(SELECT count(*) FROM pg_prepared_statements WHERE name = 'left_plan')";
@@ -482,7 +482,7 @@ public sealed class SessionLockTests(OneSessionGateway gateway) : IClassFixture<
 /// Provides a server whose superuser is the gateway's role, so that SQL has all rights; and a gateway with one session,
 /// so that each request runs on the backend of the previous one.
 /// </summary>
-public sealed class OneSessionGateway : IAsyncLifetime
+public class OneSessionGateway : IAsyncLifetime
 {
     public const string ApplicationName = "one session";
 
@@ -528,6 +528,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
     private LocalPostgresServer? _server;
     private NpgsqlConnection? _outside;
     private RunningGateway? _gateway;
+    private string _host = "";
 
     public GatewayClient Client => _gateway!.Client;
 
@@ -546,10 +547,11 @@ public sealed class OneSessionGateway : IAsyncLifetime
         _outside = await OpenAsync();
         await RunAsync(await DevelopmentDatabase.ReadDemoAsync());
         await RunAsync(Setup);
+        _host = await StartPoolerAsync(DsnOf($"{_server.Host}:{_server.Port}")) ?? $"{_server.Host}:{_server.Port}";
         _gateway = await StartGatewayAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         if (_gateway is not null)
             await _gateway.DisposeAsync();
@@ -557,6 +559,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
             await _outside.DisposeAsync();
         if (_server is not null)
             await _server.DisposeAsync();
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>Starts another gateway on the same server.</summary>
@@ -579,7 +582,7 @@ public sealed class OneSessionGateway : IAsyncLifetime
     /// <summary>Opens a session directly on the server, which begins as the gateway's do.</summary>
     public async Task<NpgsqlConnection> OpenAsync()
     {
-        var connection = new NpgsqlConnection($"{Dsn("-c DateStyle=ISO", 1)};Pooling=false");
+        var connection = new NpgsqlConnection($"{DsnOf($"{_server!.Host}:{_server.Port}", "-c DateStyle=ISO")};Pooling=false");
         await connection.OpenAsync();
         return connection;
     }
@@ -607,13 +610,23 @@ public sealed class OneSessionGateway : IAsyncLifetime
         await Poll.UntilAsync(async () => await ReadAsync<long>($"SELECT count(*) {Theirs}") == 0);
     }
 
-    /// <summary>Returns the DSN. Its own limit shows whether a statement can remove it for the next request.</summary>
-    private string Dsn(string options, int hosts, string? role = null) => new NpgsqlConnectionStringBuilder
+    /// <summary>Starts a pooler before the server. Returns its host and port; null if there is none.</summary>
+    private protected virtual Task<string?> StartPoolerAsync(string dsn) => Task.FromResult<string?>(null);
+
+    private string Dsn(string options, int hosts, string? role = null) =>
+        DsnOf(string.Join(',', Enumerable.Repeat(_host, hosts)), options, role);
+
+    /// <summary>Returns a DSN. Its own limit shows whether a statement can remove it for the next request.</summary>
+    private string DsnOf(string host, string options = "", string? role = null) => new NpgsqlConnectionStringBuilder
     {
-        Host = string.Join(',', Enumerable.Repeat($"{_server!.Host}:{_server.Port}", hosts)),
-        Username = role ?? _server.Username,
-        Password = role ?? _server.Password,
-        Database = _server.Database,
+        Host = host,
+        Username = role ?? _server!.Username,
+        Password = role ?? _server!.Password,
+        Database = _server!.Database,
         Options = $"-c statement_timeout=59s {options}",
     }.ConnectionString;
 }
+
+/// <summary>Tests it with sessions of the server's.</summary>
+public sealed class SessionTests(OneSessionGateway gateway)
+    : SessionIsolationTests(gateway), IClassFixture<OneSessionGateway>;

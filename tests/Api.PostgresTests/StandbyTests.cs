@@ -196,7 +196,7 @@ public sealed class StandbyTests : IAsyncLifetime
             _server.Dsn, "UPDATE gateway_journal_records.activity SET expires_at = now() - interval '1 hour'");
         await BecomeStandbyAsync();
 
-        await using var source = NpgsqlDataSource.Create(Dsns.Dsn.Parse(_server.Dsn).ConnectionString);
+        await using var source = SessionSource.Plain(NpgsqlDataSource.Create(Dsns.Dsn.Parse(_server.Dsn).ConnectionString));
         var journal = new ActivityJournal(
             new ControlSessions(source, TimeProvider.System), _server.Username, journalKey: null,
             TimeSpan.FromDays(1), TimeProvider.System);

@@ -80,13 +80,13 @@ internal sealed class NamedConnection : IAsyncDisposable
     private const int WaitingForPlaces = 256;
 
     // Sessions of the DSN's role, to read its types and its privileges.
-    private readonly NpgsqlDataSource _own;
+    private readonly SessionSource _own;
 
     // Sessions of the control role, if there is one: callers' SQL can't end these. No caller's request waits for
     // _watch.
-    private readonly NpgsqlDataSource _watch;
-    private readonly NpgsqlDataSource _lookUps;
-    private readonly NpgsqlDataSource _cancels;
+    private readonly SessionSource _watch;
+    private readonly SessionSource _lookUps;
+    private readonly SessionSource _cancels;
 
     public NamedConnection(
         string name, GatewayOptions gateway, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
@@ -107,12 +107,14 @@ internal sealed class NamedConnection : IAsyncDisposable
         var passwords = Passwords(dsn, logs);
         var control = dsn.Control ?? dsn;
         var controlPasswords = control == dsn ? passwords : Passwords(control, logs);
-        _own = Source(dsn.Value, passwords, logs, OwnSessions);
-        _watch = Source(control.Value, controlPasswords, logs, WatchSessions, ControlOptions);
-        _lookUps = Source(control.Value, controlPasswords, logs, LookUpSessions, ControlOptions);
+        var pooler = new Pooler();
+        var controlPooler = control == dsn ? pooler : new Pooler();
+        _own = Source(dsn.Value, pooler, passwords, logs, OwnSessions);
+        _watch = Source(control.Value, controlPooler, controlPasswords, logs, WatchSessions, ControlOptions);
+        _lookUps = Source(control.Value, controlPooler, controlPasswords, logs, LookUpSessions, ControlOptions);
         // Not pooled: a cancel is announced by the name of its session, and the announcement must end with it.
-        _cancels = Source(control.Value, controlPasswords, logs, sessions: 0, ControlOptions);
-        var callers = Source(dsn.Value, passwords, logs, sessions: 0);
+        _cancels = Source(control.Value, controlPooler, controlPasswords, logs, sessions: 0, ControlOptions);
+        var callers = Source(dsn.Value, pooler, passwords, logs, sessions: 0);
         var role = dsn.Value.Username!;
         HasControlRole = control != dsn;
         Role = role;
@@ -192,6 +194,14 @@ internal sealed class NamedConnection : IAsyncDisposable
     public Task<IReadOnlyList<string>> FindPrivilegesAsync(CancellationToken cancellation) =>
         RolePrivileges.FindAsync(_own, cancellation);
 
+    /// <summary>
+    /// Returns the fault of a pooler before the server, as the end of a sentence; null if there is no fault, or no
+    /// pooler.
+    /// </summary>
+    public async Task<string?> FindPoolerFaultAsync(CancellationToken cancellation) =>
+        await _own.Pooler.FindFaultAsync(_own, cancellation)
+        ?? (HasControlRole ? await _cancels.Pooler.FindFaultAsync(_cancels, cancellation) : null);
+
     /// <summary>Returns a fault of the control role; null if there is no fault, or no control role.</summary>
     public Task<string?> FindControlFaultAsync(CancellationToken cancellation) =>
         HasControlRole ? ControlRole.FindFaultAsync(_watch, _own, Role, cancellation) : Task.FromResult<string?>(null);
@@ -215,16 +225,18 @@ internal sealed class NamedConnection : IAsyncDisposable
         ? new PasswordFile(path, dsn.Value.Password!, logs.CreateLogger<PasswordFile>())
         : null;
 
-    /// <summary>Creates a data source.</summary>
+    /// <summary>Creates a source of sessions.</summary>
     /// <param name="dsn">The server, the database and the role.</param>
+    /// <param name="pooler">Whether there is a pooler.</param>
     /// <param name="passwords">The file with the role's password; null if the DSN has it.</param>
     /// <param name="logs">Gets Npgsql's log.</param>
     /// <param name="sessions">
     /// The maximum number of sessions that Npgsql pools; 0 for sessions that are not pooled.
     /// </param>
     /// <param name="options">More settings for PostgreSQL, as <c>-c name=value</c>.</param>
-    private static NpgsqlDataSource Source(
+    private static SessionSource Source(
         NpgsqlConnectionStringBuilder dsn,
+        Pooler pooler,
         PasswordFile? passwords,
         ILoggerFactory logs,
         int sessions,
@@ -248,7 +260,6 @@ internal sealed class NamedConnection : IAsyncDisposable
             // The code that answers an error decides which parts of it are shown, in each protocol.
             IncludeErrorDetail = true,
             ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
-            Options = $"{TimeoutOptions} {dsn.Options} {StatementOptions} {LivenessOptions} {options}".Trim(),
         };
         if (!IsGiven(dsn, "Timeout"))
             settings.Timeout = ConnectSeconds;
@@ -264,19 +275,39 @@ internal sealed class NamedConnection : IAsyncDisposable
             settings.GssEncryptionMode = GssEncryptionMode.Disable;
         if (passwords is not null)
             settings.Password = null;
-        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
-        if (passwords is not null)
+
+        var made = SessionSettings.Parse(
+            $"{TimeoutOptions} {dsn.Options} {StatementOptions} {LivenessOptions} {options}".Trim());
+        // Start-up parameters of their own, which a pooler sets by SQL, or refuses.
+        made.AddForSql("client_encoding", "UTF8");
+        made.AddForSql("application_name", settings.ApplicationName);
+        if (dsn.Timezone is { Length: > 0 } zone)
+            made.AddForSql("TimeZone", zone);
+        if (dsn.SearchPath is { Length: > 0 } path)
+            made.AddForSql("search_path", path);
+        return new SessionSource(made, pooler, Build);
+
+        NpgsqlDataSource Build(bool withOptions, Func<NpgsqlConnection, Task>? prepare)
         {
-            builder.UsePasswordProvider(
-                _ => passwords.ReadAgain(), (_, _) => ValueTask.FromResult(passwords.ReadAgain()));
+            var start = new NpgsqlConnectionStringBuilder(settings.ConnectionString)
+            {
+                Options = withOptions ? made.Options : null,
+                SearchPath = withOptions ? dsn.SearchPath : null,
+            };
+            var builder = new NpgsqlDataSourceBuilder(start.ConnectionString);
+            if (passwords is not null)
+            {
+                builder.UsePasswordProvider(
+                    _ => passwords.ReadAgain(), (_, _) => ValueTask.FromResult(passwords.ReadAgain()));
+            }
+            ParameterTextFactory.AddTo(builder);
+            MessageLimit.AddTo(builder, prepare);
+            return builder
+                // TypeCatalog reads the types. Npgsql would read all of pg_type for each data source.
+                .ConfigureTypeLoading(types => types.EnableTypeLoading(false))
+                .UseLoggerFactory(logs)
+                .Build();
         }
-        ParameterTextFactory.AddTo(builder);
-        MessageLimit.AddTo(builder);
-        return builder
-            // TypeCatalog reads the types. Npgsql would read all of pg_type for each data source.
-            .ConfigureTypeLoading(types => types.EnableTypeLoading(false))
-            .UseLoggerFactory(logs)
-            .Build();
     }
 
     /// <summary>

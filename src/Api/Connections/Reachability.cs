@@ -19,7 +19,7 @@ namespace Gateway.Api.Connections;
 /// <param name="sessions">Gets whether the database has an extension that keeps state.</param>
 /// <param name="clock">The clock for the time limit of a check.</param>
 internal sealed class Reachability(
-    NpgsqlDataSource control, NpgsqlDataSource callers, string role, bool takesWrites, SessionPool sessions,
+    SessionSource control, SessionSource callers, string role, bool takesWrites, SessionPool sessions,
     TimeProvider clock)
 {
     private static readonly TimeSpan CheckTime = TimeSpan.FromSeconds(2);
@@ -61,7 +61,10 @@ internal sealed class Reachability(
         }
         try
         {
-            await using var session = await callers.OpenConnectionAsync(cancellation);
+            // A pooler lets a client in without a session of the server. With settings it would wait for one.
+            await using var session = callers.Pooler.IsPresent
+                ? await callers.OpenBareAsync(cancellation)
+                : await callers.OpenConnectionAsync(cancellation);
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.TooManyConnections)
         {

@@ -77,6 +77,9 @@ internal static partial class ConnectionStartup
         using var limit = new CancellationTokenSource(ConnectTime);
         try
         {
+            // Before the settings of a session are made, which a pooler may share with other clients.
+            if (await connection.FindPoolerFaultAsync(limit.Token) is { } poolerFault)
+                return $"Connection \"{connection.Name}\" ({connection.Setting}): {poolerFault}.";
             await connection.Types.LoadAsync(limit.Token);
             if (await connection.FindControlFaultAsync(limit.Token) is { } fault)
             {

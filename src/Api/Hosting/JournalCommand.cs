@@ -176,7 +176,7 @@ internal static class JournalCommand
         var control = dsn.Control ?? dsn;
         try
         {
-            await using var source = NpgsqlDataSource.Create(Unpooled(control.Value).ConnectionString);
+            await using var source = SessionSource.Plain(NpgsqlDataSource.Create(Unpooled(control.Value).ConnectionString));
             var sessions = new ControlSessions(source, TimeProvider.System);
             var journal = new ActivityJournal(sessions, role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
             if (await journal.FindKeyAsync(CancellationToken.None) is not null)

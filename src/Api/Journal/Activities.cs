@@ -16,7 +16,7 @@ namespace Gateway.Api.Journal;
 /// <param name="role">The role that callers' SQL runs as.</param>
 /// <param name="clock">The clock for pauses.</param>
 internal sealed class Activities(
-    ActivityJournal journal, InFlightActivities inFlight, ControlSessions control, NpgsqlDataSource unpooled,
+    ActivityJournal journal, InFlightActivities inFlight, ControlSessions control, SessionSource unpooled,
     string role, TimeProvider clock)
 {
     /// <summary>Selects those of the transactions that are still open, to end them.</summary>
@@ -131,6 +131,9 @@ internal sealed class Activities(
             while (clock.GetElapsedTime(begun) < GiveUpAfter);
             if (found.Count > 0)
                 await Task.Delay(terminated ? Grace : ShortGrace, clock, cancellation);
+            // A pooler may keep the session of the server, and its name.
+            if (unpooled.Pooler.IsPresent)
+                await session.ExecuteAsync(FixedStatement.Of("RESET application_name", cancellation));
         }
         var state = await FindAsync(activity, cancellation);
         return state ?? (found.Count > 0 ? new ActivityState(ActivityStatus.Cancelled) : null);

@@ -269,7 +269,7 @@ internal sealed class ActivityJournal(
         ProblemCode.DatabaseUnavailable,
         $"The journal of connection \"{connection}\" does not take the gateway's code for this session. "
         + "Behind a pooler in transaction mode a session changes its backend: "
-        + "connect the gateway to PostgreSQL itself.")
+        + "set session mode, or connect the gateway to PostgreSQL itself (docs/poolers.md).")
     { Refusal = new PostgresRefusal(InvalidCode) };
 
     /// <summary>Returns the failure for an activity that another open transaction has claimed.</summary>

@@ -36,9 +36,10 @@ internal static class ControlRole
     /// <returns>The number of sessions.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached.</exception>
     public static async Task<long> EndTransactionsAsync(
-        NpgsqlDataSource control, string role, TimeSpan oldest, CancellationToken cancellation)
+        SessionSource control, string role, TimeSpan oldest, CancellationToken cancellation)
     {
-        await using var end = control.CreateCommand(EndOld);
+        await using var session = await control.OpenConnectionAsync(cancellation);
+        await using var end = new NpgsqlCommand(EndOld, session);
         end.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
         end.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = oldest });
         return (long)(await end.ExecuteScalarAsync(cancellation))!;
@@ -52,12 +53,13 @@ internal static class ControlRole
     /// <returns>A sentence with the fault and its fix; null if there is no fault.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached.</exception>
     public static async Task<string?> FindFaultAsync(
-        NpgsqlDataSource control, NpgsqlDataSource own, string role, CancellationToken cancellation)
+        SessionSource control, SessionSource own, string role, CancellationToken cancellation)
     {
         if (await ReadPlaceAsync(control, cancellation) != await ReadPlaceAsync(own, cancellation))
             return "it leads to another database than the connection's DSN; both must name the same one.";
 
-        await using var check = control.CreateCommand(Check);
+        await using var session = await control.OpenConnectionAsync(cancellation);
+        await using var check = new NpgsqlCommand(Check, session);
         check.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
         await using var reader = await check.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
@@ -73,9 +75,10 @@ internal static class ControlRole
                 + $"run journal install, or GRANT \"{role}\" TO \"{controlRole}\".";
     }
 
-    private static async Task<(string, long)> ReadPlaceAsync(NpgsqlDataSource source, CancellationToken cancellation)
+    private static async Task<(string, long)> ReadPlaceAsync(SessionSource source, CancellationToken cancellation)
     {
-        await using var place = source.CreateCommand(Place);
+        await using var session = await source.OpenConnectionAsync(cancellation);
+        await using var place = new NpgsqlCommand(Place, session);
         await using var reader = await place.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
         return (reader.GetString(0), reader.GetInt64(1));

@@ -6,7 +6,7 @@ namespace Gateway.Api.Postgres;
 /// <summary>Runs single queries in sessions of the control role.</summary>
 /// <param name="source">Opens and pools the sessions.</param>
 /// <param name="clock">The clock for the time limits.</param>
-internal sealed class ControlSessions(NpgsqlDataSource source, TimeProvider clock)
+internal sealed class ControlSessions(SessionSource source, TimeProvider clock)
 {
     /// <summary>Default maximum time for one try of a query.</summary>
     public static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);

@@ -56,13 +56,16 @@ internal sealed class MessageLimit(Stream server) : Stream
     }
 
     /// <summary>Makes every session of the data source read through a <see cref="MessageLimit"/>.</summary>
-    public static void AddTo(NpgsqlDataSourceBuilder builder) => builder.UsePhysicalConnectionInitializer(
-        Limit,
-        connection =>
-        {
-            Limit(connection);
-            return Task.CompletedTask;
-        });
+    /// <param name="builder">Builds the data source.</param>
+    /// <param name="prepare">Also prepares each new session; null if nothing else is to be done.</param>
+    public static void AddTo(NpgsqlDataSourceBuilder builder, Func<NpgsqlConnection, Task>? prepare = null) =>
+        builder.UsePhysicalConnectionInitializer(
+            connection => throw new NotSupportedException("Sessions are opened asynchronously."),
+            connection =>
+            {
+                Limit(connection);
+                return prepare is null ? Task.CompletedTask : prepare(connection);
+            });
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)

@@ -43,7 +43,7 @@ internal static class RolePrivileges
     /// <summary>Reads the privileges from the server.</summary>
     /// <returns>Each privilege as the rest of a sentence about the role; empty if there are none.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached.</exception>
-    public static async Task<IReadOnlyList<string>> FindAsync(NpgsqlDataSource source, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<string>> FindAsync(SessionSource source, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         return [.. await connection.QueryAsync<string>(new CommandDefinition(Query, cancellationToken: cancellation))];

@@ -43,13 +43,17 @@ internal sealed class Session : IAsyncDisposable
     /// <param name="keepsQueries">
     /// Whether queries stay prepared in the session, so that it is cleaned in full only after other statements.
     /// </param>
+    /// <param name="localSettings">
+    /// A query that makes the session's settings at the start of a transaction; null if the session started with them.
+    /// </param>
     public Session(
-        NpgsqlConnection connection, Backend backend, Watchdog watchdog, TimeProvider clock, bool keepsQueries)
+        NpgsqlConnection connection, Backend backend, Watchdog watchdog, TimeProvider clock, bool keepsQueries,
+        string? localSettings = null)
     {
         (_connection, Backend, _watchdog, _clock) = (connection, backend, watchdog, clock);
         _lastUse = clock.GetTimestamp();
         var queries = keepsQueries ? new PreparedQueries(connection, clock) : null;
-        Transaction = new SessionTransaction(connection, _cleaning, queries, Abandoning);
+        Transaction = new SessionTransaction(connection, _cleaning, queries, Abandoning, localSettings);
     }
 
     /// <summary>Gets the round trips of the current request's transaction.</summary>

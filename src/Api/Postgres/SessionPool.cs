@@ -17,7 +17,7 @@ namespace Gateway.Api.Postgres;
 /// </param>
 /// <param name="clock">The clock for idle times and retries.</param>
 internal sealed class SessionPool(
-    NpgsqlDataSource source, ConnectionQueue queue, Watchdog watchdog, bool? reuses, TimeProvider clock)
+    SessionSource source, ConnectionQueue queue, Watchdog watchdog, bool? reuses, TimeProvider clock)
     : IAsyncDisposable
 {
     /// <summary>
@@ -50,6 +50,12 @@ internal sealed class SessionPool(
     /// that new attempts need not wait for them when the server is back, and too few to fill the server.
     /// </summary>
     private const int MaxAbandonedConnects = 8;
+
+    /// <summary>
+    /// Maximum number of sessions that a pooler had given to other clients, to end before a new one is opened: more than
+    /// most poolers keep for a role.
+    /// </summary>
+    private const int MaxUsedSessions = 100;
 
     /// <summary>
     /// Maximum number of abandoned sessions that no longer count although the server has not said whether they still
@@ -329,17 +335,34 @@ internal sealed class SessionPool(
     private async Task<Session> ConnectAndLeaveAsync(CancellationToken cancellation)
     {
         NpgsqlConnection? connection = null;
-        Task<(Backend Backend, bool KeepsQueries)>? finding = null;
+        Task<(Backend Backend, bool KeepsQueries)?>? finding = null;
         try
         {
-            connection = await source.OpenConnectionAsync(cancellation);
-            await BoundedWait.RunAsync(
-                ending => finding = FindBackendAsync(connection, ending),
-                FirstAnswerTime,
-                clock,
-                CancellationToken.None);
-            var (backend, keepsQueries) = await finding!;
-            var session = new Session(connection, backend, watchdog, clock, keepsQueries);
+            (Backend Backend, bool KeepsQueries)? found;
+            var tries = 0;
+            do
+            {
+                cancellation.ThrowIfCancellationRequested();
+                if (++tries > MaxUsedSessions)
+                {
+                    throw new NpgsqlException(
+                        "The pooler gives the gateway sessions that other clients have used; set server_lifetime = 0 in "
+                        + "PgBouncer (docs/poolers.md).");
+                }
+                if (connection is not null)
+                    await connection.DisposeAsync();
+                var begun = clock.GetTimestamp();
+                connection = await source.OpenConnectionAsync(cancellation);
+                await BoundedWait.RunAsync(
+                    ending => finding = FindBackendAsync(connection, begun, ending),
+                    FirstAnswerTime,
+                    clock,
+                    CancellationToken.None);
+                found = await finding!;
+            }
+            while (found is null);
+            var (backend, keepsQueries) = found.Value;
+            var session = new Session(connection, backend, watchdog, clock, keepsQueries, source.LocalSettings);
             _connecting.Release();
             return session;
         }
@@ -369,15 +392,28 @@ internal sealed class SessionPool(
         }
     }
 
-    private async Task<(Backend Backend, bool KeepsQueries)> FindBackendAsync(
-        NpgsqlConnection connection, CancellationToken cancellation)
+    /// <returns>Null if a pooler gave the session to another client before; it is ended.</returns>
+    private async Task<(Backend Backend, bool KeepsQueries)?> FindBackendAsync(
+        NpgsqlConnection connection, long begun, CancellationToken cancellation)
     {
-        await using var find = new NpgsqlCommand(FindBackend, connection);
-        await using var reader = await find.ExecuteReaderAsync(cancellation);
-        await reader.ReadAsync(cancellation);
-        MayKeepState = reader.GetBoolean(2);
-        var backend = new Backend(reader.GetInt32(0), reader.IsDBNull(1) ? null : reader.GetInt32(1));
-        return (backend, reader.GetBoolean(3));
+        Backend backend;
+        bool keepsQueries;
+        await using (var find = new NpgsqlCommand(FindBackend, connection))
+        await using (var reader = await find.ExecuteReaderAsync(cancellation))
+        {
+            await reader.ReadAsync(cancellation);
+            MayKeepState = reader.GetBoolean(2);
+            backend = new Backend(reader.GetInt32(0), reader.IsDBNull(1) ? null : reader.GetInt32(1));
+            keepsQueries = reader.GetBoolean(3);
+        }
+        // A pooler tells its clients process IDs of its own.
+        if (backend.ProcessId == connection.ProcessID)
+            return (backend, keepsQueries);
+        source.Pooler.IsPresent = true;
+        if (reuses is true || !await Pooler.WasUsedAsync(connection, () => clock.GetElapsedTime(begun), cancellation))
+            return (backend, keepsQueries);
+        await Pooler.EndAsync(connection, cancellation);
+        return null;
     }
 
     private static async Task CloseAsync(Task<Session> opening)

@@ -17,8 +17,12 @@ namespace Gateway.Api.Postgres;
 /// <param name="cleaning">Chooses the statement that cleans the session.</param>
 /// <param name="queries">The session's prepared queries; null if each request has to be cleaned in full.</param>
 /// <param name="abandoning">Ends each wait for the server when the session is abandoned.</param>
+/// <param name="localSettings">
+/// A query that makes the session's settings at the start of a transaction; null if the session started with them.
+/// </param>
 internal sealed class SessionTransaction(
-    NpgsqlConnection connection, SessionCleaning cleaning, PreparedQueries? queries, CancellationToken abandoning)
+    NpgsqlConnection connection, SessionCleaning cleaning, PreparedQueries? queries, CancellationToken abandoning,
+    string? localSettings = null)
 {
     /// <summary>
     /// Finds the statement with that text that was prepared by the protocol, other than for
@@ -55,11 +59,32 @@ internal sealed class SessionTransaction(
     /// <param name="begin">BEGIN, with the transaction's modes.</param>
     /// <param name="commands">The commands, in order.</param>
     /// <param name="end">What follows in the same round trip. It does not run if a command fails.</param>
+    /// <returns>The reader, at the first result of the commands.</returns>
     public Task<NpgsqlDataReader> BeginAsync(
         string begin, IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end)
     {
         _begin = new NpgsqlBatchCommand(begin);
-        return SendAsync(_begin, commands, end);
+        return localSettings is null
+            ? SendAsync(_begin, null, commands, end)
+            : BeginWithSettingsAsync(_begin, new NpgsqlBatchCommand(localSettings), commands, end);
+    }
+
+    private async Task<NpgsqlDataReader> BeginWithSettingsAsync(
+        NpgsqlBatchCommand begin, NpgsqlBatchCommand settings, IEnumerable<NpgsqlBatchCommand> commands,
+        RoundTripEnd end)
+    {
+        var reader = await SendAsync(begin, settings, commands, end);
+        try
+        {
+            if (IsAt(reader, settings))
+                await reader.NextResultAsync(abandoning);
+            return reader;
+        }
+        catch
+        {
+            await reader.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Runs the commands in one round trip.</summary>
@@ -67,7 +92,7 @@ internal sealed class SessionTransaction(
     /// <param name="end">As in <see cref="BeginAsync"/>.</param>
     public Task<NpgsqlDataReader> ExecuteAsync(
         IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end = RoundTripEnd.Open) =>
-        SendAsync(null, commands, end);
+        SendAsync(null, null, commands, end);
 
     /// <summary>
     /// Reads the encoding that text came in, if the round trip ends the transaction and the reader is past the results
@@ -202,12 +227,15 @@ internal sealed class SessionTransaction(
     /// Results come as text, which PostgreSQL has for every type, those created after the gateway connected included.
     /// </summary>
     private Task<NpgsqlDataReader> SendAsync(
-        NpgsqlBatchCommand? first, IEnumerable<NpgsqlBatchCommand> commands, RoundTripEnd end)
+        NpgsqlBatchCommand? begin, NpgsqlBatchCommand? settings, IEnumerable<NpgsqlBatchCommand> commands,
+        RoundTripEnd end)
     {
         (_end, _cleaning, _encoding) = (null, null, null);
         var batch = _roundTrip = Batch(commands);
-        if (first is not null)
-            batch.BatchCommands.Insert(0, first);
+        if (settings is not null)
+            batch.BatchCommands.Insert(0, settings);
+        if (begin is not null)
+            batch.BatchCommands.Insert(0, begin);
         if (end == RoundTripEnd.RollBackQueries && queries is not null)
         {
             batch.BatchCommands.Add(_encoding = new NpgsqlBatchCommand(EncodingAndUnlock));

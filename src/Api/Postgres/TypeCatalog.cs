@@ -21,7 +21,7 @@ namespace Gateway.Api.Postgres;
 /// <param name="maxCacheBytes">
 /// The maximum size of the cached types that are not PostgreSQL's own: a caller can create any number of types.
 /// </param>
-internal sealed class TypeCatalog(NpgsqlDataSource source, TimeProvider clock, long maxCacheBytes = 4 << 20)
+internal sealed class TypeCatalog(SessionSource source, TimeProvider clock, long maxCacheBytes = 4 << 20)
     : IDisposable
 {
     /// <summary>

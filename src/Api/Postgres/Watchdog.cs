@@ -12,7 +12,7 @@ namespace Gateway.Api.Postgres;
 /// Sessions of the watched role. Before PostgreSQL 15 a role can revoke membership in itself, also the control role's.
 /// </param>
 /// <param name="clock">The clock for the waits.</param>
-internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, TimeProvider clock)
+internal sealed class Watchdog(SessionSource control, SessionSource own, TimeProvider clock)
 {
     private const string Cancel = $"SELECT pg_catalog.pg_cancel_backend(pid) {Target}";
     private const string Terminate = $"SELECT pg_catalog.pg_terminate_backend(pid) {Target}";
@@ -111,9 +111,10 @@ internal sealed class Watchdog(NpgsqlDataSource control, NpgsqlDataSource own, T
     }
 
     private static async Task<bool> SendAsync(
-        NpgsqlDataSource source, string sql, Backend backend, CancellationToken cancellation)
+        SessionSource source, string sql, Backend backend, CancellationToken cancellation)
     {
-        await using var command = source.CreateCommand(sql);
+        await using var session = await source.OpenConnectionAsync(cancellation);
+        await using var command = new NpgsqlCommand(sql, session);
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = backend.ProcessId });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = backend.ClientPort ?? Backend.UnixSocket });
         return await command.ExecuteScalarAsync(cancellation) is true;

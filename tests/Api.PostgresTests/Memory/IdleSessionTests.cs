@@ -21,7 +21,7 @@ public sealed class IdleSessionTests(GatewayFixture fixture)
     public async Task LastRequestsParameter_IsNotKept(string kind)
     {
         ConnectionStartup.SendStatementsAsTheyCome();
-        await using var source = NpgsqlDataSource.Create(fixture.Dsn);
+        await using var source = SessionSource.Plain(NpgsqlDataSource.Create(fixture.Dsn));
         await using var session = new Session(
             await source.OpenConnectionAsync(NoEnd), default, new Watchdog(source, source, TimeProvider.System),
             TimeProvider.System, keepsQueries: true);

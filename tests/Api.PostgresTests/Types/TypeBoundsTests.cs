@@ -65,7 +65,7 @@ public sealed class TypeBoundsTests(TypeDatabase database) : IClassFixture<TypeD
         var oids = (await database.ReadAsync("SELECT oid FROM pg_type WHERE typname LIKE 'made%xxx'")).Select(row => uint.Parse(row[0]!)).ToArray();
         await using var source = new NpgsqlDataSourceBuilder(Dsn.Parse(database.Dsn).ConnectionString)
             .ConfigureTypeLoading(types => types.EnableTypeLoading(false)).Build();
-        using var catalog = new TypeCatalog(source, TimeProvider.System, Bound);
+        using var catalog = new TypeCatalog(SessionSource.Plain(source), TimeProvider.System, Bound);
 
         var some = await catalog.FindAsync(oids[..10], [], TestContext.Current.CancellationToken);
         Assert.All(oids[..10], oid => Assert.NotNull(catalog.Known(oid)));

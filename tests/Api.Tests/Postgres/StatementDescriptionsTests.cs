@@ -18,7 +18,7 @@ public sealed class StatementDescriptionsTests : IDisposable
 
     public StatementDescriptionsTests()
     {
-        _types = new TypeCatalog(_nowhere, TimeProvider.System);
+        _types = new TypeCatalog(SessionSource.Plain(_nowhere), TimeProvider.System);
         _descriptions = new StatementDescriptions(_types);
     }
 

@@ -11,7 +11,7 @@ public sealed class WatchdogTests : IAsyncLifetime
     private readonly FakeTimeProvider _clock = new();
 
     // Nothing listens on this port.
-    private readonly NpgsqlDataSource _nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Username=nobody");
+    private readonly SessionSource _nowhere = SessionSource.Plain(NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Username=nobody"));
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
