@@ -122,9 +122,9 @@ internal sealed class Pooler
                 await transaction.RollbackAsync(cancellation);
             }
             // Once and twice in a row, in case the pooler hands its sessions out in turns.
-            foreach (var (session, expected) in new[] { (second, other), (first, backend), (first, backend), (second, other) })
+            foreach (var session in new[] { second, first, first, second })
             {
-                if (await FindBackendAsync(session, cancellation) != expected)
+                if (await FindBackendAsync(session, cancellation) != (session == first ? backend : other))
                     return true;
             }
             return false;

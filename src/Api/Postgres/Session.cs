@@ -118,8 +118,8 @@ internal sealed class Session : IAsyncDisposable
     public void KeepPlans(string cleaning) => _cleaning.KeepPlans(cleaning);
 
     /// <summary>
-    /// Closes the session after this request: its server is a standby, or a statement of the gateway's own has failed in
-    /// it, which only a caller's SQL can bring about.
+    /// Closes the session after this request: its server is a standby, or a statement of the gateway's own has failed
+    /// in it, which only a caller's SQL can bring about.
     /// </summary>
     public void Reject() => _isRejected = true;
 
