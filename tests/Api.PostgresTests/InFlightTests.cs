@@ -90,7 +90,7 @@ public sealed class InFlightTests(GatewayFixture gateway)
     [Fact]
     public async Task ManyDuplicates_HoldNoSessionAndAreAnsweredTogether()
     {
-        const int Duplicates = 500;
+        const int Duplicates = 200;
         await gateway.ExecuteAsync("CREATE TABLE in_flight_many (n int)");
         await using var two = await gateway.StartGatewayAsync(
             "--Gateway:Connections:default:PoolSize=2", "--Gateway:Connections:default:QueueLimit=20");

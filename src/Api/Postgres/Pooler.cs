@@ -30,13 +30,14 @@ internal sealed class Pooler
     }
 
     /// <summary>
-    /// Returns whether a pooler refuses the start-up parameter <c>options</c>. PgBouncer says 08P01 and "unsupported
-    /// startup parameter: options" (or "in options"); RDS Proxy says 0A000 and "command-line options", by its
-    /// documentation. PostgreSQL itself says neither at the start of a session.
+    /// Returns whether a pooler refuses a start-up parameter, <c>options</c> or <c>search_path</c>. PgBouncer says 08P01
+    /// and "unsupported startup parameter"; RDS Proxy says 0A000 and "command-line options", by its documentation.
+    /// PostgreSQL itself says neither at the start of a session.
     /// </summary>
     public static bool RefusesOptions(PostgresException error) =>
         error.SqlState is PostgresErrorCodes.ProtocolViolation or PostgresErrorCodes.FeatureNotSupported
-        && error.MessageText.Contains("options", StringComparison.Ordinal);
+        && (error.MessageText.Contains("startup parameter", StringComparison.Ordinal)
+            || error.MessageText.Contains("options", StringComparison.Ordinal));
 
     /// <summary>
     /// Returns whether the session of the server is older than the gateway's: then other clients of the pooler have
@@ -85,10 +86,10 @@ internal sealed class Pooler
     /// <exception cref="NpgsqlException">The server can't be reached.</exception>
     public async Task<string?> FindFaultAsync(SessionSource source, CancellationToken cancellation)
     {
-        await using var first = await source.OpenBareAsync(cancellation);
+        await using var first = await source.OpenWithoutSqlAsync(cancellation);
         var backend = await FindBackendAsync(first, cancellation);
         // A pooler tells its clients process IDs of its own.
-        if (backend == first.ProcessID)
+        if (!IsPresent && backend == first.ProcessID)
             return null;
         IsPresent = true;
         await using var second = await source.OpenBareAsync(cancellation);

@@ -36,23 +36,18 @@ internal sealed class SessionSource(
     /// <summary>Opens a session.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or refuses the session.</exception>
     /// <exception cref="OperationCanceledException">The token came first.</exception>
-    public async ValueTask<NpgsqlConnection> OpenConnectionAsync(CancellationToken cancellation)
-    {
-        if (!pooler.IsPresent)
-        {
-            try
-            {
-                return await _direct.OpenConnectionAsync(cancellation);
-            }
-            catch (PostgresException error) when (Pooler.RefusesOptions(error))
-            {
-                pooler.IsPresent = true;
-            }
-        }
-        return await _pooled.Value.OpenConnectionAsync(cancellation);
-    }
+    public async ValueTask<NpgsqlConnection> OpenConnectionAsync(CancellationToken cancellation) =>
+        await TryOpenDirectAsync(cancellation) ?? await _pooled.Value.OpenConnectionAsync(cancellation);
 
-    /// <summary>Opens a session without settings, which changes nothing in a session that a pooler shares.</summary>
+    /// <summary>
+    /// Opens a session with settings at its start, or behind a pooler without. It changes nothing in a session that a
+    /// pooler shares.
+    /// </summary>
+    /// <exception cref="NpgsqlException">The server can't be reached, or refuses the session.</exception>
+    public async ValueTask<NpgsqlConnection> OpenWithoutSqlAsync(CancellationToken cancellation) =>
+        await TryOpenDirectAsync(cancellation) ?? await OpenBareAsync(cancellation);
+
+    /// <summary>Opens a session without settings.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or refuses the session.</exception>
     public async ValueTask<NpgsqlConnection> OpenBareAsync(CancellationToken cancellation)
     {
@@ -78,5 +73,21 @@ internal sealed class SessionSource(
         await _direct.DisposeAsync();
         if (_pooled.IsValueCreated)
             await _pooled.Value.DisposeAsync();
+    }
+
+    /// <summary>Opens a session with settings at its start. Returns null behind a pooler.</summary>
+    private async ValueTask<NpgsqlConnection?> TryOpenDirectAsync(CancellationToken cancellation)
+    {
+        if (pooler.IsPresent)
+            return null;
+        try
+        {
+            return await _direct.OpenConnectionAsync(cancellation);
+        }
+        catch (PostgresException error) when (Pooler.RefusesOptions(error))
+        {
+            pooler.IsPresent = true;
+            return null;
+        }
     }
 }
