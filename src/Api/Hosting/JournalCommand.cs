@@ -12,7 +12,7 @@ namespace Gateway.Api.Hosting;
 /// <summary>
 /// The command <c>journal install --connection NAME [--journal-key | --simple] [--dry-run]</c>: installs the journal in
 /// a connection's database, or prints the SQL. It is run once for each role that a gateway connects as, and is safe to
-/// run again.
+/// run again. <see cref="JournalInspection"/> has the commands <c>journal status</c> and <c>journal purge</c>.
 /// </summary>
 internal static class JournalCommand
 {
@@ -23,7 +23,7 @@ internal static class JournalCommand
     {
         var connection = new Option<string>("--connection")
         {
-            Description = "The connection whose database gets the journal.",
+            Description = "The connection whose database has the journal, or gets it.",
             DefaultValueFactory = _ => GatewayOptions.DefaultConnection,
         };
         var journalKey = new Option<bool>("--journal-key")
@@ -52,16 +52,37 @@ internal static class JournalCommand
                 line.GetValue(simple),
                 line.GetValue(dryRun)),
             CommandLine.SettingsOf(line)));
-        return new Command("journal", "Administers the journal.") { install };
+        return new Command("journal", "Administers the journal.")
+        {
+            install,
+            CreateInspection(
+                "status", "Shows the journal's version and state, and what it holds. Exit code 1 if it can't be used.",
+                connection, inspection => inspection.PrintStatusAsync(Console.Out)),
+            CreateInspection(
+                "purge", "Deletes the expired records, which the gateways also do from time to time.",
+                connection, inspection => inspection.PurgeAsync(Console.Out)),
+        };
     }
 
-    /// <summary>Runs the command.</summary>
-    /// <returns>The exit code.</returns>
-    /// <exception cref="StartupException">The command can't run; a sentence for each fault.</exception>
-    private static async Task<int> RunAsync(InstallOptions command, string[] settings)
+    private static Command CreateInspection(
+        string name, string description, Option<string> connection, Func<JournalInspection, Task<int>> run)
+    {
+        var command = new Command(name, description) { connection };
+        command.SetAction(async line =>
+        {
+            var (dsn, role, _) = Read(line.GetRequiredValue(connection), CommandLine.SettingsOf(line));
+            await using var inspection = new JournalInspection(line.GetRequiredValue(connection), dsn, role);
+            return await run(inspection);
+        });
+        return command;
+    }
+
+    /// <summary>Reads the settings of a connection.</summary>
+    /// <exception cref="StartupException">There is no such connection, or a setting has a fault.</exception>
+    private static (ConnectionDsn Dsn, string Role, ConfigurationManager Configuration) Read(
+        string name, string[] settings)
     {
         ConnectionStartup.SendStatementsAsTheyCome();
-        var name = command.Connection;
         var configuration = new ConfigurationManager();
         configuration.AddEnvironmentVariables().AddCommandLine(settings);
         configuration.AddSecretsFolder();
@@ -73,6 +94,16 @@ internal static class JournalCommand
             ?? throw new StartupException(
                 $"{dsn.Setting} names no user; add it: the journal is opened to the role that the gateway connects "
                 + "as.");
+        return (dsn, role, configuration);
+    }
+
+    /// <summary>Runs the command.</summary>
+    /// <returns>The exit code.</returns>
+    /// <exception cref="StartupException">The command can't run; a sentence for each fault.</exception>
+    private static async Task<int> RunAsync(InstallOptions command, string[] settings)
+    {
+        var name = command.Connection;
+        var (dsn, role, configuration) = Read(name, settings);
         var newKey = command.WithJournalKey ? JournalKey.Create() : null;
         var guard = GuardOf(command, dsn, newKey);
         try

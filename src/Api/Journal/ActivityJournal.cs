@@ -71,6 +71,8 @@ internal sealed class ActivityJournal(
 
     private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(2);
 
+    private static readonly TimeSpan ContentsTime = TimeSpan.FromSeconds(30);
+
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(200);
 
     /// <summary>
@@ -91,6 +93,9 @@ internal sealed class ActivityJournal(
 
     /// <summary>Gets the state as seen last; null before the first look.</summary>
     public JournalState? State => _known?.State;
+
+    /// <summary>Gets the installed version as seen last; null if there is no journal, or it does not say.</summary>
+    public int? Version => _known?.Version;
 
     /// <summary>Returns the state. Looks again if the journal can't be used, or the last look is not recent.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
@@ -226,6 +231,20 @@ internal sealed class ActivityJournal(
             return 0;
         }
     }
+
+    /// <summary>Reads what the journal holds.</summary>
+    /// <returns>Null if the connection has no journal that it may use.</returns>
+    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
+    public Task<JournalContents?> ReadContentsAsync(CancellationToken cancellation) => AskAsync(
+        async (key, session, ending) =>
+        {
+            var (records, isEstimate, bytes, expired, oldest) =
+                await session.QuerySingleAsync<(long, bool, long, long, DateTime?)>(FixedStatement.Of(
+                    "SELECT records, is_estimate, bytes, expired, oldest FROM gateway_journal.status($1, $2)",
+                    ending, key.Id, key.ForStatus()));
+            return new JournalContents(records, isEstimate, bytes, expired, oldest);
+        },
+        cancellation, ContentsTime);
 
     /// <summary>
     /// Returns the failure for an exactly-once request on a connection without a journal that it may use.
@@ -401,7 +420,7 @@ internal sealed class ActivityJournal(
                 : keys.Count == 0 ? JournalState.Missing
                 : version > JournalScript.Version ? JournalState.Newer
                 : JournalState.Open;
-            return new KnownKeys(keys, state, clock.GetTimestamp());
+            return new KnownKeys(keys, state, version, clock.GetTimestamp());
         }
         catch (PostgresException error) when (error.SqlState == InvalidCode)
         {
@@ -414,7 +433,7 @@ internal sealed class ActivityJournal(
 
         // The primary may have what a standby does not have yet.
         KnownKeys None(JournalState state) =>
-            new([], isStandby ? JournalState.OnStandby : state, clock.GetTimestamp());
+            new([], isStandby ? JournalState.OnStandby : state, version, clock.GetTimestamp());
     }
 
     private static NpgsqlParameter<int> Number(int value) => new() { TypedValue = value };
@@ -427,10 +446,19 @@ internal sealed class ActivityJournal(
     /// <summary>Represents the result of the last look at the journal.</summary>
     /// <param name="Keys">The keys, newest first; empty if there are none for this connection.</param>
     /// <param name="State">The journal's state.</param>
+    /// <param name="Version">The installed version; null if there is none, or it does not say.</param>
     /// <param name="At">The clock's timestamp of the look.</param>
-    private sealed record KnownKeys(IReadOnlyList<CodeKey> Keys, JournalState State, long At)
+    private sealed record KnownKeys(IReadOnlyList<CodeKey> Keys, JournalState State, int? Version, long At)
     {
         /// <summary>Gets the key in use.</summary>
         public CodeKey? Newest => Keys is [var newest, ..] ? newest : null;
     }
 }
+
+/// <summary>Represents what a journal holds.</summary>
+/// <param name="Records">The number of records.</param>
+/// <param name="IsEstimate">Whether that number is an estimate.</param>
+/// <param name="Bytes">The size of the table and its indexes.</param>
+/// <param name="Expired">The number of expired records, at most 100,000.</param>
+/// <param name="Oldest">When the record was made that expires first; null if there is none.</param>
+internal sealed record JournalContents(long Records, bool IsEstimate, long Bytes, long Expired, DateTime? Oldest);

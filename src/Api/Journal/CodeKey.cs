@@ -46,6 +46,9 @@ internal sealed record CodeKey(int Id, byte[] Secret)
     /// <summary>Returns the code for deleting expired records.</summary>
     public byte[] ForPurge(int atMost) => new Message("purge"u8).Add(atMost).ToCode(this);
 
+    /// <summary>Returns the code for reading what the journal holds.</summary>
+    public byte[] ForStatus() => new Message("status"u8).ToCode(this);
+
     /// <summary>Returns the key's number, and never the secret, since it may be printed by mistake.</summary>
     public override string ToString() => $"key {Id}";
 

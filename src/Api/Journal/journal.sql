@@ -297,6 +297,28 @@ BEGIN
     END
     $function$;
 
+    -- Returns what the journal holds, for an operator. It does not read all of a large journal: above 100,000 records
+    -- their number is an estimate, and no more than 100,000 expired ones are counted.
+    CREATE OR REPLACE FUNCTION gateway_journal.status(
+        used_key int, code bytea,
+        OUT records bigint, OUT is_estimate boolean, OUT bytes bigint, OUT expired bigint, OUT oldest timestamptz)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+    BEGIN
+        IF NOT gateway_journal_records.is_valid(used_key, code, 'status'::bytea) THEN
+            RAISE EXCEPTION 'only the gateway may look into the journal' USING ERRCODE = 'GJ003';
+        END IF;
+        SELECT c.reltuples::bigint, pg_total_relation_size(c.oid) INTO records, bytes
+          FROM pg_class c WHERE c.oid = 'gateway_journal_records.activity'::regclass;
+        IF records <= 100000 THEN
+            SELECT count(*) INTO records FROM (SELECT FROM gateway_journal_records.activity LIMIT 100001) a;
+        END IF;
+        is_estimate := records > 100000;
+        SELECT count(*) INTO expired FROM (
+            SELECT FROM gateway_journal_records.activity a WHERE a.expires_at <= now() LIMIT 100000) e;
+        SELECT a.recorded_at INTO oldest FROM gateway_journal_records.activity a ORDER BY a.expires_at LIMIT 1;
+    END
+    $function$;
+
     -- DISCARD ALL without DISCARD PLANS: the next request in the session is of the same caller, and planning every
     -- function again for each request takes longer than the rest of the journal's work. Runs as its caller. A procedure,
     -- because CALL needs no plan.
@@ -434,19 +456,20 @@ BEGIN
     TO "{role}";
     IF '{owner}' <> '{role}' THEN
         REVOKE EXECUTE ON FUNCTION gateway_journal.keys(), gateway_journal.keys_for(bytea),
-            gateway_journal.recorded(int, bytea, text, text, text), gateway_journal.purge(int, bytea, int)
+            gateway_journal.recorded(int, bytea, text, text, text), gateway_journal.purge(int, bytea, int),
+            gateway_journal.status(int, bytea)
         FROM "{role}";
     END IF;
     DELETE FROM gateway_journal_records.journal_key j WHERE j.role = '{role}';
     IF '{control}' <> '' THEN
         -- EXECUTE, because without a control role its name is empty, which PostgreSQL can't parse.
         EXECUTE 'GRANT EXECUTE ON FUNCTION gateway_journal.keys(), gateway_journal.recorded(int, bytea, text, text, text), '
-            'gateway_journal.purge(int, bytea, int) TO "{control}"';
+            'gateway_journal.purge(int, bytea, int), gateway_journal.status(int, bytea) TO "{control}"';
     END IF;
     IF '{digest}' <> '' THEN
         INSERT INTO gateway_journal_records.journal_key (role, digest) VALUES ('{role}', decode('{digest}', 'hex'));
         GRANT EXECUTE ON FUNCTION gateway_journal.keys_for(bytea), gateway_journal.recorded(int, bytea, text, text, text),
-            gateway_journal.purge(int, bytea, int)
+            gateway_journal.purge(int, bytea, int), gateway_journal.status(int, bytea)
         TO "{role}";
     END IF;
 

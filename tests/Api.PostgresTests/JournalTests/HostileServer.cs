@@ -82,6 +82,7 @@ public sealed class HostileServer : IAsyncLifetime
     [
         "SELECT key_secret FROM gateway_journal.keys()", "SELECT key_secret FROM gateway_journal.keys_for('\\x00')",
         "SELECT gateway_journal.recorded(1, sha256(''), 'loopback', 'default', 'victim')", "SELECT gateway_journal.purge(1, sha256(''), 10)",
+        "SELECT gateway_journal.status(1, sha256(''))",
         "SELECT gateway_journal.claim(1, sha256(''), 'loopback', 'default', 'forged', '', 10, 'tag')",
         "SELECT gateway_journal.claim(1, sha256(''), 'loopback', 'default', 'forged', '', 10, 'tag', '')",
         "SELECT gateway_journal.finish(1, sha256(pg_current_xact_id()::text::bytea), '(0,1)', '')",

@@ -55,6 +55,7 @@ public sealed class HostileSqlTests(HostileDatabase database) : IClassFixture<Ho
         .. Refused(Denied,
             "SELECT gateway_journal.keys()", "SELECT forge()", "SELECT gateway_journal.keys_for('\\x00')", "SELECT gateway_journal.keys_for(NULL)",
             "SELECT gateway_journal.recorded(1, sha256(''), 'loopback', 'victims', 'victim')", "SELECT gateway_journal.purge(1, sha256(''), 1000)",
+            "SELECT gateway_journal.status(1, sha256(''))",
             $"SELECT {Records}.is_valid(1, '', '')", $"SELECT {Records}.this_session()"),
         .. Refused(InvalidCode,
             "SELECT gateway_journal.claim(1, sha256(''), 'loopback', 'victims', 'forged', '', 1, 'tag', '')",
