@@ -52,7 +52,7 @@ internal sealed class InFlightActivities(
             return _waits.TryGetValue(activity, out var wait) ? wait.Waiters.Count : 0;
     }
 
-    /// <summary>Adds a request that waits for the activity. Dispose the returned waiter when the wait is over.</summary>
+    /// <summary>Adds a request that waits for the activity. Dispose of the waiter when the wait is over.</summary>
     /// <param name="activity">The activity.</param>
     /// <param name="least">The minimum time of the wait, unless the activity's record is found.</param>
     /// <returns>Null if too many requests are waiting.</returns>
@@ -154,7 +154,7 @@ internal sealed class InFlightActivities(
             if (cancels.Contains(wait.CancelName))
                 wait.IsCancelled = true;
             wait.Transactions = wait.Transactions is { } known
-                ? [.. known.Select(one => byId[(one.Backend.ProcessId, one.Since)].FirstOrDefault()).OfType<OpenTransaction>()]
+                ? [.. known.SelectMany(one => byId[(one.Backend.ProcessId, one.Since)])]
                 : [.. open.Where(transaction => transaction.Runs(wait.Activity, keys))];
             // A read may have the same ID, and then the same tag; so the end of one transaction is enough.
             wait.Expected = Math.Max(wait.Expected, wait.Transactions.Count);
@@ -191,7 +191,7 @@ internal sealed class InFlightActivities(
             return [.. wait.Waiters];
     }
 
-    /// <summary>Represents the wait of one or more requests for an activity. Only the loop reads its transactions.</summary>
+    /// <summary>Represents the wait of one or more requests for an activity.</summary>
     internal sealed class Wait(ActivityIdentity activity)
     {
         public ActivityIdentity Activity => activity;
@@ -206,7 +206,9 @@ internal sealed class InFlightActivities(
         /// </summary>
         public IReadOnlyList<OpenTransaction>? Transactions { get; set; }
 
-        /// <summary>Gets or sets the number of transactions that the first look found.</summary>
+        /// <summary>
+        /// Gets or sets the number of transactions that the first look found. Fewer now: at least one has ended.
+        /// </summary>
         public int Expected { get; set; }
 
         /// <summary>Gets or sets whether a cancel of the activity was announced.</summary>
@@ -241,7 +243,7 @@ internal sealed class InFlightActivities(
         /// <summary>Gets whether a cancel of the activity was announced during the wait.</summary>
         public bool IsCancelled => Wait.IsCancelled;
 
-        /// <summary>Gets how long the activity has been running, by the server's clock; null if that is not known.</summary>
+        /// <summary>Gets how long the activity has been running, by the server's clock; null if unknown.</summary>
         public TimeSpan? Age => Wait.Transactions is [_, ..] transactions ? transactions.Max(one => one.Age) : null;
 
         /// <summary>Waits until the request is woken.</summary>

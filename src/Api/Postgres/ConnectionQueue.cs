@@ -67,9 +67,9 @@ internal sealed class ConnectionQueue(string connection, int places, int queueLi
     }
 
     /// <summary>
-    /// Waits until a request may open another session. If it has released its place, it queues again. So it does if
-    /// sessions that could not be ended hold too many places (<see cref="Hold"/>): otherwise each retry would use one
-    /// more session.
+    /// Waits until a request may open another session. A request that has released its place queues for one again. If
+    /// sessions that could not be ended hold too many places (<see cref="Hold"/>), the request releases its place
+    /// first: otherwise each retry would use one more session.
     /// </summary>
     /// <exception cref="Failure">
     /// <c>saturated</c>, or <c>deadline_exceeded</c> during the wait. The place is released.
