@@ -149,28 +149,35 @@ public sealed class InFlightTests(GatewayFixture gateway)
         Assert.Equal(1, await gateway.ReadAsync<long>("SELECT count(*) FROM in_flight_heirs"));
     }
 
-    /// <summary>A read with the same ID has the same tag, and may run for longer.</summary>
-    [Fact]
-    public async Task ReadWithTheSameId_DoesNotHoldTheDuplicateUp()
+    /// <summary>A call without a record that has the same ID has the same tag, and may run for longer.</summary>
+    [Theory]
+    [InlineData("query")]
+    [InlineData("transaction")]
+    public async Task OtherCallWithTheSameId_DoesNotHoldTheDuplicateUp(string endpoint)
     {
-        await using var forRead = await Turnstile.CloseAsync(gateway.Dsn);
+        await using var forOther = await Turnstile.CloseAsync(gateway.Dsn);
         await using var turnstile = await Turnstile.CloseAsync(gateway.Dsn);
-        var read = gateway.Client.PostAsync(
-            "query", new { activityId = "in-flight/read", timeoutMs = Long, sql = $"SELECT 1 AS a FROM {forRead.Pass}" });
-        await forRead.HoldsAsync(1);
-        var request = new { activityId = "in-flight/read", timeoutMs = Long, sql = $"SELECT 2 AS a FROM {turnstile.Pass}" };
+        var id = $"in-flight/{endpoint}";
+        var wait = new { sql = $"SELECT 1 AS a FROM {forOther.Pass}" };
+        // This one has a transaction ID, as a write has.
+        var write = new { sql = "SELECT pg_current_xact_id()::text AS a" };
+        var other = gateway.Client.PostAsync(endpoint, endpoint == "query"
+            ? new { activityId = id, timeoutMs = Long, wait.sql }
+            : new { activityId = id, timeoutMs = Long, delivery = "at-least-once", statements = new[] { write, wait } });
+        await forOther.HoldsAsync(1);
+        var request = new { activityId = id, timeoutMs = Long, sql = $"SELECT 2 AS a FROM {turnstile.Pass}" };
         var first = gateway.Client.PostAsync("execute", request);
         await turnstile.HoldsAsync(1);
         var duplicate = gateway.Client.PostAsync("execute", request);
-        await UntilWaitingAsync(gateway.Client, "in-flight/read", 1);
+        await UntilWaitingAsync(gateway.Client, id, 1);
 
         await turnstile.OpenAsync();
 
         (await first).Expect(HttpStatusCode.OK);
         Assert.Equal((await first).Text, (await duplicate).Text);
-        Assert.False(read.IsCompleted);
-        await forRead.OpenAsync();
-        (await read).Expect(HttpStatusCode.OK);
+        Assert.False(other.IsCompleted);
+        await forOther.OpenAsync();
+        (await other).Expect(HttpStatusCode.OK);
     }
 
     [Fact]

@@ -153,23 +153,28 @@ internal sealed class InFlightActivities(
         {
             if (cancels.Contains(wait.CancelName))
                 wait.IsCancelled = true;
+            var isFirst = wait.Transactions is null;
             wait.Transactions = wait.Transactions is { } known
                 ? [.. known.SelectMany(one => byId[(one.Backend.ProcessId, one.Since)])]
-                : [.. open.Where(transaction => transaction.Runs(wait.Activity, keys))];
-            // A read may have the same ID, and then the same tag; so the end of one transaction is enough.
+                : [.. open.Where(transaction => transaction.HasWritten && transaction.Runs(wait.Activity, keys))];
+            // A write without a record may have the same ID, and then the same tag; so the end of one is enough.
             wait.Expected = Math.Max(wait.Expected, wait.Transactions.Count);
-            if (wait.Transactions.Count == 0 || wait.Transactions.Count < wait.Expected)
-                await WakeAsync(wait);
+            var hasOneEnded = wait.Transactions.Count == 0 || wait.Transactions.Count < wait.Expected;
+            // The one that matters may have ended before the first look.
+            if (hasOneEnded || isFirst)
+                await WakeAsync(wait, hasOneEnded);
         }
     }
 
     /// <summary>
-    /// Wakes all requests that wait for the activity, with its record. If there is none, wakes only one: it claims the
-    /// activity, and the others go on waiting, for that one.
+    /// Wakes all requests that wait for the activity, if it has a record. If it has none, may wake only one: that one
+    /// claims the activity, and the others go on waiting, for it.
     /// </summary>
-    private async Task WakeAsync(Wait wait)
+    private async Task WakeAsync(Wait wait, bool mayClaim)
     {
         var record = await journal.FindAsync(wait.Activity, CancellationToken.None);
+        if (record is null && !mayClaim)
+            return;
         // The next look finds the transaction of the request that is woken.
         (wait.Transactions, wait.Expected) = (null, 0);
         foreach (var waiter in WaitersOf(wait))
@@ -202,7 +207,8 @@ internal sealed class InFlightActivities(
         public LinkedList<Waiter> Waiters { get; } = new();
 
         /// <summary>
-        /// Gets or sets the open transactions that have the activity's tag, as seen last; null before the first look.
+        /// Gets or sets the open transactions that have written under the activity's tag, as seen last; null before the
+        /// first look.
         /// </summary>
         public IReadOnlyList<OpenTransaction>? Transactions { get; set; }
 

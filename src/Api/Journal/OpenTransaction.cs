@@ -14,7 +14,7 @@ namespace Gateway.Api.Journal;
 internal sealed record OpenTransaction(Backend Backend, string Tag, DateTime Since)
 {
     /// <summary>
-    /// Selects the transactions, and the sessions of the control role that announce a cancel; the last column tells them
+    /// Selects the transactions, and the sessions of the control role that announce a cancel; <c>isCancel</c> tells them
     /// apart. All names and operators here are qualified: an operator in the schema public could match better, and would
     /// run a caller's SQL in a session of the control role.
     /// </summary>
@@ -22,7 +22,8 @@ internal sealed record OpenTransaction(Backend Backend, string Tag, DateTime Sin
         $"""
         SELECT pid, client_port, application_name, xact_start, pg_catalog.clock_timestamp(),
                usename OPERATOR(pg_catalog.=) session_user
-               AND pg_catalog.starts_with(application_name, '{ActivityIdentity.CancelPrefix}')
+               AND pg_catalog.starts_with(application_name, '{ActivityIdentity.CancelPrefix}'),
+               backend_xid IS NOT NULL
           FROM pg_catalog.pg_stat_activity
          WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND client_port IS NOT NULL
            AND ((usename OPERATOR(pg_catalog.=) $1 AND xact_start IS NOT NULL)
@@ -33,6 +34,9 @@ internal sealed record OpenTransaction(Backend Backend, string Tag, DateTime Sin
     /// <summary>Gets how long the transaction has been open, by the server's clock.</summary>
     public required TimeSpan Age { get; init; }
 
+    /// <summary>Gets whether the transaction has written: one that has claimed an activity has, and a read has not.</summary>
+    public required bool HasWritten { get; init; }
+
     /// <summary>Reads all open transactions of a role in the session's database, and the announced cancels.</summary>
     /// <param name="session">A session of the control role.</param>
     /// <param name="role">The role that callers' SQL runs as.</param>
@@ -42,18 +46,18 @@ internal sealed record OpenTransaction(Backend Backend, string Tag, DateTime Sin
     public static async Task<(IReadOnlyList<OpenTransaction> Open, IReadOnlySet<string> Cancels)> ReadAsync(
         NpgsqlConnection session, string role, CancellationToken cancellation)
     {
-        var rows = await session.QueryAsync<(int, int, string, DateTime?, DateTime, bool)>(
+        var rows = await session.QueryAsync<(int, int, string, DateTime?, DateTime, bool, bool)>(
             FixedStatement.Of(Select, cancellation, role));
         var open = new List<OpenTransaction>();
         var cancels = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (processId, port, name, since, now, isCancel) in rows)
+        foreach (var (processId, port, name, since, now, isCancel, hasWritten) in rows)
         {
             if (isCancel)
                 cancels.Add(name);
             else if (since is { } begun)
             {
                 var backend = new Backend(processId, port == Backend.UnixSocket ? null : port);
-                open.Add(new OpenTransaction(backend, name, begun) { Age = now - begun });
+                open.Add(new OpenTransaction(backend, name, begun) { Age = now - begun, HasWritten = hasWritten });
             }
         }
         return (open, cancels);
