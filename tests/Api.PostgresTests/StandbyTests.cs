@@ -11,19 +11,23 @@ namespace Gateway.Api.PostgresTests;
 /// Tests a server that becomes a standby, and is promoted again, as in a failover behind one address: a request that
 /// needs the primary is to be sent again, and everything else is served.
 /// </summary>
-public sealed class StandbyTests : IAsyncLifetime
+public sealed class StandbyTests(StandbyTests.RestartedServer shared) : IClassFixture<StandbyTests.RestartedServer>, IAsyncLifetime
 {
     private const string Insert = "INSERT INTO effects VALUES ('a')";
 
-    private LocalPostgresServer _server = null!;
+    private readonly LocalPostgresServer _server = shared.Server;
+    private string _dsn = "";
 
     public async ValueTask InitializeAsync()
     {
-        _server = await LocalPostgresServer.StartTemporaryAsync(ct: TestContext.Current.CancellationToken);
-        await GatewayFixture.ExecuteAsync(_server.Dsn, "CREATE TABLE effects (id text)");
+        await PromoteAsync();
+        var database = $"standby_{Guid.NewGuid():N}";
+        await GatewayFixture.ExecuteAsync(_server.Dsn, $"CREATE DATABASE {database}");
+        _dsn = $"{_server.Dsn[..^_server.Database.Length]}{database}";
+        await GatewayFixture.ExecuteAsync(_dsn, "CREATE TABLE effects (id text)");
     }
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public ValueTask DisposeAsync() => default;
 
     [Theory]
     [InlineData("execute", $$"""{"activityId": "a", "sql": "{{Insert}}"}""")]
@@ -79,7 +83,7 @@ public sealed class StandbyTests : IAsyncLifetime
     public async Task CommitWhoseAnswerWasLost_IsSettledOnTheStandby()
     {
         await InstallJournalAsync();
-        await using var proxy = FaultProxy.Start(_server.Dsn);
+        await using var proxy = FaultProxy.Start(_dsn);
         await using var gateway = await RunningGateway.StartAsync($"--DSN={proxy.Dsn}");
         // Now a session is idle. The next request loses its answer in it, and can't open another one.
         await gateway.Client.QueryAsync("SELECT 1");
@@ -160,7 +164,7 @@ public sealed class StandbyTests : IAsyncLifetime
     [InlineData("SELECT count(*) FROM effects GROUP BY id FOR SHARE", "0A000")]
     public async Task ReadThatIsWrong_FailsAsOnThePrimary(string sql, string sqlState)
     {
-        await GatewayFixture.ExecuteAsync(_server.Dsn, "CREATE SEQUENCE numbers");
+        await GatewayFixture.ExecuteAsync(_dsn, "CREATE SEQUENCE numbers");
         await BecomeStandbyAsync();
         await using var gateway = await StartAsync();
 
@@ -193,10 +197,10 @@ public sealed class StandbyTests : IAsyncLifetime
         await using var gateway = await StartAsync();
         await RecordAsync(gateway);
         await GatewayFixture.ExecuteAsync(
-            _server.Dsn, "UPDATE gateway_journal_records.activity SET expires_at = now() - interval '1 hour'");
+            _dsn, "UPDATE gateway_journal_records.activity SET expires_at = now() - interval '1 hour'");
         await BecomeStandbyAsync();
 
-        await using var source = SessionSource.Plain(NpgsqlDataSource.Create(Dsns.Dsn.Parse(_server.Dsn).ConnectionString));
+        await using var source = SessionSource.Plain(NpgsqlDataSource.Create(Dsns.Dsn.Parse(_dsn).ConnectionString));
         var journal = new ActivityJournal(
             new ControlSessions(source, TimeProvider.System), _server.Username, journalKey: null,
             TimeSpan.FromDays(1), TimeProvider.System);
@@ -211,10 +215,10 @@ public sealed class StandbyTests : IAsyncLifetime
         .Expect(HttpStatusCode.OK);
 
     private Task InstallJournalAsync() =>
-        GatewayFixture.InstallJournalAsync(_server.Dsn, _server.Username, JournalGuard.None);
+        GatewayFixture.InstallJournalAsync(_dsn, _server.Username, JournalGuard.None);
 
     private Task<RunningGateway> StartAsync(params string[] settings) =>
-        RunningGateway.StartAsync([$"--DSN={_server.Dsn}", .. settings]);
+        RunningGateway.StartAsync([$"--DSN={_dsn}", .. settings]);
 
     /// <summary>
     /// Restarts the server as a standby that has all of its primary's data. Without a primary it only waits.
@@ -222,11 +226,12 @@ public sealed class StandbyTests : IAsyncLifetime
     private async Task BecomeStandbyAsync()
     {
         // The program runs in the server's data folder.
-        await GatewayFixture.ExecuteAsync(_server.Dsn, "COPY (SELECT) TO PROGRAM 'cat > standby.signal'");
+        await GatewayFixture.ExecuteAsync(_dsn, "COPY (SELECT) TO PROGRAM 'cat > standby.signal'");
         await _server.RestartAsync(ct: TestContext.Current.CancellationToken);
     }
 
-    private Task PromoteAsync() => GatewayFixture.ExecuteAsync(_server.Dsn, "SELECT pg_promote()");
+    private Task PromoteAsync() =>
+        GatewayFixture.ExecuteAsync(_server.Dsn, "SELECT pg_promote() WHERE pg_is_in_recovery()");
 
     private static async Task<long> CountEffectsAsync(RunningGateway gateway) =>
         (await gateway.Client.QueryValueAsync("SELECT count(*)::int FROM effects")).GetInt64();
@@ -241,4 +246,14 @@ public sealed class StandbyTests : IAsyncLifetime
 
             string? Text(string name) => entry.TryGetProperty(name, out var member) ? member.GetString() : null;
         });
+
+    /// <summary>Provides a server that the tests restart and promote, each with its own database.</summary>
+    public sealed class RestartedServer : IAsyncLifetime
+    {
+        public LocalPostgresServer Server { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync() => Server = await LocalPostgresServer.StartTemporaryAsync();
+
+        public ValueTask DisposeAsync() => Server.DisposeAsync();
+    }
 }

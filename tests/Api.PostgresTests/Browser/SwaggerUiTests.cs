@@ -7,27 +7,25 @@ namespace Gateway.Api.PostgresTests.Browser;
 /// Tests Swagger UI in Chromium. playwright-core from npm drives it; Microsoft.Playwright is fifty times larger,
 /// because it contains a Node.js for every platform.
 /// </summary>
-public sealed class SwaggerUiTests(DemoFixture gateway) : SwaggerUiPage(gateway.Address), IClassFixture<DemoFixture>
+public sealed class SwaggerUiTests(SwaggerUiTour tour) : IClassFixture<SwaggerUiTour>
 {
     [Fact]
     public async Task Page_ListsEveryOperationOfTheContract()
     {
-        var visit = await VisitAsync();
-
-        var contract = JsonNode.Parse(await gateway.Client.Http.GetStringAsync("/openapi.json"))!;
+        var contract = JsonNode.Parse(await tour.Gateway.Client.Http.GetStringAsync("/openapi.json"))!;
         var operations =
             from path in contract["paths"]!.AsObject()
             from operation in path.Value!.AsObject()
             select new SwaggerUiOperation(operation.Key.ToUpperInvariant(), path.Key, (string)operation.Value!["operationId"]!);
-        Assert.Equal(operations, visit.Operations);
+        Assert.Equal(operations, tour.Visit.Operations);
     }
 
     [Fact]
-    public async Task FirstExampleOfQuery_ShowsItsRows()
+    public void FirstExampleOfQuery_ShowsItsRows()
     {
-        var visit = await VisitAsync(new { operation = "query" });
+        var trial = tour.Find("query");
 
-        var trial = Assert.Single(visit.Trials);
+        SwaggerUiTour.AssertSent("query", "users", trial);
         Assert.Equal(200, trial.Status);
         Assert.Equal(
             ["ada@example.org", "alan@example.org", "grace@example.org"],
@@ -35,35 +33,33 @@ public sealed class SwaggerUiTests(DemoFixture gateway) : SwaggerUiPage(gateway.
     }
 
     [Fact]
-    public async Task FirstExampleOfExecuteTwice_ShowsThatItIsReplayed()
+    public void FirstExampleOfExecuteTwice_ShowsThatItIsReplayed()
     {
-        var visit = await VisitAsync(new { operation = "execute" }, new { operation = "execute" });
+        var (first, again) = (tour.Find("execute"), tour.Find("execute again"));
 
-        Assert.Equal([200, 200], visit.Trials.Select(trial => trial.Status));
-        Assert.Equal(["false", "true"], visit.Trials.Select(trial => trial.Headers["idempotent-replayed"]));
-        Assert.Equal(visit.Trials[0].Text, visit.Trials[1].Text);
+        Assert.Equal([200, 200], [first.Status, again.Status]);
+        Assert.Equal(["false", "true"], [first.Headers["idempotent-replayed"], again.Headers["idempotent-replayed"]]);
+        Assert.Equal(first.Text, again.Text);
     }
 
     [Fact]
-    public async Task OtherExample_ChangesTheBodyAndTheAnswer()
+    public void OtherExample_ChangesTheBodyAndTheAnswer()
     {
-        var visit = await VisitAsync(new { operation = "query" }, Example("query", "arrayRows"));
+        var trial = tour.Find("arrayRows");
 
-        AssertSent("query", "users", visit.Trials[0]);
-        AssertSent("query", "arrayRows", visit.Trials[1]);
-        var row = visit.Trials[1].Json.GetProperty("rows")[0];
-        Assert.Equal("""[1,"ada@example.org",["analyst","poet"]]""", Compact(row.GetRawText()));
+        SwaggerUiTour.AssertSent("query", "arrayRows", trial);
+        var row = trial.Json.GetProperty("rows")[0];
+        Assert.Equal("""[1,"ada@example.org",["analyst","poet"]]""", SwaggerUiTour.Compact(row.GetRawText()));
     }
 
     [Theory]
     [InlineData("query", "readOnly", "read_only")]
     [InlineData("transaction", "expectation", "expectation_failed")]
-    public async Task ExampleOfAnError_ShowsItsProblem(string operation, string example, string code)
+    public void ExampleOfAnError_ShowsItsProblem(string operation, string example, string code)
     {
-        var visit = await VisitAsync(Example(operation, example));
+        var trial = tour.Find(example);
 
-        var trial = Assert.Single(visit.Trials);
-        AssertSent(operation, example, trial);
+        SwaggerUiTour.AssertSent(operation, example, trial);
         Assert.Equal(422, trial.Status);
         Assert.Equal(code, trial.Json.GetProperty("code").GetString());
         Assert.Equal("application/problem+json", trial.Headers["content-type"]);
@@ -71,30 +67,54 @@ public sealed class SwaggerUiTests(DemoFixture gateway) : SwaggerUiPage(gateway.
     }
 
     [Fact]
-    public async Task OtherMediaType_IsAskedForAndShown()
+    public void OtherMediaType_IsAskedForAndShown()
     {
-        var visit = await VisitAsync(new { operation = "query", accept = "text/csv" });
+        var trial = tour.Find("csv");
 
-        var trial = Assert.Single(visit.Trials);
         Assert.StartsWith("text/csv", trial.Headers["content-type"]);
         Assert.StartsWith("id,email,", trial.Text);
     }
+}
 
-    [Fact]
-    public async Task BehindAPrefix_TriesItThere()
+/// <summary>
+/// Makes one visit for all tests of a gateway's page: to start Chromium and to load the page takes most of the time.
+/// </summary>
+public sealed class SwaggerUiTour(GatewayFixture server) : IAsyncLifetime
+{
+    /// <summary>The steps, by the names of their trials.</summary>
+    private static readonly (string Name, object Step)[] Steps =
+    [
+        ("query", new { operation = "query" }),
+        ("execute", new { operation = "execute" }),
+        ("execute again", new { operation = "execute" }),
+        ("arrayRows", Example("query", "arrayRows")),
+        ("readOnly", Example("query", "readOnly")),
+        ("expectation", Example("transaction", "expectation")),
+        ("csv", new { operation = "query", example = Find("query", "users").Summary, accept = "text/csv" }),
+    ];
+
+    internal DemoFixture Gateway { get; } = new(server);
+
+    internal SwaggerUiVisit Visit { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
     {
-        var visit = await VisitPageAsync("/database/gateway/swagger/index.html", new { operation = "query" });
-
-        Assert.Equal(200, Assert.Single(visit.Trials).Status);
+        await Gateway.InitializeAsync();
+        Visit = await SwaggerUiVisit.MakeAsync(new Uri(Gateway.Address, "/swagger"), [.. Steps.Select(step => step.Step)]);
     }
+
+    public ValueTask DisposeAsync() => Gateway.DisposeAsync();
+
+    /// <summary>Returns the trial of a step.</summary>
+    internal SwaggerUiTrial Find(string name) => Visit.Trials[Array.FindIndex(Steps, step => step.Name == name)];
+
+    internal static void AssertSent(string operation, string example, SwaggerUiTrial trial) =>
+        Assert.Equal(Compact(Find(operation, example).Body), Compact(trial.Request));
+
+    internal static string Compact(string json) => JsonNode.Parse(json)!.ToJsonString();
 
     private static object Example(string operation, string name) => new { operation, example = Find(operation, name).Summary };
 
     private static ContractExample Find(string operation, string name) =>
         ContractExamples.All.Single(example => (example.Path, example.Name) == ($"/v1/{operation}", name));
-
-    private static void AssertSent(string operation, string example, SwaggerUiTrial trial) =>
-        Assert.Equal(Compact(Find(operation, example).Body), Compact(trial.Request));
-
-    private static string Compact(string json) => JsonNode.Parse(json)!.ToJsonString();
 }

@@ -17,12 +17,14 @@ internal sealed record SwaggerUiVisit(
 {
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web);
 
-    /// <summary>Opens the page in a new browser, and runs the steps.</summary>
+    /// <summary>
+    /// Opens the page in a new browser, and runs the steps. If one of them can't be done, TestResults gets a screenshot.
+    /// </summary>
     /// <param name="page">The page's address.</param>
-    /// <param name="screenshot">The path of the screenshot at the end.</param>
     /// <param name="steps">The steps, in the program's form.</param>
-    public static async Task<SwaggerUiVisit> MakeAsync(Uri page, string screenshot, params object[] steps)
+    public static async Task<SwaggerUiVisit> MakeAsync(Uri page, params object[] steps)
     {
+        var screenshot = Repository.PathOf($"TestResults/swagger-ui-{Guid.NewGuid():N}.png");
         var folder = await NpmFolder.InstallAsync("tests/clients/browser");
         await using var browser = new ClientProcess(
             folder, "node", ["swagger-ui.js", screenshot, page.ToString(), JsonSerializer.Serialize(steps, Form)]);

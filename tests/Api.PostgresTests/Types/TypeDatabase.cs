@@ -40,7 +40,8 @@ public sealed class TypeDatabase(GatewayFixture server) : IAsyncLifetime
         Kinds = TypeValues.Kinds
             .Append(new("extensions", [.. TypeValues.ExtensionKinds.Where(kind => _extensions.Contains(kind.Key)).SelectMany(kind => kind.Value)]))
             .ToDictionary(kind => kind.Key, kind => TypeValues.WithNullsAndArrays(kind.Value).ToArray());
-        _gateway = await RunningGateway.StartAsync($"--DSN={Dsn}");
+        // Some of the extensions keep state, and each request would get a new session.
+        _gateway = await RunningGateway.StartAsync($"--DSN={Dsn}", "--Gateway:Connections:default:ReuseSessions=true");
     }
 
     public async ValueTask DisposeAsync()

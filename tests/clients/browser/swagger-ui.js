@@ -7,7 +7,7 @@
 // STEPS is a JSON array, run in order: {"authorize": KEY}, or {"operation": ID, "example": SUMMARY, "accept": MEDIA
 // TYPE}, which tries the operation with that example (by default the first), and asks for that format.
 // The output contains the operations that the page lists, the result of each trial, and faults: errors of the page, and
-// requests to other hosts. In any case SCREENSHOT gets a picture of the page at the end.
+// requests to other hosts. If a step fails, SCREENSHOT gets a picture of the page.
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -114,8 +114,9 @@ try {
       else trials.push(await tryOut(page, step));
     }
     console.log(JSON.stringify({ operations, trials, ...seen }));
-  } finally {
+  } catch (error) {
     await page.screenshot({ path: screenshot, fullPage: true });
+    throw error;
   }
 } finally {
   await browser.close();
