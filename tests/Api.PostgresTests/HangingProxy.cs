@@ -16,6 +16,7 @@ public sealed class HangingProxy : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly Task _accepting;
     private volatile TaskCompletionSource _way = Open;
+    private int _connections;
 
     /// <param name="host">The server's host.</param>
     /// <param name="port">The server's port.</param>
@@ -25,6 +26,9 @@ public sealed class HangingProxy : IAsyncDisposable
         _listener.Start();
         _accepting = AcceptAsync();
     }
+
+    /// <summary>Gets the number of connections so far.</summary>
+    public int Connections => Volatile.Read(ref _connections);
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
@@ -57,6 +61,7 @@ public sealed class HangingProxy : IAsyncDisposable
             while (true)
             {
                 connections.Add(ServeAsync(await _listener.AcceptTcpClientAsync(_end.Token)));
+                Interlocked.Increment(ref _connections);
             }
         }
         catch (OperationCanceledException)
@@ -77,7 +82,7 @@ public sealed class HangingProxy : IAsyncDisposable
                 // The end of either side ends the other.
                 await await Task.WhenAny(PassAsync(client, server), PassAsync(server, client));
             }
-            catch (Exception error) when (error is IOException or SocketException or OperationCanceledException)
+            catch (Exception error) when (error is SocketException or ObjectDisposedException or OperationCanceledException)
             {
                 // A side has reset the connection, or the test is over.
             }
@@ -87,10 +92,11 @@ public sealed class HangingProxy : IAsyncDisposable
     private async Task PassAsync(TcpClient from, TcpClient to)
     {
         var bytes = new byte[16384];
-        while (await from.GetStream().ReadAsync(bytes, _end.Token) is > 0 and var count)
+        while (await from.Client.ReceiveAsync(bytes, _end.Token) is > 0 and var count)
         {
             await _way.Task;
-            await to.GetStream().WriteAsync(bytes.AsMemory(0, count), _end.Token);
+            for (var sent = 0; sent < count;)
+                sent += await to.Client.SendAsync(bytes.AsMemory(sent, count - sent), _end.Token);
         }
         await _way.Task;
     }

@@ -48,6 +48,11 @@ internal sealed class NamedConnection : IAsyncDisposable
     private const int ConnectSeconds = 5;
 
     /// <summary>
+    /// The same for each of several hosts: if one does not answer, a request must have time left for the next.
+    /// </summary>
+    private const int ConnectSecondsOfSeveral = 2;
+
+    /// <summary>
     /// Makes the control role's sessions use PostgreSQL's own functions and operators, whatever other objects have the
     /// same names.
     /// </summary>
@@ -95,9 +100,8 @@ internal sealed class NamedConnection : IAsyncDisposable
         Name = name;
         ApplicationName = dsn.Value.ApplicationName ?? OwnApplicationName;
         Database = dsn.Value.Database ?? dsn.Value.Username ?? "";
-        Server = DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []) is [var server]
-            ? server
-            : null;
+        var servers = DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []);
+        Server = servers is [var server] ? server : null;
         ReadOnly = options.ReadOnly;
         AllowsPrivilegedRole = options.AllowPrivilegedRole;
         ShowsErrorValues = gateway.ShowErrorValues;
@@ -109,12 +113,16 @@ internal sealed class NamedConnection : IAsyncDisposable
         var controlPasswords = control == dsn ? passwords : Passwords(control, logs);
         var pooler = new Pooler();
         var controlPooler = control == dsn ? pooler : new Pooler();
-        _own = Source(dsn.Value, pooler, passwords, logs, OwnSessions);
-        _watch = Source(control.Value, controlPooler, controlPasswords, logs, WatchSessions, ControlOptions);
-        _lookUps = Source(control.Value, controlPooler, controlPasswords, logs, LookUpSessions, ControlOptions);
+        var order = new HostOrder();
+        var controlOrder = control.Value.Host == dsn.Value.Host ? order : new HostOrder();
+        _own = Source(dsn.Value, pooler, order, passwords, logs, OwnSessions);
+        _watch = Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, WatchSessions, ControlOptions);
+        _lookUps =
+            Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, LookUpSessions, ControlOptions);
         // Not pooled: a cancel is announced by the name of its session, and the announcement must end with it.
-        _cancels = Source(control.Value, controlPooler, controlPasswords, logs, sessions: 0, ControlOptions);
-        var callers = Source(dsn.Value, pooler, passwords, logs, sessions: 0);
+        _cancels =
+            Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, sessions: 0, ControlOptions);
+        var callers = Source(dsn.Value, pooler, order, passwords, logs, sessions: 0);
         var role = dsn.Value.Username!;
         HasControlRole = control != dsn;
         Role = role;
@@ -128,7 +136,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);
         Descriptions = new StatementDescriptions(Types);
-        Reachability = new Reachability(_watch, callers, role, !ReadOnly, Sessions, clock);
+        Reachability = new Reachability(_watch, callers, servers.Count, role, !ReadOnly, Sessions, clock);
     }
 
     public string Name { get; }
@@ -228,6 +236,7 @@ internal sealed class NamedConnection : IAsyncDisposable
     /// <summary>Creates a source of sessions.</summary>
     /// <param name="dsn">The server, the database and the role.</param>
     /// <param name="pooler">Whether there is a pooler.</param>
+    /// <param name="order">The order of several hosts.</param>
     /// <param name="passwords">The file with the role's password; null if the DSN has it.</param>
     /// <param name="logs">Gets Npgsql's log.</param>
     /// <param name="sessions">
@@ -237,6 +246,7 @@ internal sealed class NamedConnection : IAsyncDisposable
     private static SessionSource Source(
         NpgsqlConnectionStringBuilder dsn,
         Pooler pooler,
+        HostOrder order,
         PasswordFile? passwords,
         ILoggerFactory logs,
         int sessions,
@@ -261,8 +271,9 @@ internal sealed class NamedConnection : IAsyncDisposable
             IncludeErrorDetail = true,
             ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
         };
+        var hasSeveral = dsn.Host?.Contains(',', StringComparison.Ordinal) is true;
         if (!IsGiven(dsn, "Timeout"))
-            settings.Timeout = ConnectSeconds;
+            settings.Timeout = hasSeveral ? ConnectSecondsOfSeveral : ConnectSeconds;
         if (sessions > 0)
         {
             settings.MaxPoolSize = sessions;
@@ -285,12 +296,17 @@ internal sealed class NamedConnection : IAsyncDisposable
             made.AddForSql("TimeZone", zone);
         if (dsn.SearchPath is { Length: > 0 } path)
             made.AddForSql("search_path", path);
-        return new SessionSource(made, pooler, Build);
+        // Without a condition, any host that lets the gateway in is as good as another, also a standby: it must not stay
+        // the first choice.
+        var isChosen = dsn.TargetSessionAttributes is not null and not "any";
+        var ordered = hasSeveral && isChosen && !dsn.LoadBalanceHosts ? dsn.Host : null;
+        return new SessionSource(made, pooler, ordered, order, Build);
 
-        NpgsqlDataSource Build(bool withOptions, Func<NpgsqlConnection, Task>? prepare)
+        NpgsqlDataSource Build(bool withOptions, string? hosts, Func<NpgsqlConnection, Task>? prepare)
         {
             var start = new NpgsqlConnectionStringBuilder(settings.ConnectionString)
             {
+                Host = hosts ?? settings.Host,
                 Options = withOptions ? made.Options : null,
                 SearchPath = withOptions ? dsn.SearchPath : null,
             };

@@ -21,13 +21,13 @@ internal sealed class Activities(
 {
     /// <summary>Selects those of the transactions that are still open, to end them.</summary>
     private const string StillOpen =
-        """
+        $"""
           FROM pg_catalog.pg_stat_activity a
           JOIN ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))
             AS t (pid, tag, xact_start)
             ON a.pid OPERATOR(pg_catalog.=) t.pid AND a.application_name OPERATOR(pg_catalog.=) t.tag
                AND a.xact_start OPERATOR(pg_catalog.=) t.xact_start
-         WHERE a.query_start IS NOT NULL
+         WHERE a.query_start IS NOT NULL AND NOT {SyncReplication.IsAwaited}
         """;
 
     /// <summary>

@@ -8,7 +8,8 @@ namespace Gateway.Api.Postgres;
 /// </summary>
 internal static class BoundedWait
 {
-    private static readonly TimeSpan LeftAlone = TimeSpan.FromSeconds(10);
+    /// <summary>The time that abandoned work is left alone.</summary>
+    public static readonly TimeSpan LeftAlone = TimeSpan.FromSeconds(10);
 
     /// <summary>Runs the work, and waits for it until the limit.</summary>
     /// <exception cref="TimeoutException">The work was abandoned.</exception>
@@ -30,14 +31,15 @@ internal static class BoundedWait
             if (running.IsCompleted)
                 abandon.Dispose();
             else
-                _ = AbandonAsync(running, abandon, clock);
+                _ = AbandonAsync(running, abandon, LeftAlone, clock);
         }
     }
 
-    /// <summary>Cancels the work after 10 seconds, and returns when it has ended, however it ends.</summary>
-    public static async Task AbandonAsync(Task work, CancellationTokenSource abandon, TimeProvider clock)
+    /// <summary>Cancels the work after a time, and returns when it has ended, however it ends.</summary>
+    public static async Task AbandonAsync(
+        Task work, CancellationTokenSource abandon, TimeSpan leftAlone, TimeProvider clock)
     {
-        if (await Task.WhenAny(work, Task.Delay(LeftAlone, clock)) != work)
+        if (await Task.WhenAny(work, Task.Delay(leftAlone, clock)) != work)
         {
             // All sessions of all pools may block at once, and the thread pool has fewer threads.
             await Task.Factory.StartNew(

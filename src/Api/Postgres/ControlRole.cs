@@ -24,12 +24,13 @@ internal static class ControlRole
         """;
 
     private const string EndOld =
-        """
+        $"""
         SELECT count(pg_catalog.pg_terminate_backend(pid))
           FROM pg_catalog.pg_stat_activity
          WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND usename OPERATOR(pg_catalog.=) $1
            AND backend_type OPERATOR(pg_catalog.=) 'client backend'
            AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) xact_start OPERATOR(pg_catalog.>) $2
+           AND NOT {SyncReplication.IsAwaited}
         """;
 
     /// <summary>Ends the sessions of a role whose transactions are older than a limit.</summary>

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Npgsql;
@@ -58,6 +59,16 @@ internal static class NpgsqlInternals
         if (BytesLeftIn(buffer) > 0)
             throw new NpgsqlException("The server sent more after the session was opened.", new IOException());
         SetUnderlying(buffer, wrap(StreamOf(connector)));
+    }
+
+    /// <summary>
+    /// Closes the connection to the server under the work that waits for it; the work fails then. Nothing is sent: when
+    /// Npgsql cancels, it has the server end the statement.
+    /// </summary>
+    public static void Cut(NpgsqlConnection connection)
+    {
+        if (connection.State is not (ConnectionState.Closed or ConnectionState.Broken))
+            StreamOf(ConnectorOf(connection)).Dispose();
     }
 
     /// <summary>

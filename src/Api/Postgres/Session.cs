@@ -19,6 +19,9 @@ internal sealed class Session : IAsyncDisposable
     /// </summary>
     private static readonly TimeSpan OwnWorkTime = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>Maximum time for work to fail after its connection was cut.</summary>
+    private static readonly TimeSpan CutTime = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// How long to read on, when the rest of a result is not needed, before the statement is cancelled. Most often
     /// there is no rest, and a cancel costs the session.
@@ -227,13 +230,21 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
-    /// <summary>Closes the connection when the work that waits on it has ended.</summary>
+    /// <summary>Closes the connection when the work that waits on it has ended, at the latest after 10 seconds.</summary>
+    /// <remarks>
+    /// It is cut, not cancelled: when Npgsql cancels, it has the server end the statement, and that must not happen to a
+    /// COMMIT that waits for a standby (docs/decisions/0019).
+    /// </remarks>
     /// <param name="ended">Set if the server ended the work. If the gateway had to, the backend may still run.</param>
     private async Task LeaveAsync(TaskCompletionSource ended)
     {
-        await BoundedWait.AbandonAsync(Work, _abandon, _clock);
+        var isCut = await Task.WhenAny(Work, Task.Delay(BoundedWait.LeftAlone, _clock)) != Work;
+        if (isCut)
+            NpgsqlInternals.Cut(_connection);
+        // The work may wait for something else than this connection.
+        await BoundedWait.AbandonAsync(Work, _abandon, CutTime, _clock);
         await _connection.DisposeAsync();
-        if (!_abandon.IsCancellationRequested)
+        if (!isCut)
             ended.SetResult();
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Npgsql;
 
 namespace Gateway.Api.Postgres;
@@ -8,16 +9,24 @@ namespace Gateway.Api.Postgres;
 /// </summary>
 /// <param name="settings">The settings.</param>
 /// <param name="pooler">Whether there is a pooler; other sources of the same server may share it.</param>
+/// <param name="hosts">
+/// Several hosts, as in Npgsql's DSN, if the last one that opened a session is to be tried first; null otherwise.
+/// </param>
+/// <param name="order">Their order; other sources of the same servers may share it.</param>
 /// <param name="build">
-/// Builds a data source, with or without the settings at the start of a session. Gets how to prepare a new session;
-/// null if nothing is to be done.
+/// Builds a data source, with or without the settings at the start of a session. Gets the hosts, if they have an order,
+/// and how to prepare a new session; null if nothing is to be done.
 /// </param>
 internal sealed class SessionSource(
-    SessionSettings settings, Pooler pooler, Func<bool, Func<NpgsqlConnection, Task>?, NpgsqlDataSource> build)
+    SessionSettings settings, Pooler pooler, string? hosts, HostOrder order,
+    Func<bool, string?, Func<NpgsqlConnection, Task>?, NpgsqlDataSource> build)
     : IAsyncDisposable
 {
-    private readonly NpgsqlDataSource _direct = build(true, null);
-    private readonly Lazy<NpgsqlDataSource> _pooled = new(() => build(false, settings.ApplyAsync));
+    /// <summary>
+    /// The data sources, with or without settings at the start of a session, and with each order of the hosts.
+    /// </summary>
+    private readonly ConcurrentDictionary<(bool IsDirect, string? Hosts), Lazy<NpgsqlDataSource>> _sources = new();
+
     private readonly string _localSettings = settings.ToSql(isLocal: true);
 
     /// <summary>
@@ -31,13 +40,13 @@ internal sealed class SessionSource(
 
     /// <summary>Returns a source without settings other than the data source's.</summary>
     public static SessionSource Plain(NpgsqlDataSource source) =>
-        new(SessionSettings.Parse(""), new Pooler(), (_, _) => source);
+        new(SessionSettings.Parse(""), new Pooler(), hosts: null, new HostOrder(), (_, _, _) => source);
 
     /// <summary>Opens a session.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or refuses the session.</exception>
     /// <exception cref="OperationCanceledException">The token came first.</exception>
     public async ValueTask<NpgsqlConnection> OpenConnectionAsync(CancellationToken cancellation) =>
-        await TryOpenDirectAsync(cancellation) ?? await _pooled.Value.OpenConnectionAsync(cancellation);
+        await TryOpenDirectAsync(cancellation) ?? await OpenAsync(isDirect: false, cancellation);
 
     /// <summary>
     /// Opens a session with settings at its start, or behind a pooler without. It changes nothing in a session that a
@@ -51,7 +60,7 @@ internal sealed class SessionSource(
     /// <exception cref="NpgsqlException">The server can't be reached, or refuses the session.</exception>
     public async ValueTask<NpgsqlConnection> OpenBareAsync(CancellationToken cancellation)
     {
-        await using var bare = build(false, null);
+        await using var bare = build(false, Hosts, null);
         return await bare.OpenConnectionAsync(cancellation);
     }
 
@@ -63,17 +72,17 @@ internal sealed class SessionSource(
     /// <summary>Closes the idle sessions.</summary>
     public void Clear()
     {
-        _direct.Clear();
-        if (_pooled.IsValueCreated)
-            _pooled.Value.Clear();
+        foreach (var source in _sources.Values)
+            source.Value.Clear();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _direct.DisposeAsync();
-        if (_pooled.IsValueCreated)
-            await _pooled.Value.DisposeAsync();
+        foreach (var source in _sources.Values)
+            await source.Value.DisposeAsync();
     }
+
+    private string? Hosts => hosts is null ? null : order.Sort(hosts);
 
     /// <summary>Opens a session with settings at its start. Returns null behind a pooler.</summary>
     private async ValueTask<NpgsqlConnection?> TryOpenDirectAsync(CancellationToken cancellation)
@@ -82,12 +91,28 @@ internal sealed class SessionSource(
             return null;
         try
         {
-            return await _direct.OpenConnectionAsync(cancellation);
+            return await OpenAsync(isDirect: true, cancellation);
         }
         catch (PostgresException error) when (Pooler.RefusesOptions(error))
         {
             pooler.IsPresent = true;
             return null;
         }
+    }
+
+    private async ValueTask<NpgsqlConnection> OpenAsync(bool isDirect, CancellationToken cancellation)
+    {
+        var chosen = Hosts;
+        var source = _sources.GetOrAdd(
+            (isDirect, chosen),
+            key => new(() => build(key.IsDirect, key.Hosts, key.IsDirect ? null : settings.ApplyAsync)));
+        var session = await source.Value.OpenConnectionAsync(cancellation);
+        if (hosts is null)
+            return session;
+        order.Remember(session);
+        // Sessions that idle in another order would come on top of the maximum.
+        if (Hosts != chosen)
+            Clear();
+        return session;
     }
 }

@@ -5,7 +5,8 @@ namespace Gateway.Api.Postgres;
 /// <summary>
 /// Ends the statement that runs in a session, from another session: at the deadline, and when the caller disconnects
 /// (<see cref="Deadline"/>, <see cref="Session.GuardAsync"/>). It works even if the SQL changed its own timeouts, or
-/// catches a cancel. It uses sessions that are open, so no thread waits for a new connection for the cancel.
+/// catches a cancel. It uses sessions that are open, so no thread waits for a new connection for the cancel. A COMMIT
+/// that waits for a standby is not ended (<see cref="SyncReplication"/>).
 /// </summary>
 /// <param name="control">The control role's sessions.</param>
 /// <param name="own">
@@ -14,8 +15,11 @@ namespace Gateway.Api.Postgres;
 /// <param name="clock">The clock for the waits.</param>
 internal sealed class Watchdog(SessionSource control, SessionSource own, TimeProvider clock)
 {
-    private const string Cancel = $"SELECT pg_catalog.pg_cancel_backend(pid) {Target}";
-    private const string Terminate = $"SELECT pg_catalog.pg_terminate_backend(pid) {Target}";
+    private const string Cancel =
+        $"SELECT CASE WHEN {SyncReplication.IsAwaited} THEN true ELSE pg_catalog.pg_cancel_backend(pid) END {Target}";
+
+    private const string Terminate =
+        $"SELECT CASE WHEN {SyncReplication.IsAwaited} THEN true ELSE pg_catalog.pg_terminate_backend(pid) END {Target}";
 
     /// <summary>
     /// The backend, and not another one that has its process ID now. A role that has lost the right to see the port
