@@ -47,6 +47,8 @@ internal sealed class ClientProcess : IAsyncDisposable
         _process.BeginErrorReadLine();
     }
 
+    public int Id => _process.Id;
+
     public string Output => Read(_output);
 
     public string Errors => Read(_errors);

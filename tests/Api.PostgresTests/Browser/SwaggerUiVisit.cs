@@ -28,7 +28,7 @@ internal sealed record SwaggerUiVisit(
         var folder = await NpmFolder.InstallAsync("tests/clients/browser");
         await using var browser = new ClientProcess(
             folder, "node", ["swagger-ui.js", screenshot, page.ToString(), JsonSerializer.Serialize(steps, Form)]);
-        var code = await browser.WaitForExitAsync();
+        var code = await browser.WaitForExitAsync(TimeSpan.FromMinutes(3));
         Assert.True(code == 0, $"Swagger UI did not take the steps; {screenshot} shows where it stood.\n{browser.Errors}");
         var visit = JsonSerializer.Deserialize<SwaggerUiVisit>(browser.Output, Form)!;
         Assert.Empty(visit.Elsewhere);

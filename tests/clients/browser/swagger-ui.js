@@ -115,7 +115,7 @@ try {
     }
     console.log(JSON.stringify({ operations, trials, ...seen }));
   } catch (error) {
-    await page.screenshot({ path: screenshot, fullPage: true });
+    await page.screenshot({ path: screenshot, fullPage: true }).catch((reason) => console.error(String(reason)));
     throw error;
   }
 } finally {
