@@ -103,6 +103,17 @@ public sealed class GatewayFixture : IAsyncLifetime
         await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>Reads rows of a name and a count.</summary>
+    internal static async Task<IReadOnlyDictionary<string, long>> ReadCountsAsync(NpgsqlConnection session, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, session);
+        await using var reader = await command.ExecuteReaderAsync();
+        var counts = new Dictionary<string, long>();
+        while (await reader.ReadAsync())
+            counts.Add(reader.GetString(0), reader.GetInt64(1));
+        return counts;
+    }
+
     /// <summary>Opens a session directly on the server.</summary>
     internal static async Task<NpgsqlConnection> OpenAsync(string dsn)
     {

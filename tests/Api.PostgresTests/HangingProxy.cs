@@ -41,8 +41,9 @@ public sealed class HangingProxy : IAsyncDisposable
     {
         Recover();
         await _end.CancelAsync();
-        _listener.Stop();
+        // A listener that has stopped refuses to accept, with another exception than that of a cancel.
         await _accepting;
+        _listener.Stop();
         _end.Dispose();
     }
 

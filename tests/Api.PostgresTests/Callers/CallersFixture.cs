@@ -52,7 +52,7 @@ public sealed class CallersFixture(GatewayFixture server) : IAsyncLifetime
     }
 
     /// <inheritdoc cref="FaultProxy.SeeNothingAsync"/>
-    internal Task<Answer> AskNothingAsync(Func<Task<Answer>> send) => _proxy!.SeeNothingAsync(send);
+    internal Task<T> AskNothingAsync<T>(Func<Task<T>> send) => _proxy!.SeeNothingAsync(send);
 
     public async ValueTask DisposeAsync()
     {

@@ -220,20 +220,21 @@ public sealed class TokenTests(TokensFixture gateway) : IClassFixture<TokensFixt
     public async Task TokenOfOneMegabyte_GetsNowhere()
     {
         var token = Token(gateway, claims: claims => claims["x"] = new string('x', 1 << 20));
-        var before = gateway.Asked;
 
-        HttpStatusCode? status = null;
-        try
+        var status = await gateway.AskNothingAsync(async () =>
         {
-            status = (await SendAsync("query", "default", token)).Status;
-        }
-        catch (HttpRequestException)
-        {
-            // The connection is closed while the token is still being sent.
-        }
+            try
+            {
+                return (HttpStatusCode?)(await SendAsync("query", "default", token)).Status;
+            }
+            catch (HttpRequestException)
+            {
+                // The connection is closed while the token is still being sent.
+                return null;
+            }
+        });
 
         Assert.True(status is null or HttpStatusCode.RequestHeaderFieldsTooLarge, $"{status} came.");
-        Assert.Equal(before, gateway.Asked);
         (await SendAsync("query", "default", Token(gateway))).Expect(HttpStatusCode.OK);
     }
 

@@ -70,7 +70,7 @@ public sealed class TokensFixture(GatewayFixture server) : IAsyncLifetime
     }
 
     /// <inheritdoc cref="FaultProxy.SeeNothingAsync"/>
-    internal Task<Answer> AskNothingAsync(Func<Task<Answer>> send) => _proxy!.SeeNothingAsync(send);
+    internal Task<T> AskNothingAsync<T>(Func<Task<T>> send) => _proxy!.SeeNothingAsync(send);
 
     public async ValueTask DisposeAsync()
     {

@@ -120,17 +120,12 @@ internal sealed class FailoverLoad : IAsyncDisposable
     public async Task<IReadOnlyDictionary<string, long>> EffectsAsync()
     {
         await using var session = await GatewayFixture.OpenAsync((await _cluster.LeaderAsync()).Dsn);
-        await using var command = new NpgsqlCommand(
+        return await GatewayFixture.ReadCountsAsync(
+            session,
             $"""
             SELECT activity, count(*) FROM effects GROUP BY activity
             UNION ALL SELECT 'DBOS/' || total::int, count(*) FROM orders WHERE total >= {FirstTotal} GROUP BY total
-            """,
-            session);
-        await using var reader = await command.ExecuteReaderAsync();
-        var effects = new Dictionary<string, long>();
-        while (await reader.ReadAsync())
-            effects.Add(reader.GetString(0), reader.GetInt64(1));
-        return effects;
+            """);
     }
 
     public async ValueTask DisposeAsync()

@@ -46,15 +46,8 @@ internal sealed class SettingsDatabase : IAsyncDisposable
     }
 
     /// <summary>Returns the number of effects of each activity.</summary>
-    public async Task<IReadOnlyDictionary<string, long>> EffectsAsync()
-    {
-        await using var command = new NpgsqlCommand("SELECT activity, count(*) FROM effect GROUP BY activity", Session);
-        await using var reader = await command.ExecuteReaderAsync();
-        var effects = new Dictionary<string, long>();
-        while (await reader.ReadAsync())
-            effects.Add(reader.GetString(0), reader.GetInt64(1));
-        return effects;
-    }
+    public Task<IReadOnlyDictionary<string, long>> EffectsAsync() =>
+        GatewayFixture.ReadCountsAsync(Session, "SELECT activity, count(*) FROM effect GROUP BY activity");
 
     public async ValueTask DisposeAsync()
     {
