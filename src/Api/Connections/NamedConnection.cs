@@ -116,7 +116,8 @@ internal sealed class NamedConnection : IAsyncDisposable
         var order = new HostOrder();
         var controlOrder = control.Value.Host == dsn.Value.Host ? order : new HostOrder();
         _own = Source(dsn.Value, pooler, order, passwords, logs, OwnSessions);
-        _watch = Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, WatchSessions, ControlOptions);
+        _watch =
+            Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, WatchSessions, ControlOptions);
         _lookUps =
             Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, LookUpSessions, ControlOptions);
         // Not pooled: a cancel is announced by the name of its session, and the announcement must end with it.
@@ -296,8 +297,8 @@ internal sealed class NamedConnection : IAsyncDisposable
             made.AddForSql("TimeZone", zone);
         if (dsn.SearchPath is { Length: > 0 } path)
             made.AddForSql("search_path", path);
-        // Without a condition, any host that lets the gateway in is as good as another, also a standby: it must not stay
-        // the first choice.
+        // Without a condition, any host that lets the gateway in is as good as another, also a standby: it must not
+        // stay the first choice.
         var isChosen = dsn.TargetSessionAttributes is not null and not "any";
         var ordered = hasSeveral && isChosen && !dsn.LoadBalanceHosts ? dsn.Host : null;
         return new SessionSource(made, pooler, ordered, order, Build);

@@ -39,7 +39,8 @@ internal sealed class Reachability(
         try
         {
             string? detail = null;
-            await BoundedWait.RunAsync(async ending => detail = await AskAsync(ending), _checkTime, clock, cancellation);
+            await BoundedWait.RunAsync(
+                async ending => detail = await AskAsync(ending), _checkTime, clock, cancellation);
             _now = new ConnectionReadiness(Reachable: true, FailedChecks: 0, detail);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException)

@@ -14,9 +14,9 @@ namespace Gateway.Api.Journal;
 internal sealed record OpenTransaction(Backend Backend, string Tag, DateTime Since)
 {
     /// <summary>
-    /// Selects the transactions, and the sessions of the control role that announce a cancel; <c>isCancel</c> tells them
-    /// apart. All names and operators here are qualified: an operator in the schema public could match better, and would
-    /// run a caller's SQL in a session of the control role.
+    /// Selects the transactions, and the sessions of the control role that announce a cancel; the last column but one
+    /// tells them apart. All names and operators here are qualified: an operator in the schema public could match
+    /// better, and would run a caller's SQL in a session of the control role.
     /// </summary>
     private const string Select =
         $"""
@@ -34,7 +34,9 @@ internal sealed record OpenTransaction(Backend Backend, string Tag, DateTime Sin
     /// <summary>Gets how long the transaction has been open, by the server's clock.</summary>
     public required TimeSpan Age { get; init; }
 
-    /// <summary>Gets whether the transaction has written: one that has claimed an activity has, and a read has not.</summary>
+    /// <summary>
+    /// Gets whether the transaction has written: one that has claimed an activity has, and a read has not.
+    /// </summary>
     public required bool HasWritten { get; init; }
 
     /// <summary>Reads all open transactions of a role in the session's database, and the announced cancels.</summary>

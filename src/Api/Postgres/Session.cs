@@ -230,10 +230,12 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
-    /// <summary>Closes the connection when the work that waits on it has ended, at the latest after 10 seconds.</summary>
+    /// <summary>
+    /// Closes the connection when the work that waits on it has ended, at the latest after 10 seconds.
+    /// </summary>
     /// <remarks>
-    /// It is cut, not cancelled: when Npgsql cancels, it has the server end the statement, and that must not happen to a
-    /// COMMIT that waits for a standby (docs/decisions/0019).
+    /// It is cut, not cancelled: when Npgsql cancels, it has the server end the statement, and that must not happen to
+    /// a COMMIT that waits for a standby (docs/decisions/0019).
     /// </remarks>
     /// <param name="ended">Set if the server ended the work. If the gateway had to, the backend may still run.</param>
     private async Task LeaveAsync(TaskCompletionSource ended)

@@ -15,11 +15,11 @@ namespace Gateway.Api.Postgres;
 /// <param name="clock">The clock for the waits.</param>
 internal sealed class Watchdog(SessionSource control, SessionSource own, TimeProvider clock)
 {
-    private const string Cancel =
-        $"SELECT CASE WHEN {SyncReplication.IsAwaited} THEN true ELSE pg_catalog.pg_cancel_backend(pid) END {Target}";
+    private const string Cancel = $"SELECT {Awaited} ELSE pg_catalog.pg_cancel_backend(pid) END {Target}";
+    private const string Terminate = $"SELECT {Awaited} ELSE pg_catalog.pg_terminate_backend(pid) END {Target}";
 
-    private const string Terminate =
-        $"SELECT CASE WHEN {SyncReplication.IsAwaited} THEN true ELSE pg_catalog.pg_terminate_backend(pid) END {Target}";
+    /// <summary>The backend that waits for a standby exists, and gets no signal.</summary>
+    private const string Awaited = $"CASE WHEN {SyncReplication.IsAwaited} THEN true";
 
     /// <summary>
     /// The backend, and not another one that has its process ID now. A role that has lost the right to see the port
