@@ -7,6 +7,11 @@ namespace Gateway.Api.PostgresTests;
 /// <summary>Runs a program that uses the gateway, or runs beside it, as a separate process.</summary>
 internal sealed class ClientProcess : IAsyncDisposable
 {
+    /// <summary>
+    /// The arguments of <c>timeout</c> for a program that would run on if the tests were killed: it ends after 20 minutes.
+    /// </summary>
+    public static readonly string[] Bound = ["--kill-after=10", "1200"];
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly StringBuilder _output = new();

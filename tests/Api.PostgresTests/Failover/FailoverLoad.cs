@@ -191,8 +191,13 @@ internal sealed class FailoverLoad : IAsyncDisposable
             {
                 try
                 {
-                    await client.ExecuteAsync(
-                        new() { ActivityId = activity, Sql = Insert, Parameters = StatementParameters.From(new[] { activity }), TimeoutMs = 5000 });
+                    await client.ExecuteAsync(new()
+                    {
+                        ActivityId = activity,
+                        Sql = Insert,
+                        Parameters = StatementParameters.From(new[] { activity }),
+                        TimeoutMs = 5000,
+                    });
                     writer.Acknowledge(activity);
                     break;
                 }
@@ -210,7 +215,10 @@ internal sealed class FailoverLoad : IAsyncDisposable
         var script = Repository.PathOf("tests/clients/failover/writer.py");
         await using var python = new ClientProcess(
             Path.GetDirectoryName(script)!, "timeout",
-            ["--kill-after=10", PatroniCluster.LongestLife, "python3", "-u", script, Repository.PathOf("examples/python"), $"{gateway}", writer.Name]);
+            [
+                .. ClientProcess.Bound, "python3", "-u", script, Repository.PathOf("examples/python"), $"{gateway}",
+                writer.Name,
+            ]);
         var read = 0;
         while (!_stop.IsCancellationRequested)
         {
@@ -237,7 +245,8 @@ internal sealed class FailoverLoad : IAsyncDisposable
         };
         for (var total = FirstTotal; !_stop.IsCancellationRequested; total++)
         {
-            await using var worker = new ClientProcess(folder, "node", ["place_order.mjs", $"{name}/{total}", "1", $"{total}"], environment);
+            await using var worker = new ClientProcess(
+                folder, "node", ["place_order.mjs", $"{name}/{total}", "1", $"{total}"], environment);
             var code = await worker.WaitForExitAsync();
             Assert.True(code == 0, worker.Errors);
             writer.Acknowledge($"DBOS/{total}");
@@ -249,13 +258,11 @@ internal sealed class FailoverLoad : IAsyncDisposable
     /// <summary>Represents a program that writes.</summary>
     private sealed class Writer
     {
-        private readonly ConcurrentQueue<(string Activity, DateTimeOffset At)> _acknowledged = new();
-
         private Writer(string name) => Name = name;
 
         public string Name { get; }
 
-        public ConcurrentQueue<(string Activity, DateTimeOffset At)> Acknowledged => _acknowledged;
+        public ConcurrentQueue<(string Activity, DateTimeOffset At)> Acknowledged { get; } = new();
 
         /// <summary>Gets the task of the program. It fails if an answer says that the activity has failed for good.</summary>
         public Task Running { get; private set; } = Task.CompletedTask;
@@ -267,6 +274,6 @@ internal sealed class FailoverLoad : IAsyncDisposable
             return writer;
         }
 
-        public void Acknowledge(string activity) => _acknowledged.Enqueue((activity, TimeProvider.System.GetUtcNow()));
+        public void Acknowledge(string activity) => Acknowledged.Enqueue((activity, TimeProvider.System.GetUtcNow()));
     }
 }

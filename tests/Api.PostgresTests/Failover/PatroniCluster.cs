@@ -7,9 +7,6 @@ namespace Gateway.Api.PostgresTests.Failover;
 /// </summary>
 internal sealed class PatroniCluster : IAsyncDisposable
 {
-    /// <summary>The seconds after which its programs end by themselves, if a test was killed.</summary>
-    public const string LongestLife = "1200";
-
     /// <summary>The password of the cluster's own roles.</summary>
     public const string Password = "patroni";
 
@@ -43,7 +40,8 @@ internal sealed class PatroniCluster : IAsyncDisposable
     public int ProxyPort { get; } = GatewayProcess.FreePort();
 
     /// <summary>Gets the last lines of both nodes' logs.</summary>
-    public string Log => string.Join('\n', Nodes.SelectMany(node => node.Log.Split('\n').TakeLast(40).Prepend($"{node.Name}:")));
+    public string Log => string.Join(
+        '\n', Nodes.SelectMany(node => node.Log.Split('\n').TakeLast(40).Prepend($"{node.Name}:")));
 
     /// <summary>Starts a cluster, and waits until it has a primary and a synchronous standby.</summary>
     public static async Task<PatroniCluster> StartAsync()
@@ -80,22 +78,22 @@ internal sealed class PatroniCluster : IAsyncDisposable
         async () =>
         {
             var leader = await FindLeaderAsync();
-            return leader is not null && await leader.IsAsync("primary")
+            return leader is not null
                 && await Other(leader).IsAsync(isSynchronous ? "synchronous" : "asynchronous");
         },
         Patience);
 
-    /// <summary>Changes the cluster's mode.</summary>
-    public async Task SetSynchronousAsync(bool isSynchronous)
+    /// <summary>Ends synchronous replication.</summary>
+    public async Task BecomeAsynchronousAsync()
     {
         var leader = await LeaderAsync();
-        await leader.SendAsync(HttpMethod.Patch, "config", $"{{\"synchronous_mode\": {(isSynchronous ? "true" : "false")}}}");
-        await UntilCompleteAsync(isSynchronous);
+        await leader.SendAsync(HttpMethod.Patch, "config", """{"synchronous_mode": false}""");
+        await UntilCompleteAsync(isSynchronous: false);
     }
 
-    /// <summary>Returns the number of promotions so far.</summary>
-    public async Task<int> TimelineAsync() =>
-        await (await LeaderAsync()).ReadAsync<int>("SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int");
+    /// <summary>Returns the primary's timeline, which each promotion increases.</summary>
+    public async Task<int> TimelineAsync() => await (await LeaderAsync()).ReadAsync<int>(
+        "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int");
 
     public async ValueTask DisposeAsync()
     {
@@ -132,7 +130,8 @@ internal sealed class PatroniCluster : IAsyncDisposable
         var client = $"http://127.0.0.1:{_etcdPort}";
         _etcd = new ClientProcess(_folder, "timeout",
         [
-            "--kill-after=10", LongestLife, DebianProgram.PathOf("etcd"), "--name", "etcd", "--data-dir", Path.Combine(_folder, "etcd"),
+            .. ClientProcess.Bound, DebianProgram.PathOf("etcd"), "--name", "etcd",
+            "--data-dir", Path.Combine(_folder, "etcd"),
             "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
             "--initial-advertise-peer-urls", peer, "--initial-cluster", $"etcd={peer}",
         ]);
@@ -163,7 +162,7 @@ internal sealed class PatroniCluster : IAsyncDisposable
 
             """);
         _proxy = new ClientProcess(
-            _folder, "timeout", ["--kill-after=10", LongestLife, DebianProgram.PathOf("haproxy"), "-db", "-f", file]);
+            _folder, "timeout", [.. ClientProcess.Bound, DebianProgram.PathOf("haproxy"), "-db", "-f", file]);
     }
 
     private Task MakeFolderAsync(string path)

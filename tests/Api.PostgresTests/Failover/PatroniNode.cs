@@ -65,7 +65,8 @@ internal sealed class PatroniNode : IAsyncDisposable
         _patroni = new ClientProcess(_folder, "bash",
         [
             "-c", "exec \"$@\" >>\"$0\" 2>&1", LogFile,
-            "timeout", "--kill-after=10", PatroniCluster.LongestLife, .. PatroniCluster.AsUser, "/usr/bin/python3", DebianProgram.PathOf("patroni"), file,
+            "timeout", .. ClientProcess.Bound, .. PatroniCluster.AsUser,
+            "/usr/bin/python3", DebianProgram.PathOf("patroni"), file,
         ],
         DebianProgram.Environment);
     }
@@ -89,7 +90,8 @@ internal sealed class PatroniNode : IAsyncDisposable
     /// <summary>Sends a command to Patroni.</summary>
     public async Task SendAsync(HttpMethod method, string path, string json)
     {
-        using var request = new HttpRequestMessage(method, $"/{path}") { Content = new StringContent(json, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(method, $"/{path}");
+        request.Content = new StringContent(json, Encoding.UTF8, "application/json");
         using var answer = await _http.SendAsync(request);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }

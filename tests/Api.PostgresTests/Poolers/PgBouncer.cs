@@ -90,7 +90,7 @@ internal sealed class PgBouncer : IAsyncDisposable
         await using (var open = new ClientProcess(_folder, "chmod", ["755", _folder]))
             Assert.Equal(0, await open.WaitForExitAsync());
         _process = new ClientProcess(
-            _folder, "timeout", ["--kill-after=10", "1200", DebianProgram.PathOf("pgbouncer"), .. asUser, file],
+            _folder, "timeout", [.. ClientProcess.Bound, DebianProgram.PathOf("pgbouncer"), .. asUser, file],
             DebianProgram.Environment);
         await _process.WaitForAsync("process up");
     }
