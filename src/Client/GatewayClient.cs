@@ -87,7 +87,7 @@ public sealed class GatewayClient : IDisposable
     /// <summary>Runs a statement that may write. It takes effect once, however often it is sent.</summary>
     public Task<StatementResponse> ExecuteAsync(
         ExecuteRequest request, CancellationToken cancellationToken = default) =>
-        AnswerAsync(CallOf(request), Read(AnswerJson.Contract.StatementResponse, MarkReplay), cancellationToken);
+        AnswerAsync(CallOf(request), Read(AnswerJson.Contract.StatementResponse, Mark), cancellationToken);
 
     /// <summary>
     /// Runs a statement that may write and returns rows. It takes effect once, however often it is sent.
@@ -117,7 +117,7 @@ public sealed class GatewayClient : IDisposable
     /// </summary>
     public Task<TransactionResponse> TransactionAsync(
         TransactionRequest request, CancellationToken cancellationToken = default) =>
-        AnswerAsync(CallOf(request), Read(AnswerJson.Contract.TransactionResponse, MarkReplay), cancellationToken);
+        AnswerAsync(CallOf(request), Read(AnswerJson.Contract.TransactionResponse, Mark), cancellationToken);
 
     /// <summary>Gets an activity's status: completed with its recorded answer, or running.</summary>
     /// <returns>Null if it is neither.</returns>
@@ -231,17 +231,21 @@ public sealed class GatewayClient : IDisposable
         parameters is null ? null : StatementParameters.From(parameters, _options.Json);
 
     private static Func<HttpResponseMessage, Stream, CancellationToken, Task<T>> Read<T>(
-        JsonTypeInfo<T> type, Func<T, bool, T>? mark = null) => async (response, body, ending) =>
+        JsonTypeInfo<T> type, Func<T, bool, string?, T>? mark = null) => async (response, body, ending) =>
     {
         var answer = await JsonSerializer.DeserializeAsync(body, type, ending).ConfigureAwait(false)
             ?? throw new JsonException("It is null.");
-        var isReplay = response.Headers.TryGetValues("Idempotent-Replayed", out var values) && values.First() == "true";
-        return mark is null ? answer : mark(answer, isReplay);
+        return mark is null
+            ? answer
+            : mark(answer, HeaderOf(response, "Idempotent-Replayed") == "true", HeaderOf(response, "Gateway-Lsn"));
     };
 
-    private static StatementResponse MarkReplay(StatementResponse answer, bool isReplay) =>
-        answer with { Replayed = isReplay };
+    private static string? HeaderOf(HttpResponseMessage response, string name) =>
+        response.Headers.TryGetValues(name, out var values) ? values.First() : null;
 
-    private static TransactionResponse MarkReplay(TransactionResponse answer, bool isReplay) =>
-        answer with { Replayed = isReplay };
+    private static StatementResponse Mark(StatementResponse answer, bool isReplay, string? lsn) =>
+        answer with { Replayed = isReplay, Lsn = lsn };
+
+    private static TransactionResponse Mark(TransactionResponse answer, bool isReplay, string? lsn) =>
+        answer with { Replayed = isReplay, Lsn = lsn };
 }

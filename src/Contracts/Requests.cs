@@ -81,6 +81,13 @@ public sealed record QueryRequest : StatementRequest
     /// <summary>The maximum number of rows in the answer; <c>truncated</c> says whether there are more.</summary>
     [Range(1, int.MaxValue)]
     public int? MaxRows { get; init; }
+
+    /// <summary>
+    /// The header <c>Gateway-Lsn</c> of an earlier write, so that the query sees its effect, also on a standby. The
+    /// query waits until its server has replayed the write, or goes to the primary if the connection can reach it.
+    /// </summary>
+    [RegularExpression("^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$")]
+    public string? MinLsn { get; init; }
 }
 
 /// <summary>A statement for <c>POST /v1/execute</c>. Its transaction is committed if it succeeds.</summary>
@@ -128,6 +135,10 @@ public sealed record TransactionRequest : ActivityRequest
     /// </summary>
     [DefaultValue(false)]
     public bool Deferrable { get; init; }
+
+    /// <summary>The header <c>Gateway-Lsn</c> of an earlier write, as in a query. It needs <c>readOnly</c>.</summary>
+    [RegularExpression("^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$")]
+    public string? MinLsn { get; init; }
 
     /// <summary>Whether the transaction takes effect once or each time that it is sent, as in an execute.</summary>
     [DefaultValue(Delivery.ExactlyOnce)]

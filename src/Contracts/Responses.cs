@@ -16,6 +16,13 @@ public sealed record StatementResponse : StatementOutcome
     /// </summary>
     [JsonIgnore]
     public bool Replayed { get; init; }
+
+    /// <summary>
+    /// The position in the server's write-ahead log (LSN), at or after the commit: the header <c>Gateway-Lsn</c>; not
+    /// in the JSON. As <see cref="QueryRequest.MinLsn"/> it makes a later query see this effect.
+    /// </summary>
+    [JsonIgnore]
+    public string? Lsn { get; init; }
 }
 
 /// <summary>The result of a query.</summary>
@@ -41,6 +48,10 @@ public sealed record TransactionResponse
     /// <summary>Whether this is the recorded answer of an earlier attempt.</summary>
     [JsonIgnore]
     public bool Replayed { get; init; }
+
+    /// <summary>The position in the server's write-ahead log, as in <see cref="StatementResponse.Lsn"/>.</summary>
+    [JsonIgnore]
+    public string? Lsn { get; init; }
 }
 
 /// <summary>The result of one statement of a transaction.</summary>
@@ -132,8 +143,12 @@ public sealed record Readiness(string Status, IReadOnlyDictionary<string, Connec
 /// gateway's; it works), <c>missing</c>, <c>outdated</c>, <c>incompatible</c> (of a later version that this gateway
 /// can't use), <c>closed</c> (not open to this connection) or <c>standby</c> (the server takes no writes).
 /// </param>
+/// <param name="Durability">
+/// For a connection with the setting <c>Durability=synchronous</c>: <c>ok</c>, or <c>no_standby</c> while no
+/// synchronous standby would confirm a write, so that writes are refused.
+/// </param>
 public sealed record ConnectionReadiness(
-    bool Reachable, int FailedChecks, string? Detail, string? Journal = null);
+    bool Reachable, int FailedChecks, string? Detail, string? Journal = null, string? Durability = null);
 
 /// <summary>The answer of the liveness and startup probes.</summary>
 /// <param name="Status"><c>live</c> or <c>started</c>.</param>

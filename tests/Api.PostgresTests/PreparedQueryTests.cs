@@ -503,13 +503,4 @@ public sealed class PreparedQueryAgeTests(GatewayFixture fixture)
         session.MarkIdle();
         return time;
     }
-
-    private sealed class MovedClock : TimeProvider
-    {
-        public TimeSpan Now { get; set; } = TimeSpan.FromDays(1);
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Now.Ticks;
-    }
 }

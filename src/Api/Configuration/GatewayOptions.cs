@@ -165,6 +165,24 @@ internal sealed class ConnectionOptions
 
     /// <summary>Gets or sets whether the connection refuses writes, independent of its role's rights.</summary>
     public bool ReadOnly { get; set; }
+
+    /// <summary>Gets or sets where a write must be stored before it is answered (docs/high-availability.md).</summary>
+    public Durability Durability { get; set; }
+}
+
+/// <summary>Where a write must be stored before it is answered.</summary>
+internal enum Durability
+{
+    /// <summary>
+    /// On the server; also on its synchronous standbys, if it has any and <c>synchronous_commit</c> says so.
+    /// </summary>
+    Local,
+
+    /// <summary>
+    /// On the server and its synchronous standbys, whatever <c>synchronous_commit</c> says. Writes are refused while
+    /// there are none.
+    /// </summary>
+    Synchronous,
 }
 
 /// <summary>The settings of <c>/sql</c>.</summary>

@@ -63,11 +63,16 @@ internal static class OptionsBinder
             faults.Add($"{NameOf(below)} is not a setting; {NameOf(section)} is.");
         // An empty value leaves an optional setting unset.
         if (section.Value is not { } value || (value.Length == 0 && Nullable.GetUnderlyingType(type) is not null)
-            || TypeDescriptor.GetConverter(type).IsValid(value))
+            || IsValid(type, value))
             return;
         faults.Add($"{NameOf(section)} is \"{value}\": it must be {kind}.");
         refused.Add(section.Path);
     }
+
+    // The converter of an enum would also take numbers, and names in their own case only.
+    private static bool IsValid(Type type, string value) => type.IsEnum
+        ? Enum.GetNames(type).Contains(value, StringComparer.OrdinalIgnoreCase)
+        : TypeDescriptor.GetConverter(type).IsValid(value);
 
     /// <summary>Returns a description of the type's values; null for a type that has settings below it.</summary>
     private static string? KindOf(Type type)
@@ -76,7 +81,8 @@ internal static class OptionsBinder
         return value == typeof(string) ? "text"
             : value == typeof(bool) ? "true or false"
             : value == typeof(int) ? "a whole number"
-            : value.IsPrimitive || value.IsEnum ? $"a value of the type {value.Name}"
+            : value.IsEnum ? string.Join(" or ", Enum.GetNames(value)).ToLowerInvariant()
+            : value.IsPrimitive ? $"a value of the type {value.Name}"
             : null;
     }
 

@@ -35,7 +35,8 @@ internal sealed class ConnectionMetrics
             "gateway.queue.turns", () => Each(RequestMetrics.PoolName, connection => connection.Queue.Read().Turns),
             "{request}", "Requests that waited for a session and got one.");
         meter.CreateObservableUpDownCounter(
-            "gateway.activities.waiting", () => Each(RequestMetrics.Connection, connection => connection.InFlight.Waiting),
+            "gateway.activities.waiting",
+            () => Each(RequestMetrics.Connection, connection => connection.InFlight.Waiting),
             "{request}", "Requests that wait for an earlier attempt of their activity.");
         meter.CreateObservableGauge(
             "gateway.connection.reachable",
@@ -44,6 +45,19 @@ internal sealed class ConnectionMetrics
         meter.CreateObservableGauge(
             "gateway.journal.usable", MeasureJournals,
             unit: null, "Whether the journal can record exactly-once writes.");
+        meter.CreateObservableGauge(
+            "gateway.standbys.confirming", MeasureStandbys,
+            unit: null,
+            "Whether synchronous standbys confirm writes, for a connection whose durability is synchronous.");
+        meter.CreateObservableGauge(
+            "gateway.journal.records", () => OfJournals(contents => contents.Records),
+            "{record}", "Records in the journal; above 100,000 an estimate.");
+        meter.CreateObservableGauge(
+            "gateway.journal.expired", () => OfJournals(contents => contents.Expired),
+            "{record}", "Expired records that are still in the journal; at most 100,000 are counted.");
+        meter.CreateObservableGauge(
+            "gateway.journal.size", () => OfJournals(contents => contents.Bytes),
+            "By", "The size of the journal's table, with its indexes.");
         var begun = clock.GetTimestamp();
         meter.CreateObservableGauge(
             "process.uptime", () => clock.GetElapsedTime(begun).TotalSeconds,
@@ -94,6 +108,25 @@ internal sealed class ConnectionMetrics
         {
             if (connection.JournalState is { } state)
                 yield return new(state.IsUsable() ? 1 : 0, Tag(connection.Name));
+        }
+    }
+
+    private IEnumerable<Measurement<long>> MeasureStandbys()
+    {
+        foreach (var connection in _connections.All)
+        {
+            if (connection.Standbys is { } standbys)
+                yield return new(standbys.Confirm ? 1 : 0, Tag(connection.Name));
+        }
+    }
+
+    /// <summary>Returns a value of each journal, as the last round of the purge has read it.</summary>
+    private IEnumerable<Measurement<long>> OfJournals(Func<JournalContents, long> value)
+    {
+        foreach (var connection in _connections.All)
+        {
+            if (connection.Journal.Contents is { } contents)
+                yield return new(value(contents), Tag(connection.Name));
         }
     }
 

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Gateway.Api.Connections;
 
 /// <summary>
-/// Deletes expired records of the journal in the background, in small batches. Every replica does so, and none waits
-/// for another.
+/// Deletes expired records of the journal in the background, in small batches, and then reads what the journal holds,
+/// for the metrics. Every replica does so, and none waits for another.
 /// </summary>
 internal sealed partial class JournalPurge(
     ConnectionRegistry connections,
@@ -27,7 +27,10 @@ internal sealed partial class JournalPurge(
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
                 await PurgeAsync(connection, stoppingToken);
+                await ReadContentsAsync(connection, stoppingToken);
+            }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -39,7 +42,7 @@ internal sealed partial class JournalPurge(
     {
         try
         {
-            var deleted = await connection.Activities.PurgeAsync(stoppingToken);
+            var deleted = await connection.Journal.PurgeAsync(stoppingToken);
             metrics.Purged(connection.Name, deleted);
             if (deleted > 0)
                 Purged(connection.Name, deleted);
@@ -49,6 +52,19 @@ internal sealed partial class JournalPurge(
             // The next round comes soon. Readiness reports an unreachable server.
             metrics.PurgeFailed(connection.Name);
             PurgeFailed(connection.Name, PostgresFailure.ReasonOf(error) ?? error.GetType().Name);
+        }
+    }
+
+    /// <summary>Reads what the journal holds, for the metrics. If that fails, the metrics show nothing.</summary>
+    private static async Task ReadContentsAsync(NamedConnection connection, CancellationToken stoppingToken)
+    {
+        try
+        {
+            connection.Journal.Contents = await connection.Journal.ReadContentsAsync(stoppingToken);
+        }
+        catch (NpgsqlException)
+        {
+            connection.Journal.Contents = null;
         }
     }
 

@@ -93,6 +93,11 @@ internal sealed class NamedConnection : IAsyncDisposable
     private readonly SessionSource _lookUps;
     private readonly SessionSource _cancels;
 
+    // Sessions of the control role that look after the standbys; null unless the durability is synchronous.
+    private readonly SessionSource? _standbys;
+
+    private readonly ServerHosts _hosts;
+
     public NamedConnection(
         string name, GatewayOptions gateway, ConnectionDsn dsn, ILoggerFactory logs, TimeProvider clock)
     {
@@ -100,8 +105,11 @@ internal sealed class NamedConnection : IAsyncDisposable
         Name = name;
         ApplicationName = dsn.Value.ApplicationName ?? OwnApplicationName;
         Database = dsn.Value.Database ?? dsn.Value.Username ?? "";
-        var servers = DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []);
-        Server = servers is [var server] ? server : null;
+        var last = new LastHost();
+        var hosts = _hosts = new ServerHosts(dsn.Value, last);
+        Server = hosts.Several.Count > 0
+            ? null
+            : DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []).FirstOrDefault();
         ReadOnly = options.ReadOnly;
         AllowsPrivilegedRole = options.AllowPrivilegedRole;
         ShowsErrorValues = gateway.ShowErrorValues;
@@ -113,31 +121,40 @@ internal sealed class NamedConnection : IAsyncDisposable
         var controlPasswords = control == dsn ? passwords : Passwords(control, logs);
         var pooler = new Pooler();
         var controlPooler = control == dsn ? pooler : new Pooler();
-        var order = new HostOrder();
-        var controlOrder = control.Value.Host == dsn.Value.Host ? order : new HostOrder();
-        _own = Source(dsn.Value, pooler, order, passwords, logs, OwnSessions);
+        var areSame = control.Value.Host == dsn.Value.Host
+            && control.Value.TargetSessionAttributes == dsn.Value.TargetSessionAttributes;
+        var controlHosts = new ServerHosts(control.Value, areSame ? last : new LastHost());
+        _own = Source(dsn.Value, pooler, hosts, passwords, logs, OwnSessions);
         _watch =
-            Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, WatchSessions, ControlOptions);
+            Source(control.Value, controlPooler, controlHosts, controlPasswords, logs, WatchSessions, ControlOptions);
         _lookUps =
-            Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, LookUpSessions, ControlOptions);
+            Source(control.Value, controlPooler, controlHosts, controlPasswords, logs, LookUpSessions, ControlOptions);
         // Not pooled: a cancel is announced by the name of its session, and the announcement must end with it.
         _cancels =
-            Source(control.Value, controlPooler, controlOrder, controlPasswords, logs, sessions: 0, ControlOptions);
-        var callers = Source(dsn.Value, pooler, order, passwords, logs, sessions: 0);
+            Source(control.Value, controlPooler, controlHosts, controlPasswords, logs, sessions: 0, ControlOptions);
+        var callers = Source(dsn.Value, pooler, hosts, passwords, logs, sessions: 0);
         var role = dsn.Value.Username!;
         HasControlRole = control != dsn;
         Role = role;
         var lookUps = new ControlSessions(_lookUps, clock);
+        if (options.Durability == Durability.Synchronous)
+        {
+            // One session: the looks are shared, and no other work must hold them up.
+            _standbys = Source(
+                control.Value, controlPooler, controlHosts, controlPasswords, logs, sessions: 1, ControlOptions);
+            Standbys = new SynchronousStandbys(new ControlSessions(_standbys, clock), name, clock);
+        }
         var retention = TimeSpan.FromSeconds(gateway.RetentionSeconds);
         Journal = new ActivityJournal(lookUps, role, dsn.JournalKey, retention, clock);
         Sessions = new SessionPool(callers, Queue, new Watchdog(_watch, _own, clock), options.ReuseSessions, clock);
         InFlight = new InFlightActivities(Journal, lookUps, role, clock);
-        Activities = new Activities(Journal, InFlight, lookUps, _cancels, role, clock);
+        Activities = new Activities(Journal, InFlight, lookUps, _cancels, hosts, role, clock);
         LookUps = new ConnectionQueue(name, LookUpPlaces, WaitingForPlaces, "places for looking activities up");
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);
         Descriptions = new StatementDescriptions(Types);
-        Reachability = new Reachability(_watch, callers, servers.Count, role, !ReadOnly, Sessions, clock);
+        var hostCount = Math.Max(1, hosts.Several.Count);
+        Reachability = new Reachability(_watch, callers, hostCount, role, !ReadOnly, Sessions, clock);
     }
 
     public string Name { get; }
@@ -183,6 +200,9 @@ internal sealed class NamedConnection : IAsyncDisposable
     public SessionPool Sessions { get; }
     public ActivityJournal Journal { get; }
 
+    /// <summary>Gets the standbys that confirm writes; null unless the durability is synchronous.</summary>
+    public SynchronousStandbys? Standbys { get; }
+
     /// <summary>
     /// Gets the journal's state as seen last; null before the first look, or if the connection takes no writes.
     /// </summary>
@@ -216,8 +236,9 @@ internal sealed class NamedConnection : IAsyncDisposable
         HasControlRole ? ControlRole.FindFaultAsync(_watch, _own, Role, cancellation) : Task.FromResult<string?>(null);
 
     /// <summary>Ends the role's sessions whose transactions are older than a limit. Returns their number.</summary>
-    public Task<long> EndTransactionsAsync(TimeSpan oldest, CancellationToken cancellation) =>
-        ControlRole.EndTransactionsAsync(_watch, Role, oldest, cancellation);
+    public async Task<long> EndTransactionsAsync(TimeSpan oldest, CancellationToken cancellation) =>
+        (await _hosts.AskEachAsync(
+            host => ControlRole.EndTransactionsAsync(_watch, Role, oldest, host, cancellation), _ => true)).Sum();
 
     public async ValueTask DisposeAsync()
     {
@@ -226,6 +247,8 @@ internal sealed class NamedConnection : IAsyncDisposable
         await _watch.DisposeAsync();
         await _lookUps.DisposeAsync();
         await _cancels.DisposeAsync();
+        if (_standbys is not null)
+            await _standbys.DisposeAsync();
         Descriptions.Dispose();
         Types.Dispose();
     }
@@ -237,7 +260,7 @@ internal sealed class NamedConnection : IAsyncDisposable
     /// <summary>Creates a source of sessions.</summary>
     /// <param name="dsn">The server, the database and the role.</param>
     /// <param name="pooler">Whether there is a pooler.</param>
-    /// <param name="order">The order of several hosts.</param>
+    /// <param name="hosts">The hosts of the server.</param>
     /// <param name="passwords">The file with the role's password; null if the DSN has it.</param>
     /// <param name="logs">Gets Npgsql's log.</param>
     /// <param name="sessions">
@@ -247,7 +270,7 @@ internal sealed class NamedConnection : IAsyncDisposable
     private static SessionSource Source(
         NpgsqlConnectionStringBuilder dsn,
         Pooler pooler,
-        HostOrder order,
+        ServerHosts hosts,
         PasswordFile? passwords,
         ILoggerFactory logs,
         int sessions,
@@ -272,9 +295,8 @@ internal sealed class NamedConnection : IAsyncDisposable
             IncludeErrorDetail = true,
             ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
         };
-        var hasSeveral = dsn.Host?.Contains(',', StringComparison.Ordinal) is true;
         if (!IsGiven(dsn, "Timeout"))
-            settings.Timeout = hasSeveral ? ConnectSecondsOfSeveral : ConnectSeconds;
+            settings.Timeout = hosts.Several.Count > 0 ? ConnectSecondsOfSeveral : ConnectSeconds;
         if (sessions > 0)
         {
             settings.MaxPoolSize = sessions;
@@ -297,20 +319,16 @@ internal sealed class NamedConnection : IAsyncDisposable
             made.AddForSql("TimeZone", zone);
         if (dsn.SearchPath is { Length: > 0 } path)
             made.AddForSql("search_path", path);
-        // Without a condition, any host that lets the gateway in is as good as another, also a standby: it must not
-        // stay the first choice.
-        var isChosen = dsn.TargetSessionAttributes is not null and not "any";
-        var ordered = hasSeveral && isChosen && !dsn.LoadBalanceHosts ? dsn.Host : null;
-        return new SessionSource(made, pooler, ordered, order, Build);
+        return new SessionSource(made, pooler, hosts, Build);
 
-        NpgsqlDataSource Build(bool withOptions, string? hosts, Func<NpgsqlConnection, Task>? prepare)
+        NpgsqlDataSource Build(bool withOptions, HostChoice choice, Func<NpgsqlConnection, Task>? prepare)
         {
             var start = new NpgsqlConnectionStringBuilder(settings.ConnectionString)
             {
-                Host = hosts ?? settings.Host,
                 Options = withOptions ? made.Options : null,
                 SearchPath = withOptions ? dsn.SearchPath : null,
             };
+            choice.ApplyTo(start);
             var builder = new NpgsqlDataSourceBuilder(start.ConnectionString);
             if (passwords is not null)
             {

@@ -1,4 +1,5 @@
 using Dapper;
+using Gateway.Api.Dsns;
 using Gateway.Api.Postgres;
 using Gateway.Contracts;
 using Npgsql;
@@ -56,6 +57,9 @@ internal sealed class Reachability(
     private async Task<string?> AskAsync(CancellationToken cancellation)
     {
         bool seesRole, isStandby;
+        // The watchdog then has an open session on each server that it may need one on.
+        if (callers.Hosts.Spread.Count > 0)
+            await callers.Hosts.AskEachAsync(host => OpenAsync(host, cancellation), _ => true);
         await using (var session = await control.OpenConnectionAsync(cancellation))
         {
             (seesRole, sessions.MayKeepState, isStandby) = await session.QuerySingleAsync<(bool, bool, bool)>(
@@ -78,5 +82,11 @@ internal sealed class Reachability(
         return !seesRole ? "the control role is not a member of the connection's role"
             : isStandby && takesWrites ? "the server is a standby, and takes no writes"
             : null;
+    }
+
+    private async Task<bool> OpenAsync(DsnHost? host, CancellationToken cancellation)
+    {
+        await using var session = await control.OpenConnectionAsync(host, cancellation);
+        return true;
     }
 }

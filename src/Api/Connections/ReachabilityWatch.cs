@@ -1,5 +1,6 @@
 using Gateway.Api.Configuration;
 using Gateway.Api.Journal;
+using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.Connections;
@@ -19,6 +20,7 @@ internal sealed partial class ReachabilityWatch(
     {
         var reachability = connection.Reachability;
         var journal = JournalState.Open;
+        var confirms = true;
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(options.ReadinessIntervalMs), clock);
         try
         {
@@ -27,6 +29,8 @@ internal sealed partial class ReachabilityWatch(
                 await reachability.CheckAsync(options.ReadinessFailures, stoppingToken);
                 if (!connection.ReadOnly && reachability.Now.FailedChecks == 0)
                     journal = await LookAsync(connection, journal, stoppingToken);
+                if (connection.Standbys is { } standbys && reachability.Now.FailedChecks == 0)
+                    confirms = await LookAsync(connection.Name, standbys, confirms, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -58,9 +62,37 @@ internal sealed partial class ReachabilityWatch(
         return now;
     }
 
+    /// <summary>Looks at the standbys, and logs a change. Returns whether they would confirm a write.</summary>
+    private async Task<bool> LookAsync(
+        string connection, SynchronousStandbys standbys, bool before, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await standbys.LookAsync(stoppingToken);
+        }
+        catch (NpgsqlException)
+        {
+            // The next check comes soon, and readiness reports a server that can't be reached.
+            return before;
+        }
+        if (standbys.Confirm && !before)
+            StandbyConfirms(connection);
+        else if (!standbys.Confirm && before)
+            NoStandbyConfirms(connection);
+        return standbys.Confirm;
+    }
+
     [LoggerMessage(25, LogLevel.Warning, "The journal of connection {Connection} can't be used ({State}): {Fault}")]
     private partial void JournalIsNotUsable(string connection, string state, string fault);
 
     [LoggerMessage(26, LogLevel.Information, "The journal of connection {Connection} can be used ({State})")]
     private partial void JournalIsUsable(string connection, string state);
+
+    [LoggerMessage(
+        27, LogLevel.Warning, "No synchronous standby of connection {Connection} confirms writes; they are refused")]
+    private partial void NoStandbyConfirms(string connection);
+
+    [LoggerMessage(
+        28, LogLevel.Information, "A synchronous standby of connection {Connection} confirms writes again")]
+    private partial void StandbyConfirms(string connection);
 }

@@ -20,7 +20,8 @@ internal sealed partial class TransactionReaper(
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(2);
+    /// <summary>More than a host that does not answer takes, so that the others are counted.</summary>
+    private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(4);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(connections.All

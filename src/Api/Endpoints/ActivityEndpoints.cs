@@ -83,6 +83,10 @@ internal static class ActivityEndpoints
                 $"Connection \"{connection.Name}\" has no running or recorded activity of this caller with that ID.");
         }
 
+        // An effect that a failover could lose is not reported.
+        if (state.Status == ActivityStatus.Completed && connection.Standbys is { } standbys)
+            await standbys.ConfirmAsync(state.Position, isExactlyOnce: true, deadline.Token);
+
         record.Memory.TooLarge = ProblemCode.ResultTooLarge;
         using var body = Write(id, state, record.Memory);
         await StatementEndpoints.SendAsync(http, body.Written, record);

@@ -181,7 +181,7 @@ internal sealed class ContractOperationFilter : IOperationFilter
                 IOpenApiExample (name) => new OpenApiExample { Value = ContractExamples.AnswerOf(name) });
             if (contract.Streams)
                 AddStreams(response.Content!);
-            string[] ofWrites = contract.Writes ? [StatementEndpoints.IdempotentReplayed] : [];
+            string[] ofWrites = contract.Writes ? [StatementEndpoints.IdempotentReplayed, StatementEndpoints.Lsn] : [];
             string[] ofFailures = status >= StatusCodes.Status400BadRequest ? ["X-Should-Retry", "Retry-After"] : [];
             response.Headers = Headers(document, [.. ofWrites, .. ofFailures, .. ContractDocumentTexts.HeadersOfAll]);
         }

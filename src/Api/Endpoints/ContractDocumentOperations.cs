@@ -80,6 +80,7 @@ internal static class ContractOperations
         ProblemCode.RateLimited,
         ProblemCode.IssuerUnavailable,
         ProblemCode.DatabaseUnavailable,
+        ProblemCode.OutcomeUnknown,
         ProblemCode.DeadlineExceeded,
         ProblemCode.Internal,
     ];

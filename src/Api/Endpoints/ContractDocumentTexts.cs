@@ -118,6 +118,14 @@ internal static class ContractDocumentTexts
                 Required = true,
                 Schema = new OpenApiSchema { Type = JsonSchemaType.Boolean },
             },
+            [StatementEndpoints.Lsn] = new()
+            {
+                Description = "The position of the server in its write-ahead log (LSN), at or after the commit. As "
+                + "`minLsn` it makes a later query see this effect. It is missing for read-only transactions, and if "
+                + "the server did not say it.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, Pattern = "^[0-9A-F]{1,8}/[0-9A-F]{1,8}$" },
+                Example = "0/3000148",
+            },
             ["Server-Timing"] = new()
             {
                 Description = "The duration of each stage in milliseconds: "

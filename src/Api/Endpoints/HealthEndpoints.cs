@@ -34,8 +34,9 @@ internal static class HealthEndpoints
             .WithSummary("Check that the gateway can serve")
             .WithDescription(
                 "Returns for each connection whether its server can be reached, from checks made in the background. "
-                + "`journal` is the state of the journal of a connection that takes writes; it has no effect on the "
-                + "status. The status is 200 while one connection can be reached; `degraded` means that others can't. "
+                + "`journal` is the state of the journal of a connection that takes writes; `durability` says whether "
+                + "synchronous standbys confirm its writes, if they must. Neither has an effect on the status. "
+                + "The status is 200 while one connection can be reached; `degraded` means that others can't. "
                 + "`draining` means that the gateway was told to stop and still serves for a while.")
             .Produces<Readiness>()
             .Produces<Readiness>(StatusCodes.Status503ServiceUnavailable);
@@ -50,7 +51,11 @@ internal static class HealthEndpoints
     {
         var entries = connections.All.ToDictionary(
             connection => connection.Name,
-            connection => connection.Reachability.Now with { Journal = connection.JournalState?.Name() });
+            connection => connection.Reachability.Now with
+            {
+                Journal = connection.JournalState?.Name(),
+                Durability = connection.Standbys?.State,
+            });
         var reachable = entries.Values.Count(entry => entry.Reachable);
         var serves = reachable > 0 && !requests.IsDraining;
         var status = requests.IsDraining ? "draining"

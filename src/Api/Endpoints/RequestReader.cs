@@ -8,6 +8,7 @@ using Gateway.Api.Journal;
 using Gateway.Api.Telemetry;
 using Gateway.Contracts;
 using Microsoft.Extensions.Primitives;
+using NpgsqlTypes;
 
 namespace Gateway.Api.Endpoints;
 
@@ -46,6 +47,8 @@ internal sealed class RequestReader
                 reader._fields.ReadInteger(value, pointer, 1, reader._options.MaxTimeoutMs) ?? reader._timeoutMs),
         new("numbers", NumbersField.Hash, static (reader, value, pointer) =>
             reader._numbers = NumbersField.Read(reader._fields, value, pointer)),
+        new("minLsn", FieldHash.Excluded, static (reader, value, pointer) => reader.ReadMinLsn(value, pointer))
+        { Operations = [Operation.Query, Operation.Transaction] },
         new("delivery", FieldHash.Excluded, static (reader, value, pointer) =>
             reader._delivery = DeliveryField.Read(reader._fields, value, pointer))
         { Operations = [Operation.Execute, Operation.Transaction] },
@@ -92,6 +95,7 @@ internal sealed class RequestReader
     private int _timeoutMs;
     private Numbers _numbers = NumbersField.Default;
     private Delivery _delivery = DeliveryField.Default;
+    private NpgsqlLogSequenceNumber? _minLsn;
     private OnDisconnect _onDisconnect = OnDisconnectField.Default;
     private bool _hasStatements;
     private StatementCall?[] _statements = [];
@@ -142,6 +146,12 @@ internal sealed class RequestReader
                 + "the answer would be lost.");
         }
 
+        if (reader._minLsn is not null && !reader._readOnly)
+        {
+            reader._fields.Fault(
+                "/minLsn", "minLsn is about reads: set \"readOnly\": true, or remove it. A write runs on the primary.");
+        }
+
         record.ActivityId = reader._activityId;
         record.Attempt = reader._attempt;
         if (reader._faults.Count > 0)
@@ -172,6 +182,7 @@ internal sealed class RequestReader
             Budget = TimeSpan.FromMilliseconds(_timeoutMs),
             RequestHash = IsRecorded ? HashOf(body, _operation) : null,
             IsRetry = _attempt > 1,
+            MinLsn = _minLsn,
             OutlivesCaller = _onDisconnect == OnDisconnect.Continue,
         };
     }
@@ -220,6 +231,16 @@ internal sealed class RequestReader
             _activityId = id;
         else
             _fields.Fault(pointer, $"activityId must be {ActivityId.Rule}.");
+    }
+
+    private void ReadMinLsn(JsonElement value, JsonPointer pointer)
+    {
+        if (_fields.ReadString(value, pointer) is not { } text)
+            return;
+        if (NpgsqlLogSequenceNumber.TryParse(text, out var position))
+            _minLsn = position;
+        else
+            _fields.Fault(pointer, "minLsn must be the header Gateway-Lsn of an earlier answer, such as 0/3000148.");
     }
 
     /// <summary>

@@ -14,6 +14,9 @@ internal static class StatementEndpoints
     public const string IdempotencyKey = "Idempotency-Key";
     public const string IdempotentReplayed = "Idempotent-Replayed";
 
+    /// <summary>The position of a write's server in its write-ahead log.</summary>
+    public const string Lsn = "Gateway-Lsn";
+
     /// <summary>The bytes of an answer that are given to the server at a time.</summary>
     private const int Piece = 64 * 1024;
 
@@ -107,9 +110,17 @@ internal static class StatementEndpoints
     internal static async Task SendAsync(
         HttpContext http, Operation operation, ActivityAnswer answer, RequestRecord record)
     {
-        if (operation != Operation.Query)
-            http.Response.Headers[IdempotentReplayed] = answer.IsReplay ? "true" : "false";
+        AddHeaders(http.Response, answer, mayBeReplay: operation != Operation.Query);
         await SendAsync(http, answer.Body, record);
+    }
+
+    /// <summary>Adds the headers that say whether the answer is a replay, and where its effect is in the log.</summary>
+    internal static void AddHeaders(HttpResponse response, ActivityAnswer answer, bool mayBeReplay)
+    {
+        if (mayBeReplay)
+            response.Headers[IdempotentReplayed] = answer.IsReplay ? "true" : "false";
+        if (answer.Position?.Lsn is { } lsn)
+            response.Headers[Lsn] = lsn;
     }
 
     /// <summary>Sends a complete body.</summary>

@@ -1,5 +1,6 @@
 using Gateway.Api.Callers;
 using Gateway.Api.Json;
+using Gateway.Api.Postgres;
 using Gateway.Api.Results;
 
 namespace Gateway.Api.Execution;
@@ -29,6 +30,12 @@ internal sealed class ActivityAnswer(
 
     /// <summary>Gets the results so far, in the order of the statements.</summary>
     public IReadOnlyList<StatementResult> Results => _results;
+
+    /// <summary>
+    /// Gets or sets the server's position, at or after the commit of the effect; null if there is no effect, or the
+    /// server has not said.
+    /// </summary>
+    public ServerPosition? Position { get; set; }
 
     /// <summary>Gets whether the answer is a replay, from the record of an earlier attempt.</summary>
     public bool IsReplay => _recorded is not null;

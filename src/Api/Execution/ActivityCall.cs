@@ -3,6 +3,7 @@ using Gateway.Api.Callers;
 using Gateway.Api.Journal;
 using Gateway.Api.Sql;
 using Gateway.Contracts;
+using NpgsqlTypes;
 
 namespace Gateway.Api.Execution;
 
@@ -39,6 +40,11 @@ internal sealed record ActivityCall
     /// Gets the hash that the activity's record is compared by; null when the activity is not recorded.
     /// </summary>
     public RequestHash? RequestHash { get; init; }
+
+    /// <summary>
+    /// Gets the position in the write-ahead log that the server must have replayed; null for any. Only for reads.
+    /// </summary>
+    public NpgsqlLogSequenceNumber? MinLsn { get; init; }
 
     /// <summary>Gets whether the request says that it was sent before. Most often there is a record then.</summary>
     public bool IsRetry { get; init; }

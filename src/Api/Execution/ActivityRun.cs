@@ -94,7 +94,7 @@ internal sealed class ActivityRun(
         }
 
         var finish = _claim is null ? null : ActivityJournal.Finish(_claim, answer.Body);
-        var committing = session.Transaction.CommitAsync(finish);
+        var committing = session.Transaction.CommitAsync(finish, connection.Standbys is not null);
         try
         {
             await session.GuardAsync(committing, deadline.BudgetEnd);
@@ -107,8 +107,15 @@ internal sealed class ActivityRun(
         {
             CommitOutcome.Refused refused => throw await Errors.OfCommitAsync(refused.Error, finish, deadline),
             CommitOutcome.InDoubt doubt => Errors.OfLostCommit(doubt.Cause),
-            _ => new RunOutcome.Answered(answer),
+            CommitOutcome.Committed committed => Answered(committed),
+            var other => throw new ArgumentOutOfRangeException(nameof(committing), other, null),
         };
+
+        RunOutcome.Answered Answered(CommitOutcome.Committed committed)
+        {
+            answer.Position = committed.Position;
+            return new RunOutcome.Answered(answer);
+        }
     }
 
     private RunOutcome.Replayed ReplayFrom(ActivityRecord record)

@@ -40,6 +40,7 @@ internal static class Replay
         if (!call.RequestHash!.Matches(record.RequestHash))
             throw ActivityJournal.Mismatch();
         answer.SetReplay(record.Answer ?? throw ActivityJournal.Escaped());
+        answer.Position = record.Position;
         return new RunOutcome.Replayed(answer);
     }
 }

@@ -50,7 +50,7 @@ internal sealed class RunErrors(
     /// </summary>
     public async Task<Failure?> FindCancelAsync(PostgresException error) =>
         (error.SqlState == PostgresErrorCodes.QueryCanceled || PostgresFailure.EndsSession(error))
-        && await connection.Activities.IsBeingCancelledAsync(call.Activity)
+        && await connection.Activities.IsBeingCancelledAsync(call.Activity, session.Backend)
             ? new Failure(ProblemCode.Cancelled, "The activity was cancelled, and rolled back.", error)
             : null;
 
@@ -109,13 +109,15 @@ internal sealed class RunErrors(
     }
 
     /// <summary>
-    /// Returns the exception to throw for an error that refused COMMIT, or the journal's record before it.
+    /// Returns the exception to throw for an error that refused COMMIT, or a command before it.
     /// </summary>
     /// <param name="error">The error.</param>
     /// <param name="finish">The command that writes the record; null if the activity has none.</param>
     /// <param name="deadline">The request's deadline.</param>
     public async Task<Exception> OfCommitAsync(PostgresException error, NpgsqlBatchCommand? finish, Deadline deadline)
     {
+        if (session.Transaction.HasNoStandby(error))
+            return connection.Standbys!.Missing();
         var isAtRecord = finish is not null && error.BatchCommand == finish;
         if (isAtRecord && error.SqlState == ActivityJournal.ClaimLost)
         {
@@ -126,7 +128,7 @@ internal sealed class RunErrors(
             return deadline.Ended("committing", error);
         if (await FindCancelAsync(error) is { } cancelled)
             return cancelled;
-        return isAtRecord ? OfOwnStatement(error) : OfAnyStatement(error);
+        return isAtRecord || session.Transaction.IsOfGuard(error) ? OfOwnStatement(error) : OfAnyStatement(error);
     }
 
     /// <summary>Returns the outcome for a lost answer to COMMIT.</summary>

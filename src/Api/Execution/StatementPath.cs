@@ -76,7 +76,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
             switch (RetryPolicy.Decide(outcome, history))
             {
                 case RetryDecision.Respond respond:
-                    return respond.Answer;
+                    return await ConfirmAsync(respond.Answer, call, connection, deadline, record);
                 case RetryDecision.Retry retry:
                     // After the first row the answer can't become another.
                     if (stream is { HasBegun: true } || !await WaitAsync(retry, deadline))
@@ -88,7 +88,7 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
                     var (found, isCancelled) =
                         await WaitForOtherAsync(place, call, connection, wait.Least, deadline, record);
                     if (found is not null)
-                        return ReplayFrom(found, call, record);
+                        return await ConfirmAsync(ReplayFrom(found, call, record), call, connection, deadline, record);
                     if (isCancelled)
                         history = history with { FailureIfClaimed = ActivityJournal.Cancelled() };
                     break;
@@ -96,6 +96,30 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
                     ExceptionDispatchInfo.Throw(fail.Failure);
                     break;
             }
+        }
+    }
+
+    /// <summary>
+    /// Waits until the effect can be answered for, if the connection's durability is synchronous. Returns the answer.
+    /// </summary>
+    /// <exception cref="Failure">
+    /// <c>outcome_unknown</c>: no synchronous standby has the effect by the deadline.
+    /// </exception>
+    private static async Task<ActivityAnswer> ConfirmAsync(
+        ActivityAnswer answer, ActivityCall call, NamedConnection connection, Deadline deadline, RequestRecord record)
+    {
+        if (connection.Standbys is not { } standbys || call.Mode.Access == Access.ReadOnly)
+            return answer;
+        try
+        {
+            record.Enter(Stage.Commit);
+            await standbys.ConfirmAsync(answer.Position, call.RequestHash is not null, deadline.BudgetEnd);
+            return answer;
+        }
+        catch
+        {
+            answer.Dispose();
+            throw;
         }
     }
 
@@ -291,12 +315,14 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
                 $"Connection \"{connection.Name}\" takes no writes "
                 + $"(Gateway__Connections__{connection.Name}__ReadOnly).");
         }
+        if (connection.Standbys is { Confirm: false } standbys)
+            throw standbys.Missing();
     }
 
     /// <summary>
     /// Rents a session, and gets the key of the journal's codes. An activity that is recorded must have the key.
     /// </summary>
-    private static async ValueTask<(Session Session, CodeKey? Key)> OpenAsync(
+    private async ValueTask<(Session Session, CodeKey? Key)> OpenAsync(
         ActivityCall call, NamedConnection connection, bool needsNew, Deadline deadline)
     {
         try
@@ -305,8 +331,13 @@ internal sealed class StatementPath(ConnectionRegistry connections, GatewayOptio
                 ? await connection.Journal.FindTagKeyAsync(deadline.Token)
                 : await connection.Journal.FindKeyAsync(deadline.Token)
                     ?? throw connection.Journal.Missing(connection.Name);
+            var caller = call.Activity.Caller;
             var reads = call.Mode.Access == Access.ReadOnly;
-            return (await connection.Sessions.RentAsync(call.Activity.Caller, reads, needsNew, deadline), key);
+            var session = call.MinLsn is { } minLsn
+                ? await new CaughtUpSessions(connection.Name, connection.Sessions, clock)
+                    .RentAsync(caller, needsNew, minLsn, deadline)
+                : await connection.Sessions.RentAsync(caller, reads, needsNew, deadline);
+            return (session, key);
         }
         catch (OperationCanceledException error)
         {

@@ -86,6 +86,15 @@ internal static partial class ConnectionStartup
                 return $"Connection \"{connection.Name}\" (Gateway__Connections__{connection.Name}__ControlDsn), "
                     + $"the control role: {fault}";
             }
+            if (connection.Standbys is { } standbys)
+            {
+                if (await standbys.FindFaultAsync(connection.Role, limit.Token) is { } standbyFault)
+                {
+                    return $"Connection \"{connection.Name}\" "
+                        + $"(Gateway__Connections__{connection.Name}__Durability=synchronous): {standbyFault}.";
+                }
+                await standbys.LookAsync(limit.Token);
+            }
             // The first write then does not depend on another session. Without a journal, writes report that.
             if (!connection.ReadOnly)
                 await connection.Journal.FindKeyAsync(limit.Token);

@@ -96,6 +96,7 @@ internal sealed record GatewayConfiguration(
                     Control = ReadControl(name, connection, dsn, faults),
                     JournalKey = ReadJournalKey(name, connection, faults),
                 };
+                CheckDurability(name, connection, dsns[name], faults);
             }
         }
         if (options.Connections.Count == 0)
@@ -146,6 +147,32 @@ internal sealed record GatewayConfiguration(
                 + "runs as the one and must not be able to use the other (docs/database-roles.md).");
         }
         return control;
+    }
+
+    private static void CheckDurability(
+        string name, ConnectionOptions connection, ConnectionDsn dsn, List<string> faults)
+    {
+        if (connection.Durability != Durability.Synchronous)
+            return;
+        var setting = $"{NameOf(name, nameof(connection.Durability))}=synchronous";
+        if (connection.ReadOnly)
+        {
+            faults.Add(
+                $"{setting} is about writes, and the connection takes none; remove it, or "
+                + $"{NameOf(name, nameof(connection.ReadOnly))}.");
+        }
+        else if (string.IsNullOrWhiteSpace(connection.ControlDsn))
+        {
+            faults.Add(
+                $"{setting} needs {NameOf(name, nameof(connection.ControlDsn))}: the control role looks after the "
+                + "standbys, which callers' SQL must not see (docs/high-availability.md).");
+        }
+        else if (dsn.Control is { } control && new ServerHosts(control.Value, new LastHost()).Spread.Count > 0)
+        {
+            faults.Add(
+                $"{setting} asks the primary: add target_session_attrs=primary to {control.Setting}, which names "
+                + "several hosts.");
+        }
     }
 
     private static JournalKey? ReadJournalKey(string name, ConnectionOptions connection, List<string> faults)

@@ -78,9 +78,7 @@ internal sealed class JournalInspection : IAsyncDisposable
         var state = await _journal.LookAsync(CancellationToken.None);
         if (!state.IsUsable())
             throw new StartupException(ActivityJournal.Missing(_name, state).Message);
-        var inFlight = new InFlightActivities(_journal, _sessions, _role, TimeProvider.System);
-        var activities = new Activities(_journal, inFlight, _sessions, _source, _role, TimeProvider.System);
-        var deleted = await activities.PurgeAsync(CancellationToken.None);
+        var deleted = await _journal.PurgeAsync(CancellationToken.None);
         await output.WriteLineAsync($"Deleted {deleted} expired records of connection \"{_name}\".");
         return 0;
     });

@@ -1,4 +1,5 @@
 using Dapper;
+using Gateway.Api.Dsns;
 using Gateway.Api.Postgres;
 using Gateway.Contracts;
 using Npgsql;
@@ -6,18 +7,19 @@ using Npgsql;
 namespace Gateway.Api.Journal;
 
 /// <summary>
-/// Finds, cancels and purges a connection's activities, whichever replica runs them. PostgreSQL itself knows the
+/// Finds and cancels a connection's activities, whichever replica runs them. PostgreSQL itself knows the
 /// running ones: a session is tagged with its activity while its transaction is open.
 /// </summary>
 /// <param name="journal">The connection's journal.</param>
 /// <param name="inFlight">Knows the requests of this replica that wait for an activity.</param>
 /// <param name="control">The control role's sessions.</param>
 /// <param name="unpooled">Opens a session of the control role for one use.</param>
+/// <param name="hosts">The hosts that callers' sessions are on.</param>
 /// <param name="role">The role that callers' SQL runs as.</param>
 /// <param name="clock">The clock for pauses.</param>
 internal sealed class Activities(
     ActivityJournal journal, InFlightActivities inFlight, ControlSessions control, SessionSource unpooled,
-    string role, TimeProvider clock)
+    ServerHosts hosts, string role, TimeProvider clock)
 {
     /// <summary>Selects those of the transactions that are still open, to end them.</summary>
     private const string StillOpen =
@@ -78,25 +80,23 @@ internal sealed class Activities(
     /// </summary>
     private static readonly TimeSpan ShortGrace = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The number of records per delete, small enough that one delete is short.</summary>
-    private const int PurgeBatch = 1000;
-
-    private static readonly TimeSpan PurgeTime = TimeSpan.FromSeconds(30);
-
     /// <summary>Returns an activity's state; null if it is neither running nor recorded.</summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or refuses the gateway.</exception>
     public async Task<ActivityState?> FindAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
-        // Must precede the look into the journal: an activity that ends between the two is found there.
-        var running = await FindRunningAsync(activity, cancellation);
+        // Must begin before the look into the journal: an activity that ends between the two is found there.
+        var finding = FindRunningAsync(activity, cancellation);
+        await ((Task)finding).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return await journal.FindAsync(activity, cancellation) is { Answer: { } answer } record
             ? new ActivityState(ActivityStatus.Completed)
             {
                 Answer = answer,
                 RecordedAt = record.RecordedAt,
                 ExpiresAt = record.ExpiresAt,
+                Position = record.Position,
             }
-            : running;
+            // Only without a record does it matter that a host could not be asked.
+            : await finding;
     }
 
     /// <summary>Cancels an activity's running statement, and waits for its end.</summary>
@@ -107,49 +107,26 @@ internal sealed class Activities(
     /// <exception cref="NpgsqlException">The server can't be reached, or refuses the gateway.</exception>
     public async Task<ActivityState?> CancelAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
-        var found = new Dictionary<int, DateTime>();
         var keys = await journal.ReadKeysAsync(cancellation);
-        await using (var session = await unpooled.OpenConnectionAsync(cancellation))
-        {
-            await AnnounceAsync(session, activity, cancellation);
-            var begun = clock.GetTimestamp();
-            var terminated = false;
-            do
-            {
-                // The session loses its tag when the statement fails, and its replica looks for the announcement after
-                // that.
-                terminated |= clock.GetElapsedTime(begun) >= TerminateAfter;
-                var running = await ReadRunningAsync(session, activity, keys, cancellation);
-                foreach (var (processId, since) in await EndAsync(session, terminated, running, cancellation))
-                    found[processId] = since;
-                if (found.Count > 0)
-                    inFlight.Cancel(activity);
-                if (!await AnyOpenAsync(session, found, cancellation))
-                    break;
-                await Task.Delay(Pause, clock, cancellation);
-            }
-            while (clock.GetElapsedTime(begun) < GiveUpAfter);
-            if (found.Count > 0)
-                await Task.Delay(terminated ? Grace : ShortGrace, clock, cancellation);
-            // A pooler may keep the session of the server, and its name.
-            if (unpooled.Pooler.IsPresent)
-                await session.ExecuteAsync(FixedStatement.Of("RESET application_name", cancellation));
-        }
+        var found = await hosts.AskEachAsync(
+            host => CancelAtAsync(host, activity, keys, cancellation), wasRunning => wasRunning);
         var state = await FindAsync(activity, cancellation);
-        return state ?? (found.Count > 0 ? new ActivityState(ActivityStatus.Cancelled) : null);
+        return state ?? (found.Contains(true) ? new ActivityState(ActivityStatus.Cancelled) : null);
     }
 
     /// <summary>
     /// Returns whether the activity is being cancelled through the gateway; false if the server can't be asked.
     /// </summary>
-    public async Task<bool> IsBeingCancelledAsync(ActivityIdentity activity)
+    /// <param name="activity">The activity.</param>
+    /// <param name="backend">The backend that runs it, or did.</param>
+    public async Task<bool> IsBeingCancelledAsync(ActivityIdentity activity, Backend backend)
     {
         try
         {
             return await control.AskAsync(
                 (session, ending) => session.ExecuteScalarAsync<bool>(
                     FixedStatement.Of(Announced, ending, activity.CancelName)),
-                CancellationToken.None, LookTime);
+                CancellationToken.None, LookTime, backend.Host);
         }
         catch (NpgsqlException)
         {
@@ -158,22 +135,45 @@ internal sealed class Activities(
         }
     }
 
-    /// <summary>Deletes all expired records, in batches.</summary>
-    /// <returns>The number of deleted records.</returns>
-    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
-    public async Task<int> PurgeAsync(CancellationToken cancellation)
+    /// <summary>Cancels the activity at one host. Returns whether it was running there.</summary>
+    private async Task<bool> CancelAtAsync(
+        DsnHost? host, ActivityIdentity activity, IReadOnlyList<CodeKey> keys, CancellationToken cancellation)
     {
-        var deleted = 0;
-        for (var batch = PurgeBatch; batch == PurgeBatch; deleted += batch)
-            batch = await journal.PurgeAsync(PurgeBatch, PurgeTime, cancellation);
-        return deleted;
+        var found = new Dictionary<int, DateTime>();
+        await using var session = await unpooled.OpenConnectionAsync(host, cancellation);
+        await AnnounceAsync(session, activity, cancellation);
+        var begun = clock.GetTimestamp();
+        var terminated = false;
+        do
+        {
+            // The session loses its tag when the statement fails, and its replica looks for the announcement after
+            // that.
+            terminated |= clock.GetElapsedTime(begun) >= TerminateAfter;
+            var running = await ReadRunningAsync(session, activity, keys, cancellation);
+            foreach (var (processId, since) in await EndAsync(session, terminated, running, cancellation))
+                found[processId] = since;
+            if (found.Count > 0)
+                inFlight.Cancel(activity);
+            if (!await AnyOpenAsync(session, found, cancellation))
+                break;
+            await Task.Delay(Pause, clock, cancellation);
+        }
+        while (clock.GetElapsedTime(begun) < GiveUpAfter);
+        if (found.Count > 0)
+            await Task.Delay(terminated ? Grace : ShortGrace, clock, cancellation);
+        // A pooler may keep the session of the server, and its name.
+        if (unpooled.Pooler.IsPresent)
+            await session.ExecuteAsync(FixedStatement.Of("RESET application_name", cancellation));
+        return found.Count > 0;
     }
 
     private async Task<ActivityState?> FindRunningAsync(ActivityIdentity activity, CancellationToken cancellation)
     {
         var keys = await journal.ReadKeysAsync(cancellation);
-        var running = await control.AskAsync(
-            (session, ending) => ReadRunningAsync(session, activity, keys, ending), cancellation);
+        var found = await hosts.AskEachAsync(host => control.AskAsync(
+            (session, ending) => ReadRunningAsync(session, activity, keys, ending), cancellation, host: host),
+            transactions => transactions.Count > 0);
+        var running = found.SelectMany(transactions => transactions).ToList();
         return running.Count == 0
             ? null
             : new ActivityState(ActivityStatus.Running)
@@ -223,10 +223,15 @@ internal sealed record ActivityState(ActivityStatus Status)
 {
     /// <summary>Gets the recorded answer's body.</summary>
     public byte[]? Answer { get; init; }
+
+    /// <summary>Gets the position of the server that has the record.</summary>
+    public ServerPosition? Position { get; init; }
     public DateTimeOffset? RecordedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; init; }
     public DateTimeOffset? RunningSince { get; init; }
 
-    /// <summary>Gets how many requests of this replica wait for the activity's end; null if it is not running.</summary>
+    /// <summary>
+    /// Gets how many requests of this replica wait for the activity's end; null if it is not running.
+    /// </summary>
     public int? Waiting { get; init; }
 }

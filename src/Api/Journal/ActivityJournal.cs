@@ -73,6 +73,11 @@ internal sealed class ActivityJournal(
 
     private static readonly TimeSpan ContentsTime = TimeSpan.FromSeconds(30);
 
+    /// <summary>The number of records per delete, small enough that one delete is short.</summary>
+    private const int PurgeBatch = 1000;
+
+    private static readonly TimeSpan PurgeTime = TimeSpan.FromSeconds(30);
+
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(200);
 
     /// <summary>
@@ -87,12 +92,19 @@ internal sealed class ActivityJournal(
     private static readonly TimeSpan KeyIsFresh = TimeSpan.FromHours(1);
 
     private volatile KnownKeys? _known;
+    private volatile JournalContents? _contents;
+
+    // The clock's timestamp of when the server's position could not be read last; 0 for never.
+    private long _positionMissed;
 
     // The clock's timestamp of the last failure; 0 for none.
     private long _tagKeyFailed;
 
     /// <summary>Gets the state as seen last; null before the first look.</summary>
     public JournalState? State => _known?.State;
+
+    /// <summary>Gets or sets what the journal held last; null if that is not known.</summary>
+    public JournalContents? Contents { get => _contents; set => _contents = value; }
 
     /// <summary>Gets the installed version as seen last; null if there is no journal, or it does not say.</summary>
     public int? Version => _known?.Version;
@@ -172,7 +184,7 @@ internal sealed class ActivityJournal(
         };
     }
 
-    /// <summary>Returns the command that records the answer, the last one before COMMIT.</summary>
+    /// <summary>Returns the command that records the answer. No caller's SQL runs between it and COMMIT.</summary>
     /// <param name="claim">The claim.</param>
     /// <param name="answer">The body, as it is sent.</param>
     public static NpgsqlBatchCommand Finish(Claim claim, ReadOnlyMemory<byte> answer) =>
@@ -192,10 +204,9 @@ internal sealed class ActivityJournal(
     public Task<ActivityRecord?> FindAsync(ActivityIdentity activity, CancellationToken cancellation) => AskAsync(
         async (key, session, ending) =>
         {
-            await using var find = new NpgsqlCommand(
+            var find = new NpgsqlBatchCommand(
                 "SELECT request_hash, answer, recorded_at, expires_at "
-                + "FROM gateway_journal.recorded($1, $2, $3, $4, $5)",
-                session)
+                + "FROM gateway_journal.recorded($1, $2, $3, $4, $5)")
             {
                 Parameters =
                 {
@@ -203,12 +214,30 @@ internal sealed class ActivityJournal(
                     Text(activity.Caller), Text(activity.Connection), Text(activity.ActivityId),
                 },
             };
+            await using var batch = new NpgsqlBatch(session) { BatchCommands = { find } };
+            var missed = Volatile.Read(ref _positionMissed);
+            var asksPosition = missed == 0 || clock.GetElapsedTime(missed) >= ServerPosition.AskAgainAfter;
+            if (asksPosition)
+                batch.BatchCommands.Add(new NpgsqlBatchCommand(ServerPosition.Select));
             // Sequential access: the answer is read directly into its array.
             await using var reader =
-                await find.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, ending);
-            return await ActivityRecord.ReadAsync(reader, ending);
+                await batch.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, ending);
+            var record = await ActivityRecord.ReadAsync(reader, ending);
+            var position = asksPosition ? await ReadPositionAsync(reader, ending) : null;
+            return record is null ? null : record with { Position = position };
         },
         cancellation);
+
+    /// <summary>Deletes all expired records, in batches.</summary>
+    /// <returns>The number of deleted records.</returns>
+    /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
+    public async Task<int> PurgeAsync(CancellationToken cancellation)
+    {
+        var deleted = 0;
+        for (var batch = PurgeBatch; batch == PurgeBatch; deleted += batch)
+            batch = await PurgeAsync(PurgeBatch, PurgeTime, cancellation);
+        return deleted;
+    }
 
     /// <summary>Deletes some expired records.</summary>
     /// <param name="atMost">Maximum number of records.</param>
@@ -393,6 +422,20 @@ internal sealed class ActivityJournal(
         {
             // The key is valid for a day. The next request tries again.
             return known.Newest;
+        }
+    }
+
+    private async Task<ServerPosition?> ReadPositionAsync(NpgsqlDataReader reader, CancellationToken cancellation)
+    {
+        try
+        {
+            await reader.NextResultAsync(cancellation);
+            return await ServerPosition.ReadAsync(reader, isInserted: false, cancellation);
+        }
+        catch (PostgresException error) when (ServerPosition.IsMissing(error))
+        {
+            Volatile.Write(ref _positionMissed, clock.GetTimestamp());
+            return null;
         }
     }
 

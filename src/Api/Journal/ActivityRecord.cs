@@ -1,3 +1,4 @@
+using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.Journal;
@@ -10,6 +11,10 @@ namespace Gateway.Api.Journal;
 internal sealed record ActivityRecord(
     byte[] RequestHash, byte[]? Answer, DateTimeOffset RecordedAt, DateTimeOffset ExpiresAt)
 {
+    /// <summary>Gets the position of the server that has the record; null if the server has not said.</summary>
+    public ServerPosition? Position { get; init; }
+
+
     /// <summary>Reads the row of <c>gateway_journal.recorded</c>. Returns null if there is no record.</summary>
     public static async Task<ActivityRecord?> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
     {

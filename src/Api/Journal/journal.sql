@@ -229,7 +229,7 @@ BEGIN
     END
     $function$;
 
-    -- Records the answer, as the last call before COMMIT. Finds the row by its address: an index scan in a serializable
+    -- Records the answer. No caller's SQL runs between this call and COMMIT, but deferred triggers. Finds the row by its address: an index scan in a serializable
     -- transaction would create conflicts between unrelated activities. Fails if this is not the transaction of the
     -- claim. The proof is secret until this call, and of no use after it: it fits one row, in one transaction, once. A
     -- procedure, because CALL needs no plan.

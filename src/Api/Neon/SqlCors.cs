@@ -12,7 +12,7 @@ internal static class SqlCors
     private static readonly string[] Shown =
     [
         SqlHeaders.IsolationLevel, SqlHeaders.ReadOnly, SqlHeaders.Deferrable,
-        StatementEndpoints.IdempotentReplayed, "X-Should-Retry", "Retry-After", "Server-Timing",
+        StatementEndpoints.IdempotentReplayed, StatementEndpoints.Lsn, "X-Should-Retry", "Retry-After", "Server-Timing",
     ];
 
     /// <summary>The time that a browser caches the preflight answer.</summary>

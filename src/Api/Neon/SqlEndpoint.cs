@@ -57,8 +57,7 @@ internal static class SqlEndpoint
         }
         using var deadline = new Deadline(call.Budget, record.Elapsed, clock, http.RequestAborted);
         using var answer = await path.RunAsync(call, deadline, record);
-        if (call.RequestHash is not null)
-            http.Response.Headers[StatementEndpoints.IdempotentReplayed] = answer.IsReplay ? "true" : "false";
+        StatementEndpoints.AddHeaders(http.Response, answer, mayBeReplay: call.RequestHash is not null);
         await StatementEndpoints.SendAsync(http, answer.Body, record);
     }
 

@@ -10,9 +10,12 @@ internal abstract record CommitOutcome
     }
 
     /// <summary>PostgreSQL has confirmed COMMIT.</summary>
-    public sealed record Committed : CommitOutcome;
+    /// <param name="Position">
+    /// The server's position in the write-ahead log, at or after the commit; null if it was not asked, or has not said.
+    /// </param>
+    public sealed record Committed(ServerPosition? Position = null) : CommitOutcome;
 
-    /// <summary>PostgreSQL refused the journal's record or COMMIT, and rolled back.</summary>
+    /// <summary>PostgreSQL refused COMMIT, or a command before it, and rolled back.</summary>
     /// <param name="Error">The error, with the command that it refused.</param>
     public sealed record Refused(PostgresException Error) : CommitOutcome;
 

@@ -1,3 +1,4 @@
+using Gateway.Api.Dsns;
 using Npgsql;
 
 namespace Gateway.Api.Postgres;
@@ -33,13 +34,15 @@ internal static class ControlRole
            AND NOT {SyncReplication.IsAwaited}
         """;
 
-    /// <summary>Ends the sessions of a role whose transactions are older than a limit.</summary>
+    /// <summary>
+    /// Ends the sessions of a role whose transactions are older than a limit, at one host of several.
+    /// </summary>
     /// <returns>The number of sessions.</returns>
     /// <exception cref="NpgsqlException">The server can't be reached.</exception>
     public static async Task<long> EndTransactionsAsync(
-        SessionSource control, string role, TimeSpan oldest, CancellationToken cancellation)
+        SessionSource control, string role, TimeSpan oldest, DsnHost? host, CancellationToken cancellation)
     {
-        await using var session = await control.OpenConnectionAsync(cancellation);
+        await using var session = await control.OpenConnectionAsync(host, cancellation);
         await using var end = new NpgsqlCommand(EndOld, session);
         end.Parameters.Add(new NpgsqlParameter<string> { TypedValue = role });
         end.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = oldest });

@@ -1,3 +1,4 @@
+using Gateway.Api.Dsns;
 using Gateway.Api.Errors;
 using Npgsql;
 
@@ -18,10 +19,12 @@ internal sealed class ControlSessions(SessionSource source, TimeProvider clock)
     /// <param name="ask">Runs the query. It may be called twice.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="limit">The maximum time for one try; null for <see cref="AskTime"/>.</param>
+    /// <param name="host">The host of several that is asked; null for the one that the DSN chooses.</param>
     /// <exception cref="NpgsqlException">The server can't be reached, refuses, or does not answer in time.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellation"/> came first.</exception>
     public async Task<T> AskAsync<T>(
-        Func<NpgsqlConnection, CancellationToken, Task<T>> ask, CancellationToken cancellation, TimeSpan? limit = null)
+        Func<NpgsqlConnection, CancellationToken, Task<T>> ask, CancellationToken cancellation, TimeSpan? limit = null,
+        DsnHost? host = null)
     {
         for (var isSecond = false; ; isSecond = true)
         {
@@ -31,7 +34,7 @@ internal sealed class ControlSessions(SessionSource source, TimeProvider clock)
                 await BoundedWait.RunAsync(
                     async ending =>
                     {
-                        await using var session = await source.OpenConnectionAsync(ending);
+                        await using var session = await source.OpenConnectionAsync(host, ending);
                         answer = await ask(session, ending);
                     },
                     limit ?? AskTime, clock, cancellation);
@@ -40,7 +43,7 @@ internal sealed class ControlSessions(SessionSource source, TimeProvider clock)
             catch (NpgsqlException error) when (!isSecond && IsClosed(error))
             {
                 // The idle sessions are most likely closed too.
-                source.Clear();
+                source.Clear(host);
             }
             catch (TimeoutException error)
             {

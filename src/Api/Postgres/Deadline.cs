@@ -52,6 +52,9 @@ internal sealed class Deadline : IDisposable
     /// </summary>
     public CancellationToken BudgetEnd => (_budgetEnd ??= EndOfBudget()).Token;
 
+    /// <summary>Gets the time until the deadline; zero or less after it.</summary>
+    public TimeSpan Left => _left - _clock.GetElapsedTime(_begun);
+
     /// <summary>
     /// Returns the exception for the cancellation of <see cref="Token"/>. A caller that has disconnected gets no
     /// answer.
@@ -83,7 +86,7 @@ internal sealed class Deadline : IDisposable
 
     private CancellationTokenSource EndOfBudget()
     {
-        var left = _left - _clock.GetElapsedTime(_begun);
+        var left = Left;
         return new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, _clock);
     }
 }

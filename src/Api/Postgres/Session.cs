@@ -35,6 +35,7 @@ internal sealed class Session : IAsyncDisposable
 
     // Ends a wait that nothing else ends.
     private readonly CancellationTokenSource _abandon = new();
+    private readonly long _opened;
     private long _lastUse;
     private bool _cancelSent;
     private bool _isRejected;
@@ -49,14 +50,15 @@ internal sealed class Session : IAsyncDisposable
     /// <param name="localSettings">
     /// A query that makes the session's settings at the start of a transaction; null if the session started with them.
     /// </param>
+    /// <param name="readsPosition">Whether the server's position is read after each COMMIT.</param>
     public Session(
         NpgsqlConnection connection, Backend backend, Watchdog watchdog, TimeProvider clock, bool keepsQueries,
-        string? localSettings = null)
+        string? localSettings = null, bool readsPosition = false)
     {
         (_connection, Backend, _watchdog, _clock) = (connection, backend, watchdog, clock);
-        _lastUse = clock.GetTimestamp();
+        _lastUse = _opened = clock.GetTimestamp();
         var queries = keepsQueries ? new PreparedQueries(connection, clock) : null;
-        Transaction = new SessionTransaction(connection, _cleaning, queries, Abandoning, localSettings);
+        Transaction = new SessionTransaction(connection, _cleaning, queries, Abandoning, localSettings, readsPosition);
     }
 
     /// <summary>Gets the round trips of the current request's transaction.</summary>
@@ -84,8 +86,8 @@ internal sealed class Session : IAsyncDisposable
     /// </summary>
     /// <remarks>After a cancel it is never clean: the cancel may arrive late, and must not hit another
     /// request.</remarks>
-    public bool IsClean => Transaction.State == TransactionState.None && !Abandoned && !_cancelSent && !_isRejected
-        && _connection.State == ConnectionState.Open;
+    public bool IsClean => Transaction is { State: TransactionState.None, HasFailedBehindCommit: false } && !Abandoned
+        && !_cancelSent && !_isRejected && _connection.State == ConnectionState.Open;
 
     /// <summary>
     /// Gets whether something still waits for a server that does not answer. The memory that this work writes to may
@@ -98,6 +100,9 @@ internal sealed class Session : IAsyncDisposable
 
     /// <summary>Gets the time since the last request.</summary>
     public TimeSpan IdleTime => _clock.GetElapsedTime(_lastUse);
+
+    /// <summary>Gets the time since the session was opened.</summary>
+    public TimeSpan Age => _clock.GetElapsedTime(_opened);
 
     /// <summary>
     /// Gets whether text comes as UTF-8, as the server reported by the end of the last round trip. A session that had
@@ -172,6 +177,25 @@ internal sealed class Session : IAsyncDisposable
 
     /// <summary>Returns whether the server still answers.</summary>
     public Task<bool> AnswersAsync() => SucceedsAsync(PingAsync);
+
+    /// <summary>Reads the server's position in the write-ahead log; of a standby, what it has replayed.</summary>
+    /// <param name="end">A token of the request's <see cref="Deadline"/>.</param>
+    /// <returns>Null if the server has none.</returns>
+    /// <exception cref="NpgsqlException">The server refuses, or can't be reached.</exception>
+    /// <exception cref="OperationCanceledException">The server does not answer: the session is abandoned.</exception>
+    public async Task<ServerPosition?> ReadPositionAsync(CancellationToken end)
+    {
+        var reading = ReadAsync();
+        await GuardAsync(reading, end);
+        return await reading;
+
+        async Task<ServerPosition?> ReadAsync()
+        {
+            await using var read = new NpgsqlCommand(ServerPosition.Select, _connection);
+            await using var reader = await read.ExecuteReaderAsync(Abandoning);
+            return await ServerPosition.ReadAsync(reader, isInserted: false, Abandoning);
+        }
+    }
 
     /// <summary>Marks the session as idle: the request is done with it.</summary>
     public void MarkIdle()

@@ -37,12 +37,13 @@ internal sealed class SessionPool(
     /// <summary>
     /// Reads the process ID and the port from PostgreSQL: a pooler in between tells the client another process ID.
     /// </summary>
-    private const string FindBackend =
+    private static readonly string FindBackend =
         $"""
         SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port(), {StatefulExtensions.Exist},
                pg_catalog.has_function_privilege('pg_catalog.pg_advisory_unlock_all()', 'EXECUTE')
                AND pg_catalog.has_function_privilege('pg_catalog.pg_prepared_statement()', 'EXECUTE')
-               AND pg_catalog.has_table_privilege('pg_catalog.pg_prepared_statements', 'SELECT')
+               AND pg_catalog.has_table_privilege('pg_catalog.pg_prepared_statements', 'SELECT'),
+               {ServerPosition.MayRead("current_user")}
         """;
 
     /// <summary>
@@ -76,6 +77,12 @@ internal sealed class SessionPool(
     /// </summary>
     private static readonly TimeSpan LongSilence = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How long a session is reused on the primary, if <c>target_session_attrs</c> prefers a standby, or the reverse.
+    /// No preferred server could be reached when it was opened, or its server was promoted since.
+    /// </summary>
+    private static readonly TimeSpan MisplacedTime = TimeSpan.FromSeconds(30);
+
     private readonly Lock _lock = new();
 
     // Last in, first out: the sessions in use stay warm, and those that are not needed age.
@@ -84,6 +91,12 @@ internal sealed class SessionPool(
     private readonly SemaphoreSlim _unknown = new(MaxUnknownSessions);
     private bool _closed;
     private volatile bool _mayKeepState;
+
+    // The clock's timestamp of when the server had no position last; 0 for never.
+    private long _positionMissed;
+
+    /// <summary>Gets the hosts of the server.</summary>
+    public ServerHosts Hosts => source.Hosts;
 
     /// <summary>Gets the number of idle sessions.</summary>
     public int Idle
@@ -106,6 +119,9 @@ internal sealed class SessionPool(
     }
 
     private bool Reuses => reuses ?? !MayKeepState;
+
+    private bool HasPositions => Volatile.Read(ref _positionMissed) is var missed
+        && (missed == 0 || clock.GetElapsedTime(missed) >= ServerPosition.AskAgainAfter);
 
     /// <summary>
     /// Gets or sets the callback for each new session. It gets the time that opening the session took.
@@ -131,22 +147,35 @@ internal sealed class SessionPool(
             await CloseIdleAsync();
         else if (!fresh && TakeIdle(caller, reads) is { } idle)
         {
-            if (idle.IdleTime < TrustedIdleTime || await idle.AnswersAsync())
+            var isMisplaced = IsMisplaced(idle);
+            if (!isMisplaced && (idle.IdleTime < TrustedIdleTime || await idle.AnswersAsync()))
                 return idle;
-            // The cause has most likely cut off all other idle sessions too.
             await CloseAsync(idle);
-            await CloseIdleAsync();
+            // The cause has most likely cut off all other idle sessions too.
+            if (!isMisplaced)
+                await CloseIdleAsync();
         }
-        if (TakeSuperfluous() is { } superfluous)
-            await CloseAsync(superfluous);
-        var session = await OpenAsync(deadline);
-        session.Caller = caller;
+        return await OpenAsync(caller, choice: null, deadline);
+    }
+
+    /// <summary>
+    /// Returns a new session on a given server. It is not reused: the sessions of the pool are to be on the servers that
+    /// the DSN prefers.
+    /// </summary>
+    /// <exception cref="NpgsqlException">The server can't be reached, or refuses the connection.</exception>
+    /// <exception cref="OperationCanceledException">The deadline came first.</exception>
+    public async ValueTask<Session> RentAtAsync(HostChoice choice, string caller, Deadline deadline)
+    {
+        var session = await OpenAsync(caller, choice, deadline);
+        session.Reject();
         return session;
     }
 
     /// <summary>Takes a session back. Closes it if it may not be clean, or if it is not to be reused.</summary>
     public async ValueTask ReturnAsync(Session session)
     {
+        if (session.Transaction.HasNoPosition)
+            Volatile.Write(ref _positionMissed, clock.GetTimestamp());
         session.MarkIdle();
         if (!session.IsClean || !Reuses || !TryKeep(session))
             await CloseAsync(session);
@@ -289,14 +318,24 @@ internal sealed class SessionPool(
         return session;
     }
 
-    private async Task<Session> OpenAsync(Deadline deadline)
+    // A pooler does not say which server is a standby.
+    private bool IsMisplaced(Session session) => Hosts.PrefersStandby is { } prefersStandby
+        && !source.Pooler.IsPresent && session.IsOnStandby != prefersStandby && session.Age >= MisplacedTime;
+
+    /// <param name="caller">The caller.</param>
+    /// <param name="choice">The server; null for one that the DSN prefers.</param>
+    /// <param name="deadline">The request's deadline.</param>
+    private async Task<Session> OpenAsync(string caller, HostChoice? choice, Deadline deadline)
     {
+        if (TakeSuperfluous() is { } superfluous)
+            await CloseAsync(superfluous);
         var begun = clock.GetTimestamp();
         while (true)
         {
             try
             {
-                var session = await ConnectAsync(deadline);
+                var session = await ConnectAsync(choice ?? Hosts.Choice, deadline);
+                session.Caller = caller;
                 Opened(clock.GetElapsedTime(begun));
                 return session;
             }
@@ -314,10 +353,10 @@ internal sealed class SessionPool(
     /// Connects, until the deadline. Npgsql does not end every wait of a connection attempt at once, so an attempt that
     /// takes longer is left to end by itself.
     /// </summary>
-    private async Task<Session> ConnectAsync(Deadline deadline)
+    private async Task<Session> ConnectAsync(HostChoice choice, Deadline deadline)
     {
         await _connecting.WaitAsync(deadline.Token);
-        var opening = ConnectAndLeaveAsync(deadline.Token);
+        var opening = ConnectAndLeaveAsync(choice, deadline.Token);
         try
         {
             return await opening.WaitAsync(deadline.Token);
@@ -332,13 +371,13 @@ internal sealed class SessionPool(
     /// <summary>
     /// Connects. Counts in <see cref="_connecting"/> until the attempt ends, even if it is abandoned.
     /// </summary>
-    private async Task<Session> ConnectAndLeaveAsync(CancellationToken cancellation)
+    private async Task<Session> ConnectAndLeaveAsync(HostChoice choice, CancellationToken cancellation)
     {
         NpgsqlConnection? connection = null;
-        Task<(Backend Backend, bool KeepsQueries)?>? finding = null;
+        Task<FoundBackend?>? finding = null;
         try
         {
-            (Backend Backend, bool KeepsQueries)? found;
+            FoundBackend? found;
             var tries = 0;
             do
             {
@@ -352,7 +391,7 @@ internal sealed class SessionPool(
                 if (connection is not null)
                     await connection.DisposeAsync();
                 var begun = clock.GetTimestamp();
-                connection = await source.OpenConnectionAsync(cancellation);
+                connection = await source.OpenConnectionAsync(choice, cancellation);
                 await BoundedWait.RunAsync(
                     ending => finding = FindBackendAsync(connection, begun, ending),
                     FirstAnswerTime,
@@ -361,8 +400,9 @@ internal sealed class SessionPool(
                 found = await finding!;
             }
             while (found is null);
-            var (backend, keepsQueries) = found.Value;
-            var session = new Session(connection, backend, watchdog, clock, keepsQueries, source.LocalSettings);
+            var session = new Session(
+                connection, found.Backend, watchdog, clock, found.KeepsQueries, source.LocalSettings,
+                found.HasPosition && HasPositions);
             _connecting.Release();
             return session;
         }
@@ -393,25 +433,25 @@ internal sealed class SessionPool(
     }
 
     /// <returns>Null if a pooler gave the session to another client before; it is ended.</returns>
-    private async Task<(Backend Backend, bool KeepsQueries)?> FindBackendAsync(
+    private async Task<FoundBackend?> FindBackendAsync(
         NpgsqlConnection connection, long begun, CancellationToken cancellation)
     {
-        Backend backend;
-        bool keepsQueries;
+        FoundBackend found;
         await using (var find = new NpgsqlCommand(FindBackend, connection))
         await using (var reader = await find.ExecuteReaderAsync(cancellation))
         {
             await reader.ReadAsync(cancellation);
             MayKeepState = reader.GetBoolean(2);
-            backend = new Backend(reader.GetInt32(0), reader.IsDBNull(1) ? null : reader.GetInt32(1));
-            keepsQueries = reader.GetBoolean(3);
+            var backend = new Backend(
+                reader.GetInt32(0), reader.IsDBNull(1) ? null : reader.GetInt32(1), Hosts.HostOf(connection));
+            found = new FoundBackend(backend, reader.GetBoolean(3), reader.GetBoolean(4));
         }
         // A pooler tells its clients process IDs of its own.
-        if (backend.ProcessId == connection.ProcessID)
-            return (backend, keepsQueries);
+        if (found.Backend.ProcessId == connection.ProcessID)
+            return found;
         source.Pooler.IsPresent = true;
         if (reuses is true || !await Pooler.WasUsedAsync(connection, () => clock.GetElapsedTime(begun), cancellation))
-            return (backend, keepsQueries);
+            return found;
         await Pooler.EndAsync(connection, cancellation);
         return null;
     }
@@ -436,4 +476,10 @@ internal sealed class SessionPool(
         ? refusal.SqlState is PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown
             or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections
         : error.InnerException is SocketException or IOException;
+
+    /// <summary>Represents what a new session's first query finds.</summary>
+    /// <param name="Backend">Its backend.</param>
+    /// <param name="KeepsQueries">Whether queries may stay prepared in it.</param>
+    /// <param name="HasPosition">Whether it may read the server's position.</param>
+    private sealed record FoundBackend(Backend Backend, bool KeepsQueries, bool HasPosition);
 }

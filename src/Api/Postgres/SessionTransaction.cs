@@ -20,9 +20,10 @@ namespace Gateway.Api.Postgres;
 /// <param name="localSettings">
 /// A query that makes the session's settings at the start of a transaction; null if the session started with them.
 /// </param>
+/// <param name="readsPosition">Whether the server's position is read after each COMMIT.</param>
 internal sealed class SessionTransaction(
     NpgsqlConnection connection, SessionCleaning cleaning, PreparedQueries? queries, CancellationToken abandoning,
-    string? localSettings = null)
+    string? localSettings = null, bool readsPosition = false)
 {
     /// <summary>
     /// Finds the statement with that text that was prepared by the protocol, other than for
@@ -47,6 +48,7 @@ internal sealed class SessionTransaction(
     private NpgsqlBatchCommand? _end;
     private NpgsqlBatchCommand? _cleaning;
     private NpgsqlBatchCommand? _encoding;
+    private NpgsqlBatchCommand? _guard;
     private NpgsqlBatch? _roundTrip;
 
     /// <summary>Gets the state of the transaction, by the command tags that have arrived.</summary>
@@ -54,6 +56,15 @@ internal sealed class SessionTransaction(
 
     /// <summary>Gets the prepared queries; null if the session has none.</summary>
     public PreparedQueries? Queries => queries;
+
+    /// <summary>Gets whether the server has said after a COMMIT that it has no position.</summary>
+    public bool HasNoPosition { get; private set; }
+
+    /// <summary>
+    /// Gets whether something failed behind a COMMIT that was confirmed. The commands behind it are one transaction, so
+    /// the cleaning was undone, even if its tag has arrived.
+    /// </summary>
+    public bool HasFailedBehindCommit { get; private set; }
 
     /// <summary>Begins the transaction, and runs the commands in the same round trip.</summary>
     /// <param name="begin">BEGIN, with the transaction's modes.</param>
@@ -112,12 +123,8 @@ internal sealed class SessionTransaction(
     /// Npgsql moves past a command that returns no result. A tag alone does not tell: Npgsql reads the tag of a result
     /// without rows early, and stays at the result.
     /// </remarks>
-    public bool IsAt(NpgsqlDataReader reader, NpgsqlBatchCommand command)
-    {
-        var index = NpgsqlInternals.StatementIndexOf(reader);
-        return _roundTrip is { } batch && index >= 0 && index < batch.BatchCommands.Count
-            && batch.BatchCommands[index] == command;
-    }
+    public bool IsAt(NpgsqlDataReader reader, NpgsqlBatchCommand command) =>
+        _roundTrip is { } batch && CommandAt(reader, batch) == command;
 
     /// <summary>
     /// Has the server parse a statement and infer the types of its parameters; the statement does not run.
@@ -157,17 +164,44 @@ internal sealed class SessionTransaction(
         return [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetDataTypeOID)];
     }
 
-    /// <summary>Commits, and cleans the session, in one round trip.</summary>
+    /// <summary>
+    /// Commits, cleans the session, and reads the server's position, in one round trip.
+    /// </summary>
     /// <param name="record">Writes the journal's record before COMMIT; null if the activity has none.</param>
-    public async Task<CommitOutcome> CommitAsync(NpgsqlBatchCommand? record)
+    /// <param name="isSynchronous">Whether COMMIT must wait for a synchronous standby.</param>
+    public async Task<CommitOutcome> CommitAsync(NpgsqlBatchCommand? record, bool isSynchronous = false)
     {
         var end = _end = new NpgsqlBatchCommand("COMMIT");
+        _guard = isSynchronous ? new NpgsqlBatchCommand(SyncReplication.Require) : null;
         _cleaning = CleanInFull();
+        // With a record, COMMIT waits for the disk, whatever the setting was.
+        var setting = readsPosition && record is null && !isSynchronous
+            ? new NpgsqlBatchCommand("SHOW synchronous_commit")
+            : null;
+        var reading = !readsPosition ? null : new NpgsqlBatchCommand(
+            setting is null ? ServerPosition.SelectOfPrimary : ServerPosition.SelectWithInserted);
+        // Deferred triggers run at COMMIT, after the guard, and could undo it; so they run first.
+        NpgsqlBatchCommand?[] before =
+            [isSynchronous ? new NpgsqlBatchCommand(SyncReplication.RunTriggers) : null, record, _guard, setting];
+        ServerPosition? position = null;
         try
         {
-            await using var batch = record is null ? Batch(end, _cleaning) : Batch(record, end, _cleaning);
-            await batch.ExecuteNonQueryAsync(abandoning);
-            return new CommitOutcome.Committed();
+            await using var batch = Batch([.. before.OfType<NpgsqlBatchCommand>(), end, _cleaning]);
+            // Last: DISCARD ALL must not follow a query in a round trip.
+            if (reading is not null)
+                batch.BatchCommands.Add(reading);
+            await using var reader = await batch.ExecuteReaderAsync(abandoning);
+            var isAsynchronous = false;
+            do
+            {
+                var command = CommandAt(reader, batch);
+                if (command is not null && command == setting && await reader.ReadAsync(abandoning))
+                    isAsynchronous = reader.GetString(0) == "off";
+                if (command is not null && command == reading)
+                    position = await ServerPosition.ReadAsync(reader, isAsynchronous, abandoning);
+            }
+            while (await reader.NextResultAsync(abandoning));
+            return new CommitOutcome.Committed(position);
         }
         catch (PostgresException error) when (IsRefused(error))
         {
@@ -175,16 +209,19 @@ internal sealed class SessionTransaction(
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
-            // If COMMIT is confirmed, only the cleaning failed, and the session is closed.
-            return StepOf(end) == CommandStep.Confirmed
-                ? new CommitOutcome.Committed()
-                : new CommitOutcome.InDoubt(error);
+            if (StepOf(end) != CommandStep.Confirmed)
+                return new CommitOutcome.InDoubt(error);
+            HasFailedBehindCommit = true;
+            HasNoPosition = error is PostgresException { BatchCommand: { } failed } refusal && failed == reading
+                && ServerPosition.IsMissing(refusal);
+            return new CommitOutcome.Committed(position);
         }
 
-        // An error that ended the session at COMMIT does not tell whether the effect was kept. At the record it does,
-        // since COMMIT comes after it. But if the server is at fault, another run in a new session may still succeed.
-        bool IsRefused(PostgresException error) => record is not null && error.BatchCommand == record
-            ? !PostgresFailure.EndsSession(error) || PostgresFailure.Classify(error) != ProblemCode.DatabaseUnavailable
+        // An error that ended the session at COMMIT does not tell whether the effect was kept. Before COMMIT it does.
+        // But if the server is at fault, another run in a new session may still succeed, if it can claim the activity.
+        bool IsRefused(PostgresException error) => error.BatchCommand is { } failed && before.Contains(failed)
+            ? record is null || !PostgresFailure.EndsSession(error)
+                || PostgresFailure.Classify(error) != ProblemCode.DatabaseUnavailable
             : error.BatchCommand == end && !PostgresFailure.EndsSession(error);
     }
 
@@ -215,8 +252,23 @@ internal sealed class SessionTransaction(
         _roundTrip = null;
     }
 
+    /// <summary>
+    /// Returns whether COMMIT was not sent because no synchronous standby is there to wait for.
+    /// </summary>
+    public bool HasNoStandby(PostgresException error) =>
+        IsOfGuard(error) && error.SqlState == PostgresErrorCodes.InvalidParameterValue;
+
+    /// <summary>Returns whether the guard before COMMIT failed.</summary>
+    public bool IsOfGuard(PostgresException error) => _guard is { } sent && error.BatchCommand == sent;
+
     /// <summary>Returns whether the transaction had ended, and the cleaning behind its end failed.</summary>
     public bool HasFailedToClean(PostgresException error) => _cleaning is { } sent && error.BatchCommand == sent;
+
+    private static NpgsqlBatchCommand? CommandAt(NpgsqlDataReader reader, NpgsqlBatch batch)
+    {
+        var index = NpgsqlInternals.StatementIndexOf(reader);
+        return index >= 0 && index < batch.BatchCommands.Count ? batch.BatchCommands[index] : null;
+    }
 
     private static CommandStep StepOf(NpgsqlBatchCommand? command) =>
         command is null ? CommandStep.NotSent
@@ -230,7 +282,7 @@ internal sealed class SessionTransaction(
         NpgsqlBatchCommand? begin, NpgsqlBatchCommand? settings, IEnumerable<NpgsqlBatchCommand> commands,
         RoundTripEnd end)
     {
-        (_end, _cleaning, _encoding) = (null, null, null);
+        (_end, _cleaning, _encoding, _guard) = (null, null, null, null);
         var batch = _roundTrip = Batch(commands);
         if (settings is not null)
             batch.BatchCommands.Insert(0, settings);

@@ -86,7 +86,7 @@ internal sealed class Watchdog(SessionSource control, SessionSource own, TimePro
         }
     }
 
-    /// <returns>Whether the backend exists; null if the server did not answer.</returns>
+    /// <returns>Whether the backend exists; null if its server did not answer.</returns>
     private async Task<bool?> SendAsync(string sql, Backend backend)
     {
         bool? answer = null;
@@ -114,13 +114,16 @@ internal sealed class Watchdog(SessionSource control, SessionSource own, TimePro
         return answer;
     }
 
-    private static async Task<bool> SendAsync(
+    private static async Task<bool?> SendAsync(
         SessionSource source, string sql, Backend backend, CancellationToken cancellation)
     {
-        await using var session = await source.OpenConnectionAsync(cancellation);
+        await using var session = await source.OpenConnectionAsync(backend.Host, cancellation);
         await using var command = new NpgsqlCommand(sql, session);
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = backend.ProcessId });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = backend.ClientPort ?? Backend.UnixSocket });
-        return await command.ExecuteScalarAsync(cancellation) is true;
+        if (await command.ExecuteScalarAsync(cancellation) is true)
+            return true;
+        // At another host, it says nothing that the backend was not found.
+        return backend.Host is null || source.Hosts.Several.Contains(backend.Host) ? false : null;
     }
 }

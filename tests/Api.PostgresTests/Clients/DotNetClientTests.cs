@@ -74,7 +74,16 @@ public sealed class DotNetClientTests(DemoFixture gateway) : IClassFixture<DemoF
         Assert.False(first.Replayed);
         Assert.True(second.Replayed);
         Assert.Equal(first.RowsAs<Order>(), second.RowsAs<Order>());
-        Assert.Equal([1], await _client.QueryAsync<long>("client/orders", "SELECT count(*) FROM orders WHERE total = 41.05"));
+        foreach (var lsn in new[] { first.Lsn, second.Lsn })
+        {
+            Assert.NotNull(lsn);
+            Assert.Equal([1], await _client.QueryAsync<long>(new QueryRequest
+            {
+                ActivityId = "client/orders",
+                Sql = "SELECT count(*) FROM orders WHERE total = 41.05",
+                MinLsn = lsn,
+            }));
+        }
     }
 
     [Fact]
@@ -101,6 +110,7 @@ public sealed class DotNetClientTests(DemoFixture gateway) : IClassFixture<DemoF
 
         Assert.Equal(answer.Results[0].RowsAs<Order>().Single().Id, answer.Results[1].RowsAs<long>().Single());
         Assert.False(answer.Replayed);
+        Assert.NotNull(answer.Lsn);
     }
 
     [Fact]

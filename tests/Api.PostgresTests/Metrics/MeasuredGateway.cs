@@ -8,14 +8,15 @@ namespace Gateway.Api.PostgresTests.Metrics;
 
 /// <summary>
 /// Provides a gateway whose metrics are tested, and triggers each event. Its connections are <c>default</c>;
-/// <c>doubt</c>, which loses answers to COMMIT; and <c>small</c>, with one session and one place in its queue. Its
-/// callers are <c>orders</c> and <c>reader</c>.
+/// <c>doubt</c>, which loses answers to COMMIT; <c>small</c>, with one session and one place in its queue; and
+/// <c>durable</c>, whose writes no synchronous standby confirms. Its callers are <c>orders</c> and <c>reader</c>.
 /// </summary>
 public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
 {
     private readonly string _orders = ApiKey.New();
     private readonly string _reader = ApiKey.New();
     private string _dsn = "";
+    private LoginRole? _durable;
     private FaultProxy? _proxy;
     private RunningGateway? _gateway;
     private GatewayClient? _client;
@@ -33,10 +34,14 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
     {
         _dsn = await server.CreateDatabaseAsync();
         _proxy = FaultProxy.Start(_dsn);
+        _durable = await LoginRole.CreateAsync(_dsn, "");
+        await GatewayFixture.ExecuteAsync(
+            _dsn, $"GRANT {_durable.Name} TO {_durable.ControlName}; GRANT pg_read_all_stats TO {_durable.ControlName}");
         _gateway = await RunningGateway.StartAsync(
         [
             $"--DSN={_dsn}", $"--Gateway:Connections:doubt:Dsn={_proxy.Dsn}", $"--Gateway:Connections:small:Dsn={_dsn}",
-            "--Gateway:Connections:small:PoolSize=1", "--Gateway:Connections:small:QueueLimit=1", "--Gateway:PurgeIntervalMs=100",
+            $"--Gateway:Connections:durable:Dsn={_durable.Dsn}", $"--Gateway:Connections:durable:ControlDsn={_durable.ControlDsn}",
+            "--Gateway:Connections:durable:Durability=synchronous", "--Gateway:Connections:small:PoolSize=1", "--Gateway:Connections:small:QueueLimit=1", "--Gateway:PurgeIntervalMs=100",
             "--Gateway:ReadinessIntervalMs=100", "--Gateway:ReadinessFailures=2",
             .. CallersFixture.Settings("orders", [_orders], "default=write", "doubt=write", "small=write"),
             .. CallersFixture.Settings("reader", [_reader], "default=read"),
@@ -49,6 +54,8 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
         _client?.Dispose();
         if (_gateway is not null)
             await _gateway.DisposeAsync();
+        if (_durable is not null)
+            await _durable.DisposeAsync();
         if (_proxy is not null)
             await _proxy.DisposeAsync();
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Metrics;
 
@@ -167,7 +168,7 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
         Assert.Equal(0, text.Sum("db_client_connection_count", "db_client_connection_pool_name=small", "db_client_connection_state=used"));
         Assert.Equal(1, text.Sum("db_client_connection_max", "db_client_connection_pool_name=small"));
         Assert.Equal(1, text.Sum("gateway_queue_limit", "db_client_connection_pool_name=small"));
-        await gateway.IsAsync(3, "gateway_connection_reachable");
+        await gateway.IsAsync(4, "gateway_connection_reachable");
     }
 
     [Fact]
@@ -194,6 +195,45 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
         Assert.True((await gateway.ReadAsync()).Sum("gateway_journal_purges_total", "gateway_journal_purge_outcome=done") > 0);
         Assert.Equal(0, (await gateway.ReadAsync()).Sum(
             "gateway_journal_purges_total", "gateway_connection=default", "gateway_journal_purge_outcome=failed"));
+    }
+
+    [Fact]
+    public async Task JournalContents_AreMeasured()
+    {
+        const string Contents =
+            "SELECT count(*), pg_total_relation_size('gateway_journal_records.activity') FROM gateway_journal_records.activity";
+        await GatewayFixture.ExecuteAsync(
+            gateway.Dsn,
+            "INSERT INTO gateway_journal_records.activity (caller, connection, activity_id, request_hash, expires_at, answer) "
+            + "SELECT 'orders', 'default', 'contents/' || g, '\\x00', now() + interval '1 day', '{}' FROM generate_series(1, 10) g");
+        await using var session = await GatewayFixture.OpenAsync(gateway.Dsn);
+        await using var transaction = await session.BeginTransactionAsync();
+        // The purge skips a locked record; this lock allows the update.
+        await using (var hold = new NpgsqlCommand(
+            "SELECT FROM gateway_journal_records.activity WHERE activity_id = 'contents/1' FOR KEY SHARE", session))
+        {
+            await hold.ExecuteNonQueryAsync();
+        }
+        await GatewayFixture.ExecuteAsync(
+            gateway.Dsn, "UPDATE gateway_journal_records.activity SET expires_at = now() WHERE activity_id = 'contents/1'");
+
+        await gateway.IsAsync(1, "gateway_journal_expired", "gateway_connection=default");
+        // The purge and the autovacuum of the server may change both in between.
+        await Poll.UntilAsync(async () =>
+        {
+            var (records, bytes) = await ReadAsync();
+            var text = await gateway.ReadAsync();
+            return records >= 10 && records == text.Sum("gateway_journal_records", "gateway_connection=default")
+                && bytes == text.Sum("gateway_journal_size_bytes", "gateway_connection=default");
+        });
+
+        async Task<(long, long)> ReadAsync()
+        {
+            await using var count = new NpgsqlCommand(Contents, session);
+            await using var reader = await count.ExecuteReaderAsync();
+            await reader.ReadAsync();
+            return (reader.GetInt64(0), reader.GetInt64(1));
+        }
     }
 
     /// <summary>

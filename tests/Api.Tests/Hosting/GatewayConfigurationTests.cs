@@ -205,6 +205,32 @@ public sealed class GatewayConfigurationTests
             $"Gateway__Connections__default__{setting}: it is set and empty: name the file, or leave the setting out.", error.Message);
     }
 
+    [Theory]
+    [InlineData("synchronous", Durability.Synchronous)]
+    [InlineData("Synchronous", Durability.Synchronous)]
+    [InlineData("local", Durability.Local)]
+    public void Durability_IsRead(string value, object durability)
+    {
+        var options = Read(
+            ("DSN", Dsn), ("Gateway:Connections:default:ControlDsn", "postgresql://control@db/app"),
+            ("Gateway:Connections:default:Durability", value)).Options;
+
+        Assert.Equal(durability, options.Connections["default"].Durability);
+    }
+
+    [Theory]
+    [InlineData("is \"synchronus\": it must be local or synchronous", "Durability", "synchronus")]
+    [InlineData("is \"1\": it must be local or synchronous", "Durability", "1")]
+    [InlineData("needs Gateway__Connections__default__ControlDsn", "Durability", "synchronous")]
+    [InlineData("the connection takes none", "Durability", "synchronous", "ReadOnly", "true")]
+    [InlineData("add target_session_attrs=primary to Gateway__Connections__default__ControlDsn", "Durability", "synchronous", "ControlDsn", "postgresql://control@a,b/app")]
+    public void FaultyDurability_IsAFault(string said, params string[] settings)
+    {
+        var all = settings.Chunk(2).Select(setting => ($"Gateway:Connections:default:{setting[0]}", setting[1]));
+
+        Assert.Contains(said, Assert.Throws<StartupException>(() => Read([("DSN", Dsn), .. all])).Message);
+    }
+
     /// <summary>It is reported with the other faults, before the log is set up with it.</summary>
     [Theory]
     [InlineData("Default", "Verbos")]

@@ -2,7 +2,7 @@ using System.Net;
 using Gateway.LocalPostgres;
 using Npgsql;
 
-namespace Gateway.Api.PostgresTests;
+namespace Gateway.Api.PostgresTests.Replication;
 
 /// <summary>
 /// Tests writes whose COMMIT waits for a synchronous standby that does not come. PostgreSQL would end the wait for any
