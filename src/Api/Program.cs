@@ -76,7 +76,9 @@ internal static class Program
         }
         catch
         {
-            // Services that have started, such as a private PostgreSQL, must not outlive the failed start.
+            // Services that have started, such as a private PostgreSQL, must not outlive the failed start. They are
+            // stopped first: a check that runs while its connection is disposed of would be logged as a fault.
+            await gateway.StopAsync();
             await gateway.DisposeAsync();
             throw;
         }

@@ -14,6 +14,12 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
 {
     private const int PoolSize = 4;
 
+    /// <summary>
+    /// Half the interval at which PostgreSQL itself looks whether its client is gone: it can't have done it. On a busy
+    /// machine most take some 30 ms.
+    /// </summary>
+    private static readonly TimeSpan MostTime = TimeSpan.FromMilliseconds(500);
+
     private static readonly Departure[] Departures = Enum.GetValues<Departure>();
     private static readonly ParallelOptions AFewAtATime = new() { MaxDegreeOfParallelism = PoolSize };
 
@@ -64,7 +70,7 @@ public sealed partial class DisconnectTests(GatewayFixture fixture) : IAsyncLife
         var report = $"Seed {seed}. {Report(ended)}";
         TestContext.Current.TestOutputHelper?.WriteLine(report);
         Assert.True(ended.All(end => end.After is not null), report);
-        Assert.True(Percentile(ended.Select(end => end.After!.Value), 95) <= TimeSpan.FromMilliseconds(100), report);
+        Assert.True(Percentile(ended.Select(end => end.After!.Value), 95) <= MostTime, report);
         Assert.Equal(0, await fixture.ReadAsync<long>("SELECT count(*) FROM left_behind WHERE marker = 'left'"));
         await AssertPoolIsWholeAsync(_http1);
         await AssertPoolIsWholeAsync(_http2);

@@ -39,10 +39,14 @@ public sealed class GatewayFixture : IAsyncLifetime
     {
         if (_gateway is not null)
             await _gateway.DisposeAsync();
+        if (_server is not null)
+        {
+            // With all of its data.
+            await _server.DisposeAsync();
+            return;
+        }
         foreach (var database in _databases)
             await ExecuteAsync(_serverDsn, $"DROP DATABASE {database} WITH (FORCE)");
-        if (_server is not null)
-            await _server.DisposeAsync();
     }
 
     /// <summary>Creates another database with the demo data and the journal, dropped at the end.</summary>

@@ -18,6 +18,9 @@ internal sealed class FailoverLoad : IAsyncDisposable
     /// <summary>The first total of the orders that DBOS places; the demo's are less.</summary>
     private const int FirstTotal = 1_000_000;
 
+    /// <summary>A part of the names of writers whose writes must be on a standby.</summary>
+    private const string Durable = "durable";
+
     private const string Insert = "INSERT INTO effects (activity) VALUES ($1) RETURNING activity, at::text";
 
     private readonly PatroniCluster _cluster;
@@ -28,6 +31,11 @@ internal sealed class FailoverLoad : IAsyncDisposable
     private PgBouncer? _pooler;
 
     private FailoverLoad(PatroniCluster cluster, LoginRole role) => (_cluster, _role) = (cluster, role);
+
+    /// <summary>
+    /// Gets or sets whether <see cref="ProgressAsync"/> waits for the writers whose writes must be on a standby.
+    /// </summary>
+    public bool AwaitsDurable { get; set; } = true;
 
     /// <summary>Gets the answers so far, of all gateways.</summary>
     public IEnumerable<Answer> Answers => _ways.SelectMany(way => way.Front.Exchanges).Select(exchange => exchange.Answer!);
@@ -43,7 +51,8 @@ internal sealed class FailoverLoad : IAsyncDisposable
         await GatewayFixture.ExecuteAsync(admin, await DevelopmentDatabase.ReadDemoAsync());
         var role = await LoginRole.CreateAsync(admin, "");
         await role.InstallJournalAsync();
-        await GatewayFixture.ExecuteAsync(admin, $"GRANT ALL ON effects, orders TO {role.Name}");
+        await GatewayFixture.ExecuteAsync(
+            admin, $"GRANT ALL ON effects, orders TO {role.Name}; GRANT pg_read_all_stats TO {role.ControlName}");
         return role;
     }
 
@@ -52,12 +61,14 @@ internal sealed class FailoverLoad : IAsyncDisposable
     /// <param name="role">The role that they write as.</param>
     /// <param name="name">The start of their activities' IDs.</param>
     /// <param name="dbos">The database for DBOS's own tables; null for no writer with DBOS.</param>
-    public static async Task<FailoverLoad> StartAsync(PatroniCluster cluster, LoginRole role, string name, string? dbos = null)
+    /// <param name="hasDurable">Whether there are also writers whose writes must be on a standby.</param>
+    public static async Task<FailoverLoad> StartAsync(
+        PatroniCluster cluster, LoginRole role, string name, string? dbos = null, bool hasDurable = false)
     {
         var load = new FailoverLoad(cluster, role);
         try
         {
-            await load.StartAsync(name, dbos);
+            await load.StartAsync(name, dbos, hasDurable);
             return load;
         }
         catch
@@ -86,8 +97,14 @@ internal sealed class FailoverLoad : IAsyncDisposable
         }
 
         string[] Stuck() =>
-            [.. _writers.Where((writer, index) => writer.Acknowledged.Count < before[index] + Some).Select(writer => writer.Name)];
+        [
+            .. _writers.Where((writer, index) => writer.Acknowledged.Count < before[index] + Some)
+                .Select(writer => writer.Name).Where(name => AwaitsDurable || !IsDurable(name)),
+        ];
     }
+
+    /// <summary>Returns whether a writer, or its activity, must be on a standby.</summary>
+    public static bool IsDurable(string name) => name.Contains($"/{Durable}/", StringComparison.Ordinal);
 
     /// <summary>Returns the time without an answer since a moment, for each writer.</summary>
     /// <param name="since">The moment.</param>
@@ -102,7 +119,7 @@ internal sealed class FailoverLoad : IAsyncDisposable
     public string FirstAfter(DateTimeOffset moment) => string.Join(", ", _writers.Select(writer =>
     {
         var first = writer.Acknowledged.Select(one => one.At).Where(at => at >= moment).DefaultIfEmpty(DateTimeOffset.MaxValue).Min();
-        return $"{writer.Name} {(first - moment).TotalSeconds:0.0} s";
+        return first == DateTimeOffset.MaxValue ? $"{writer.Name} none" : $"{writer.Name} {(first - moment).TotalSeconds:0.0} s";
     }));
 
     /// <summary>Ends the writers. What they have sent last may not have been answered.</summary>
@@ -146,15 +163,12 @@ internal sealed class FailoverLoad : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task StartAsync(string name, string? dbos)
+    private async Task StartAsync(string name, string? dbos, bool hasDurable)
     {
         var hosts = string.Join(',', _cluster.Nodes.Select(node => $"127.0.0.1:{node.Port}"));
-        await AddAsync($"{name}/hosts", builder =>
-        {
-            builder.Remove("Port");
-            builder.Host = hosts;
-            builder.TargetSessionAttributes = "primary";
-        });
+        await AddAsync($"{name}/hosts", LeadToHosts);
+        if (hasDurable)
+            await AddAsync($"{name}/{Durable}", LeadToHosts, "--Gateway:Connections:default:Durability=synchronous");
         await AddAsync($"{name}/HAProxy", builder => builder.Port = _cluster.ProxyPort);
         var admin = (await _cluster.LeaderAsync()).Dsn;
         _pooler = await PgBouncer.StartAsync(
@@ -162,12 +176,19 @@ internal sealed class FailoverLoad : IAsyncDisposable
         await AddAsync($"{name}/PgBouncer", builder => builder.Port = _pooler.Port);
         if (dbos is not null)
             _writers.Add(Writer.Start("DBOS", writer => WriteByDbosAsync(_ways[0].Front.Address, dbos, name, writer)));
+
+        void LeadToHosts(NpgsqlConnectionStringBuilder builder)
+        {
+            builder.Remove("Port");
+            builder.Host = hosts;
+            builder.TargetSessionAttributes = "primary";
+        }
     }
 
-    private async Task AddAsync(string name, Action<NpgsqlConnectionStringBuilder> lead)
+    private async Task AddAsync(string name, Action<NpgsqlConnectionStringBuilder> lead, params string[] settings)
     {
         var gateway = await RunningGateway.StartAsync(
-            $"--DSN={Lead(_role.Dsn)}", $"--Gateway:Connections:default:ControlDsn={Lead(_role.ControlDsn)}");
+            [$"--DSN={Lead(_role.Dsn)}", $"--Gateway:Connections:default:ControlDsn={Lead(_role.ControlDsn)}", .. settings]);
         var way = new Way(gateway, await GatewayFront.StartAsync(gateway.Address));
         _ways.Add(way);
         _writers.Add(Writer.Start($"{name}/.NET", writer => WriteAsync(way.Front.Address, writer)));

@@ -83,12 +83,13 @@ internal sealed class PatroniCluster : IAsyncDisposable
         },
         Patience);
 
-    /// <summary>Ends synchronous replication.</summary>
-    public async Task BecomeAsynchronousAsync()
+    /// <summary>Begins or ends synchronous replication.</summary>
+    public async Task SetSynchronousAsync(bool isSynchronous)
     {
         var leader = await LeaderAsync();
-        await leader.SendAsync(HttpMethod.Patch, "config", """{"synchronous_mode": false}""");
-        await UntilCompleteAsync(isSynchronous: false);
+        await leader.SendAsync(
+            HttpMethod.Patch, "config", $"{{\"synchronous_mode\": {(isSynchronous ? "true" : "false")}}}");
+        await UntilCompleteAsync(isSynchronous);
     }
 
     /// <summary>Returns the primary's timeline, which each promotion increases.</summary>
