@@ -111,7 +111,9 @@ internal sealed class FailoverLoad : IAsyncDisposable
     public string Report(DateTimeOffset since) => string.Join(", ", _writers.Select(writer =>
     {
         var times = writer.Acknowledged.Select(one => one.At).Where(at => at >= since).Order().ToArray();
-        var gap = times.Prepend(since).Zip(times, (before, after) => after - before).DefaultIfEmpty().Max();
+        if (times.Length == 0)
+            return $"{writer.Name} no answer";
+        var gap = times.Prepend(since).Zip(times, (before, after) => after - before).Max();
         return $"{writer.Name} {gap.TotalSeconds:0.0} s";
     }));
 
@@ -119,7 +121,7 @@ internal sealed class FailoverLoad : IAsyncDisposable
     public string FirstAfter(DateTimeOffset moment) => string.Join(", ", _writers.Select(writer =>
     {
         var first = writer.Acknowledged.Select(one => one.At).Where(at => at >= moment).DefaultIfEmpty(DateTimeOffset.MaxValue).Min();
-        return first == DateTimeOffset.MaxValue ? $"{writer.Name} none" : $"{writer.Name} {(first - moment).TotalSeconds:0.0} s";
+        return first == DateTimeOffset.MaxValue ? $"{writer.Name} no answer" : $"{writer.Name} {(first - moment).TotalSeconds:0.0} s";
     }));
 
     /// <summary>Ends the writers. What they have sent last may not have been answered.</summary>
