@@ -181,7 +181,10 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
     /// </summary>
     private async Task UntilFreeAsync()
     {
-        await Poll.UntilAsync(() => ReadLines().Any(line => Describe(line) == CallerLeft));
+        await Poll.ReadAsync(
+            () => Task.FromResult(string.Join(", ", ReadLines().TakeLast(5).Select(Describe))),
+            lines => lines.Split(", ").Contains(CallerLeft),
+            what: "the last lines have that of the caller that left");
         await Client.QueryAsync("SELECT 1");
     }
 
