@@ -8,7 +8,8 @@ namespace Gateway.Api.PostgresTests;
 internal sealed class ClientProcess : IAsyncDisposable
 {
     /// <summary>
-    /// The arguments of <c>timeout</c> for a program that would run on if the tests were killed: it ends after 20 minutes.
+    /// The arguments of <c>timeout</c> for a program that would run on if the tests were killed: it ends after 20
+    /// minutes.
     /// </summary>
     public static readonly string[] Bound = ["--kill-after=10", "1200"];
 

@@ -40,23 +40,25 @@ internal sealed class ConnectionMetrics
             "{request}", "Requests that wait for an earlier attempt of their activity.");
         meter.CreateObservableGauge(
             "gateway.connection.reachable",
-            () => Each(RequestMetrics.Connection, connection => connection.Reachability.Now.Reachable ? 1L : 0),
+            () => Each(RequestMetrics.Connection, connection => ToNumber(connection.Reachability.Now.Reachable)),
             unit: null, "Whether the server can be reached, by the checks that readiness goes by.");
         meter.CreateObservableGauge(
-            "gateway.journal.usable", MeasureJournals,
+            "gateway.journal.usable",
+            () => EachKnown(connection => connection.JournalState is { } state ? ToNumber(state.IsUsable()) : null),
             unit: null, "Whether the journal can record exactly-once writes.");
         meter.CreateObservableGauge(
-            "gateway.standbys.confirming", MeasureStandbys,
+            "gateway.standbys.confirming",
+            () => EachKnown(connection => connection.Standbys is { } standbys ? ToNumber(standbys.Confirm) : null),
             unit: null,
             "Whether synchronous standbys confirm writes, for a connection whose durability is synchronous.");
         meter.CreateObservableGauge(
-            "gateway.journal.records", () => OfJournals(contents => contents.Records),
+            "gateway.journal.records", () => EachKnown(connection => connection.Journal.Contents?.Records),
             "{record}", "Records in the journal; above 100,000 an estimate.");
         meter.CreateObservableGauge(
-            "gateway.journal.expired", () => OfJournals(contents => contents.Expired),
+            "gateway.journal.expired", () => EachKnown(connection => connection.Journal.Contents?.Expired),
             "{record}", "Expired records that are still in the journal; at most 100,000 are counted.");
         meter.CreateObservableGauge(
-            "gateway.journal.size", () => OfJournals(contents => contents.Bytes),
+            "gateway.journal.size", () => EachKnown(connection => connection.Journal.Contents?.Bytes),
             "By", "The size of the journal's table, with its indexes.");
         var begun = clock.GetTimestamp();
         meter.CreateObservableGauge(
@@ -102,33 +104,17 @@ internal sealed class ConnectionMetrics
         }
     }
 
-    private IEnumerable<Measurement<long>> MeasureJournals()
+    /// <summary>Measures the connections whose value is not null.</summary>
+    private IEnumerable<Measurement<long>> EachKnown(Func<NamedConnection, long?> value)
     {
         foreach (var connection in _connections.All)
         {
-            if (connection.JournalState is { } state)
-                yield return new(state.IsUsable() ? 1 : 0, Tag(connection.Name));
+            if (value(connection) is { } known)
+                yield return new(known, Tag(connection.Name));
         }
     }
 
-    private IEnumerable<Measurement<long>> MeasureStandbys()
-    {
-        foreach (var connection in _connections.All)
-        {
-            if (connection.Standbys is { } standbys)
-                yield return new(standbys.Confirm ? 1 : 0, Tag(connection.Name));
-        }
-    }
-
-    /// <summary>Returns a value of each journal, as the last round of the purge has read it.</summary>
-    private IEnumerable<Measurement<long>> OfJournals(Func<JournalContents, long> value)
-    {
-        foreach (var connection in _connections.All)
-        {
-            if (connection.Journal.Contents is { } contents)
-                yield return new(value(contents), Tag(connection.Name));
-        }
-    }
+    private static long ToNumber(bool isSo) => isSo ? 1 : 0;
 
     private IEnumerable<Measurement<long>> Each(string label, Func<NamedConnection, long> value) =>
         _connections.All.Select(connection =>

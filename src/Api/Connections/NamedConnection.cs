@@ -77,7 +77,8 @@ internal sealed class NamedConnection : IAsyncDisposable
 
     /// <summary>
     /// Maximum number of sessions of the callers' role for reading types. With the session of the readiness check there
-    /// are eight sessions besides those of the pool.
+    /// are eight sessions besides those of the pool. If the DSN names several hosts, there are six more on each, which
+    /// were opened at that host; and one more if the durability is synchronous.
     /// </summary>
     private const int OwnSessions = 1;
 
@@ -107,9 +108,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         Database = dsn.Value.Database ?? dsn.Value.Username ?? "";
         var last = new LastHost();
         var hosts = _hosts = new ServerHosts(dsn.Value, last);
-        Server = hosts.Several.Count > 0
-            ? null
-            : DsnHosts.FromNpgsql(dsn.Value.Host ?? DsnHosts.Default, dsn.Value.Port, []).FirstOrDefault();
+        Server = hosts.Only;
         ReadOnly = options.ReadOnly;
         AllowsPrivilegedRole = options.AllowPrivilegedRole;
         ShowsErrorValues = gateway.ShowErrorValues;
@@ -153,8 +152,7 @@ internal sealed class NamedConnection : IAsyncDisposable
         Cancels = new ConnectionQueue(name, CancelPlaces, WaitingForPlaces, "places for cancels");
         Types = new TypeCatalog(_own, clock);
         Descriptions = new StatementDescriptions(Types);
-        var hostCount = Math.Max(1, hosts.Several.Count);
-        Reachability = new Reachability(_watch, callers, hostCount, role, !ReadOnly, Sessions, clock);
+        Reachability = new Reachability(_watch, callers, role, !ReadOnly, Sessions, clock);
     }
 
     public string Name { get; }

@@ -15,18 +15,18 @@ namespace Gateway.Api.Connections;
 /// Opens sessions in the same way as for callers' requests: by ALTER ROLE, the callers' role may have made that
 /// impossible.
 /// </param>
-/// <param name="hosts">The number of the DSN's hosts: a check has time for each of them.</param>
 /// <param name="role">The name of the callers' role.</param>
 /// <param name="takesWrites">Whether the connection takes writes, so that its server must not be a standby.</param>
 /// <param name="sessions">Gets whether the database has an extension that keeps state.</param>
 /// <param name="clock">The clock for the time limit of a check.</param>
 internal sealed class Reachability(
-    SessionSource control, SessionSource callers, int hosts, string role, bool takesWrites, SessionPool sessions,
+    SessionSource control, SessionSource callers, string role, bool takesWrites, SessionPool sessions,
     TimeProvider clock)
 {
     private static readonly TimeSpan CheckTimeOfAHost = TimeSpan.FromSeconds(2);
 
-    private readonly TimeSpan _checkTime = hosts * CheckTimeOfAHost;
+    // A check has time for each of the DSN's hosts.
+    private readonly TimeSpan _checkTime = Math.Max(1, callers.Hosts.Several.Count) * CheckTimeOfAHost;
     private volatile ConnectionReadiness _now = new(Reachable: true, FailedChecks: 0, Detail: null);
 
     /// <summary>Gets the result of the last checks.</summary>

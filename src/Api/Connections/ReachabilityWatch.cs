@@ -28,9 +28,9 @@ internal sealed partial class ReachabilityWatch(
             {
                 await reachability.CheckAsync(options.ReadinessFailures, stoppingToken);
                 if (!connection.ReadOnly && reachability.Now.FailedChecks == 0)
-                    journal = await LookAsync(connection, journal, stoppingToken);
+                    journal = await LookAtJournalAsync(connection, journal, stoppingToken);
                 if (connection.Standbys is { } standbys && reachability.Now.FailedChecks == 0)
-                    confirms = await LookAsync(connection.Name, standbys, confirms, stoppingToken);
+                    confirms = await LookAtStandbysAsync(connection.Name, standbys, confirms, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -40,7 +40,7 @@ internal sealed partial class ReachabilityWatch(
     }
 
     /// <summary>Looks at the journal, and logs a change of its state. Returns the state.</summary>
-    private async Task<JournalState> LookAsync(
+    private async Task<JournalState> LookAtJournalAsync(
         NamedConnection connection, JournalState before, CancellationToken stoppingToken)
     {
         JournalState now;
@@ -63,7 +63,7 @@ internal sealed partial class ReachabilityWatch(
     }
 
     /// <summary>Looks at the standbys, and logs a change. Returns whether they would confirm a write.</summary>
-    private async Task<bool> LookAsync(
+    private async Task<bool> LookAtStandbysAsync(
         string connection, SynchronousStandbys standbys, bool before, CancellationToken stoppingToken)
     {
         try

@@ -91,11 +91,9 @@ internal sealed class ActivityJournal(
     /// </summary>
     private static readonly TimeSpan KeyIsFresh = TimeSpan.FromHours(1);
 
+    private readonly PositionSupport _positions = new(clock);
     private volatile KnownKeys? _known;
     private volatile JournalContents? _contents;
-
-    // The clock's timestamp of when the server's position could not be read last; 0 for never.
-    private long _positionMissed;
 
     // The clock's timestamp of the last failure; 0 for none.
     private long _tagKeyFailed;
@@ -184,7 +182,9 @@ internal sealed class ActivityJournal(
         };
     }
 
-    /// <summary>Returns the command that records the answer. No caller's SQL runs between it and COMMIT.</summary>
+    /// <summary>
+    /// Returns the command that records the answer. After it, only deferred triggers of the caller's SQL can run.
+    /// </summary>
     /// <param name="claim">The claim.</param>
     /// <param name="answer">The body, as it is sent.</param>
     public static NpgsqlBatchCommand Finish(Claim claim, ReadOnlyMemory<byte> answer) =>
@@ -215,8 +215,7 @@ internal sealed class ActivityJournal(
                 },
             };
             await using var batch = new NpgsqlBatch(session) { BatchCommands = { find } };
-            var missed = Volatile.Read(ref _positionMissed);
-            var asksPosition = missed == 0 || clock.GetElapsedTime(missed) >= ServerPosition.AskAgainAfter;
+            var asksPosition = _positions.IsExpected;
             if (asksPosition)
                 batch.BatchCommands.Add(new NpgsqlBatchCommand(ServerPosition.Select));
             // Sequential access: the answer is read directly into its array.
@@ -434,7 +433,7 @@ internal sealed class ActivityJournal(
         }
         catch (PostgresException error) when (ServerPosition.IsMissing(error))
         {
-            Volatile.Write(ref _positionMissed, clock.GetTimestamp());
+            _positions.SetMissing();
             return null;
         }
     }

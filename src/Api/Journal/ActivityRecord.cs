@@ -14,7 +14,6 @@ internal sealed record ActivityRecord(
     /// <summary>Gets the position of the server that has the record; null if the server has not said.</summary>
     public ServerPosition? Position { get; init; }
 
-
     /// <summary>Reads the row of <c>gateway_journal.recorded</c>. Returns null if there is no record.</summary>
     public static async Task<ActivityRecord?> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
     {

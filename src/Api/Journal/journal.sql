@@ -229,10 +229,10 @@ BEGIN
     END
     $function$;
 
-    -- Records the answer. No caller's SQL runs between this call and COMMIT, but deferred triggers. Finds the row by its address: an index scan in a serializable
-    -- transaction would create conflicts between unrelated activities. Fails if this is not the transaction of the
-    -- claim. The proof is secret until this call, and of no use after it: it fits one row, in one transaction, once. A
-    -- procedure, because CALL needs no plan.
+    -- Records the answer. After this call, only deferred triggers of the caller's SQL can run. Finds the row by its
+    -- address: an index scan in a serializable transaction would create conflicts between unrelated activities. Fails
+    -- if this is not the transaction of the claim. The proof is secret until this call, and of no use after it: it fits
+    -- one row, in one transaction, once. A procedure, because CALL needs no plan.
     CREATE OR REPLACE PROCEDURE gateway_journal.finish(proof bytea, claimed tid, body bytea)
     LANGUAGE plpgsql SECURITY DEFINER AS $function$
     BEGIN

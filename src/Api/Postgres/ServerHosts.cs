@@ -18,6 +18,7 @@ internal sealed class ServerHosts
     public ServerHosts(NpgsqlConnectionStringBuilder dsn, LastHost last)
     {
         var all = DsnHosts.FromNpgsql(dsn.Host ?? DsnHosts.Default, dsn.Port, []);
+        Only = all is [var only] ? only : null;
         Several = all.Count > 1 ? all : [];
         var attributes = dsn.TargetSessionAttributes;
         PrefersStandby = attributes switch
@@ -42,6 +43,9 @@ internal sealed class ServerHosts
 
     /// <summary>Gets the hosts of a data source that chooses by itself.</summary>
     public static ServerHosts Unknown => new();
+
+    /// <summary>Gets the host, if there is only one.</summary>
+    public DsnHost? Only { get; }
 
     /// <summary>Gets the hosts; none if there is only one.</summary>
     public IReadOnlyList<DsnHost> Several { get; }

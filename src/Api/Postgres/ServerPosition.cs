@@ -38,11 +38,6 @@ internal sealed record ServerPosition(string Lsn, string? Timeline)
     public const string TimelineOfPrimary =
         "pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_flush_lsn()), 1, 8)";
 
-    /// <summary>
-    /// After a server had no position, or a role no right to read it, the time until it is asked again.
-    /// </summary>
-    public static readonly TimeSpan AskAgainAfter = TimeSpan.FromMinutes(1);
-
     /// <summary>The functions that the position is read by.</summary>
     private static readonly string[] Functions =
     [

@@ -89,11 +89,9 @@ internal sealed class SessionPool(
     private readonly List<Session> _idle = [];
     private readonly SemaphoreSlim _connecting = new(queue.Places + MaxAbandonedConnects);
     private readonly SemaphoreSlim _unknown = new(MaxUnknownSessions);
+    private readonly PositionSupport _positions = new(clock);
     private bool _closed;
     private volatile bool _mayKeepState;
-
-    // The clock's timestamp of when the server had no position last; 0 for never.
-    private long _positionMissed;
 
     /// <summary>Gets the hosts of the server.</summary>
     public ServerHosts Hosts => source.Hosts;
@@ -119,9 +117,6 @@ internal sealed class SessionPool(
     }
 
     private bool Reuses => reuses ?? !MayKeepState;
-
-    private bool HasPositions => Volatile.Read(ref _positionMissed) is var missed
-        && (missed == 0 || clock.GetElapsedTime(missed) >= ServerPosition.AskAgainAfter);
 
     /// <summary>
     /// Gets or sets the callback for each new session. It gets the time that opening the session took.
@@ -159,8 +154,8 @@ internal sealed class SessionPool(
     }
 
     /// <summary>
-    /// Returns a new session on a given server. It is not reused: the sessions of the pool are to be on the servers that
-    /// the DSN prefers.
+    /// Returns a new session on a given server. It is not reused: the sessions of the pool are to be on the servers
+    /// that the DSN prefers.
     /// </summary>
     /// <exception cref="NpgsqlException">The server can't be reached, or refuses the connection.</exception>
     /// <exception cref="OperationCanceledException">The deadline came first.</exception>
@@ -175,7 +170,7 @@ internal sealed class SessionPool(
     public async ValueTask ReturnAsync(Session session)
     {
         if (session.Transaction.HasNoPosition)
-            Volatile.Write(ref _positionMissed, clock.GetTimestamp());
+            _positions.SetMissing();
         session.MarkIdle();
         if (!session.IsClean || !Reuses || !TryKeep(session))
             await CloseAsync(session);
@@ -402,7 +397,7 @@ internal sealed class SessionPool(
             while (found is null);
             var session = new Session(
                 connection, found.Backend, watchdog, clock, found.KeepsQueries, source.LocalSettings,
-                found.HasPosition && HasPositions);
+                found.HasPosition && _positions.IsExpected);
             _connecting.Release();
             return session;
         }

@@ -121,7 +121,9 @@ internal sealed class FailoverLoad : IAsyncDisposable
     public string FirstAfter(DateTimeOffset moment) => string.Join(", ", _writers.Select(writer =>
     {
         var first = writer.Acknowledged.Select(one => one.At).Where(at => at >= moment).DefaultIfEmpty(DateTimeOffset.MaxValue).Min();
-        return first == DateTimeOffset.MaxValue ? $"{writer.Name} no answer" : $"{writer.Name} {(first - moment).TotalSeconds:0.0} s";
+        return first == DateTimeOffset.MaxValue
+            ? $"{writer.Name} no answer"
+            : $"{writer.Name} {(first - moment).TotalSeconds:0.0} s";
     }));
 
     /// <summary>Ends the writers. What they have sent last may not have been answered.</summary>
@@ -190,7 +192,10 @@ internal sealed class FailoverLoad : IAsyncDisposable
     private async Task AddAsync(string name, Action<NpgsqlConnectionStringBuilder> lead, params string[] settings)
     {
         var gateway = await RunningGateway.StartAsync(
-            [$"--DSN={Lead(_role.Dsn)}", $"--Gateway:Connections:default:ControlDsn={Lead(_role.ControlDsn)}", .. settings]);
+        [
+            $"--DSN={Lead(_role.Dsn)}", $"--Gateway:Connections:default:ControlDsn={Lead(_role.ControlDsn)}",
+            .. settings,
+        ]);
         var way = new Way(gateway, await GatewayFront.StartAsync(gateway.Address));
         _ways.Add(way);
         _writers.Add(Writer.Start($"{name}/.NET", writer => WriteAsync(way.Front.Address, writer)));

@@ -118,7 +118,8 @@ public sealed class FailoverTests(GatewayFixture fixture, ITestOutputHelper outp
         var durable = load.Acknowledged.Where(FailoverLoad.IsDurable).ToArray();
         var others = load.Acknowledged.Except(durable).ToArray();
         var lost = others.Except(effects.Keys).Count();
-        output.WriteLine($"{lost} of {others.Length} writes that were answered are lost, and of {durable.Length} durable ones none.");
+        output.WriteLine(
+            $"{lost} of {others.Length} writes that were answered are lost, and of {durable.Length} durable ones none.");
         Assert.True(lost > 0);
         Assert.NotEmpty(durable);
         Assert.Empty(durable.Except(effects.Keys));

@@ -36,12 +36,14 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
         _proxy = FaultProxy.Start(_dsn);
         _durable = await LoginRole.CreateAsync(_dsn, "");
         await GatewayFixture.ExecuteAsync(
-            _dsn, $"GRANT {_durable.Name} TO {_durable.ControlName}; GRANT pg_read_all_stats TO {_durable.ControlName}");
+            _dsn, $"GRANT {_durable.Name}, pg_read_all_stats TO {_durable.ControlName}");
         _gateway = await RunningGateway.StartAsync(
         [
             $"--DSN={_dsn}", $"--Gateway:Connections:doubt:Dsn={_proxy.Dsn}", $"--Gateway:Connections:small:Dsn={_dsn}",
-            $"--Gateway:Connections:durable:Dsn={_durable.Dsn}", $"--Gateway:Connections:durable:ControlDsn={_durable.ControlDsn}",
-            "--Gateway:Connections:durable:Durability=synchronous", "--Gateway:Connections:small:PoolSize=1", "--Gateway:Connections:small:QueueLimit=1", "--Gateway:PurgeIntervalMs=100",
+            $"--Gateway:Connections:durable:Dsn={_durable.Dsn}",
+            $"--Gateway:Connections:durable:ControlDsn={_durable.ControlDsn}",
+            "--Gateway:Connections:durable:Durability=synchronous", "--Gateway:Connections:small:PoolSize=1",
+            "--Gateway:Connections:small:QueueLimit=1", "--Gateway:PurgeIntervalMs=100",
             "--Gateway:ReadinessIntervalMs=100", "--Gateway:ReadinessFailures=2",
             .. CallersFixture.Settings("orders", [_orders], "default=write", "doubt=write", "small=write"),
             .. CallersFixture.Settings("reader", [_reader], "default=read"),

@@ -201,11 +201,14 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
     public async Task JournalContents_AreMeasured()
     {
         const string Contents =
-            "SELECT count(*), pg_total_relation_size('gateway_journal_records.activity') FROM gateway_journal_records.activity";
+            "SELECT count(*), pg_total_relation_size('gateway_journal_records.activity') "
+            + "FROM gateway_journal_records.activity";
         await GatewayFixture.ExecuteAsync(
             gateway.Dsn,
-            "INSERT INTO gateway_journal_records.activity (caller, connection, activity_id, request_hash, expires_at, answer) "
-            + "SELECT 'orders', 'default', 'contents/' || g, '\\x00', now() + interval '1 day', '{}' FROM generate_series(1, 10) g");
+            "INSERT INTO gateway_journal_records.activity "
+            + "(caller, connection, activity_id, request_hash, expires_at, answer) "
+            + "SELECT 'orders', 'default', 'contents/' || g, '\\x00', now() + interval '1 day', '{}' "
+            + "FROM generate_series(1, 10) g");
         await using var session = await GatewayFixture.OpenAsync(gateway.Dsn);
         await using var transaction = await session.BeginTransactionAsync();
         // The purge skips a locked record; this lock allows the update.
@@ -215,7 +218,8 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
             await hold.ExecuteNonQueryAsync();
         }
         await GatewayFixture.ExecuteAsync(
-            gateway.Dsn, "UPDATE gateway_journal_records.activity SET expires_at = now() WHERE activity_id = 'contents/1'");
+            gateway.Dsn,
+            "UPDATE gateway_journal_records.activity SET expires_at = now() WHERE activity_id = 'contents/1'");
 
         await gateway.IsAsync(1, "gateway_journal_expired", "gateway_connection=default");
         // The purge and the autovacuum of the server may change both in between.

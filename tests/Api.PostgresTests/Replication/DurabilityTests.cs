@@ -66,7 +66,12 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
         await servers.SetSynchronousAsync("");
         await Poll.UntilAsync(async () => await ReadyAsync(client) == "no_standby");
 
-        foreach (var answer in new[] { await InsertAsync(client, "a"), await InsertAsync(client, "b", "at-least-once"), await InsertAsync(client, "before") })
+        Answer[] answers =
+        [
+            await InsertAsync(client, "a"), await InsertAsync(client, "b", "at-least-once"),
+            await InsertAsync(client, "before"),
+        ];
+        foreach (var answer in answers)
         {
             var problem = answer.ExpectProblem(503, "database_unavailable");
             Assert.Contains("No synchronous standby", problem.GetProperty("detail").GetString());
@@ -115,8 +120,8 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
     }
 
     /// <summary>
-    /// The role's default, and what the SQL does by itself, in a function and in a deferred trigger: each would make COMMIT
-    /// return before the standby has the effect.
+    /// The role's default, and what the SQL does by itself, in a function and in a deferred trigger: each would make
+    /// COMMIT return before the standby has the effect.
     /// </summary>
     [Fact]
     public async Task CommitWaitsForTheStandby_WhateverIsSet()
@@ -126,7 +131,8 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
         await GatewayFixture.ExecuteAsync(
             servers.Dsn,
             $"CREATE OR REPLACE FUNCTION turn_off() RETURNS text LANGUAGE sql AS $$ SELECT {Off}true) $$; "
-            + $"CREATE OR REPLACE FUNCTION turn_off_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM {Off}true); RETURN NULL; END $$; "
+            + "CREATE OR REPLACE FUNCTION turn_off_late() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            + $"BEGIN PERFORM {Off}true); RETURN NULL; END $$; "
             + "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED "
             + "FOR EACH ROW WHEN (NEW.id = 'late') EXECUTE FUNCTION turn_off_late()");
         string[] forms =
@@ -140,7 +146,8 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
         var client = await StartAsync("--Gateway:ReadinessIntervalMs=60000");
         await servers.Standby.StopAsync();
 
-        var sent = forms.Index().SelectMany(form => new[] { "exactly-once", "at-least-once" }.Select(delivery => client.PostAsync(
+        string[] deliveries = ["exactly-once", "at-least-once"];
+        var sent = forms.Index().SelectMany(form => deliveries.Select(delivery => client.PostAsync(
             "execute", new { activityId = $"{form.Index}", delivery, timeoutMs = 2000, sql = form.Item })));
         foreach (var answer in await Task.WhenAll(sent))
             Assert.Equal("unknown", answer.ExpectProblem(503, "outcome_unknown").GetProperty("committed").GetString());
@@ -170,7 +177,8 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
         await Poll.UntilAsync(async () => await CountAsync() == 1);
 
         var problem = (await writing).ExpectProblem(503, "outcome_unknown");
-        Assert.Contains("could not find out in time that a synchronous standby has it", problem.GetProperty("detail").GetString());
+        Assert.Contains(
+            "could not find out in time that a synchronous standby has it", problem.GetProperty("detail").GetString());
         Assert.Equal("unknown", problem.GetProperty("committed").GetString());
         // The record can be found, and is not told either.
         (await InsertAsync(client, "a", timeoutMs: 300)).ExpectProblem(503, "outcome_unknown");
@@ -189,7 +197,8 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
     public async Task PrimaryThatCantBeAsked_IsAskedAgainUntilTheDeadline()
     {
         await using var proxy = FaultProxy.Start(_role.ControlDsn);
-        var client = await StartAsync("--Gateway:ReadinessIntervalMs=60000", $"--Gateway:Connections:default:ControlDsn={proxy.Dsn}");
+        var client = await StartAsync(
+            "--Gateway:ReadinessIntervalMs=60000", $"--Gateway:Connections:default:ControlDsn={proxy.Dsn}");
         await servers.Standby.StopAsync();
         var writing = InsertAsync(client, "a", timeoutMs: 30_000);
         await Poll.UntilAsync(async () => await ReplicatedServer.ReadAsync<long>(servers.Dsn, Waiting) == 1);
@@ -204,7 +213,8 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
     }
 
     /// <summary>
-    /// A standby that lacked the effect, and was promoted, passes its position with other effects. It has a new timeline.
+    /// A standby that lacked the effect, and was promoted, passes its position with other effects. It has a new
+    /// timeline.
     /// </summary>
     [Fact]
     public async Task PositionOnAnotherTimeline_IsNotConfirmed()
@@ -212,7 +222,8 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
         await using var source = SessionSource.Plain(NpgsqlDataSource.Create(servers.Dsn));
         var clock = TimeProvider.System;
         var standbys = new SynchronousStandbys(new ControlSessions(source, clock), "default", clock);
-        var timeline = await ReplicatedServer.ReadAsync<string>(servers.Dsn, $"SELECT {ServerPosition.TimelineOfPrimary}");
+        var timeline =
+            await ReplicatedServer.ReadAsync<string>(servers.Dsn, $"SELECT {ServerPosition.TimelineOfPrimary}");
 
         await ConfirmAsync(new ServerPosition("0/1", timeline));
         await FailsAsync(new ServerPosition("0/1", "00000099"));
@@ -225,17 +236,19 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
             standbys.ConfirmAsync(position, isExactlyOnce: true, TestContext.Current.CancellationToken);
 
         async Task FailsAsync(ServerPosition? position) =>
-            Assert.Equal(ProblemCode.OutcomeUnknown, (await Assert.ThrowsAsync<Failure>(() => ConfirmAsync(position))).Code);
+            Assert.Equal(
+                ProblemCode.OutcomeUnknown, (await Assert.ThrowsAsync<Failure>(() => ConfirmAsync(position))).Code);
     }
 
     [Fact]
     public async Task DeferredConstraintThatFails_IsTheCallersError()
     {
-        await GatewayFixture.ExecuteAsync(servers.Dsn, "ALTER TABLE effects ADD CONSTRAINT once UNIQUE (id) DEFERRABLE INITIALLY DEFERRED");
+        await GatewayFixture.ExecuteAsync(
+            servers.Dsn, "ALTER TABLE effects ADD CONSTRAINT once UNIQUE (id) DEFERRABLE INITIALLY DEFERRED");
         var client = await StartAsync();
 
-        var problem = (await client.TransactionAsync("a", "INSERT INTO effects VALUES ('a')", "INSERT INTO effects VALUES ('a')"))
-            .ExpectProblem(422, "sql_error");
+        const string Insert = "INSERT INTO effects VALUES ('a')";
+        var problem = (await client.TransactionAsync("a", Insert, Insert)).ExpectProblem(422, "sql_error");
 
         Assert.Equal("23505", problem.GetProperty("sqlState").GetString());
         Assert.Equal("once", problem.GetProperty("constraint").GetString());
@@ -253,11 +266,16 @@ public sealed class DurabilityTests(ReplicatedServer servers) : IAsyncLifetime
     }
 
     private static Task<Answer> InsertAsync(
-        GatewayClient client, string id, string delivery = "exactly-once", int timeoutMs = 15_000, int attempt = 1) => client.PostAsync(
-        "execute", new { activityId = id, attempt, delivery, timeoutMs, sql = "INSERT INTO effects VALUES ($1)", parameters = new[] { id } });
+        GatewayClient client, string id, string delivery = "exactly-once", int timeoutMs = 15_000, int attempt = 1)
+    {
+        const string Sql = "INSERT INTO effects VALUES ($1)";
+        return client.PostAsync(
+            "execute", new { activityId = id, attempt, delivery, timeoutMs, sql = Sql, parameters = new[] { id } });
+    }
 
     private static async Task<string?> ReadyAsync(GatewayClient client) =>
-        (await client.GetAsync("/healthz/ready")).Json.GetProperty("connections").GetProperty("default").GetProperty("durability").GetString();
+        (await client.GetAsync("/healthz/ready")).Json.GetProperty("connections").GetProperty("default")
+        .GetProperty("durability").GetString();
 
     private Task<long> CountAsync() => ReplicatedServer.ReadAsync<long>(servers.Dsn, "SELECT count(*) FROM effects");
 

@@ -16,7 +16,8 @@ public sealed class ReplicaTests(ReplicatedServer servers) : IAsyncLifetime
 {
     private const string OnStandby = "SELECT pg_is_in_recovery()";
 
-    private const string Sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg\\_sleep%' AND state = 'active'";
+    private const string Sleeping =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg\\_sleep%' AND state = 'active'";
 
     private RunningGateway _gateway = null!;
 
@@ -54,7 +55,8 @@ public sealed class ReplicaTests(ReplicatedServer servers) : IAsyncLifetime
         await IsOnStandbyAsync("standby");
         for (var n = 0; n < 8; n++)
         {
-            var written = await _gateway.Client.PostAsync(endpoint, body.Replace("@", NewId(), StringComparison.Ordinal));
+            var written =
+                await _gateway.Client.PostAsync(endpoint, body.Replace("@", NewId(), StringComparison.Ordinal));
             written.Expect(HttpStatusCode.OK);
 
             var seen = (await CountAsync("standby", written.Headers["Gateway-Lsn"])).Expect(HttpStatusCode.OK);
@@ -96,8 +98,8 @@ public sealed class ReplicaTests(ReplicatedServer servers) : IAsyncLifetime
             minLsn = lsn,
             statements = new[] { new { sql = "SELECT count(*)::int FROM notes" } },
         });
-        Assert.Equal(
-            1, readOnly.Expect(HttpStatusCode.OK).GetProperty("results")[0].GetProperty("rows")[0].GetProperty("count").GetInt32());
+        var result = readOnly.Expect(HttpStatusCode.OK).GetProperty("results")[0];
+        Assert.Equal(1, result.GetProperty("rows")[0].GetProperty("count").GetInt32());
 
         // The session on the primary was for that request only.
         Assert.Equal(0, CountOf(await CountAsync("replica", null)));
@@ -127,10 +129,11 @@ public sealed class ReplicaTests(ReplicatedServer servers) : IAsyncLifetime
     {
         for (var n = 0; n < 3; n++)
         {
-            var before = await ReplicatedServer.ReadAsync<NpgsqlLogSequenceNumber>(servers.Dsn, "SELECT pg_current_wal_insert_lsn()");
+            var before = await ReplicatedServer.ReadAsync<NpgsqlLogSequenceNumber>(
+                servers.Dsn, "SELECT pg_current_wal_insert_lsn()");
+            var sql = $"INSERT INTO notes SELECT 'a' FROM ({turnOff}) s";
             var answer = await _gateway.Client.PostAsync(
-                "execute",
-                new { activityId = NewId(), delivery = "at-least-once", sql = $"INSERT INTO notes SELECT 'a' FROM ({turnOff}) s" });
+                "execute", new { activityId = NewId(), delivery = "at-least-once", sql });
 
             answer.Expect(HttpStatusCode.OK);
             Assert.True(NpgsqlLogSequenceNumber.Parse(answer.Headers["Gateway-Lsn"]) > before);
@@ -154,12 +157,15 @@ public sealed class ReplicaTests(ReplicatedServer servers) : IAsyncLifetime
         {
             foreach (var delivery in new[] { "exactly-once", "at-least-once" })
             {
-                var set = await ExecuteAsync(NewId(), "INSERT INTO notes SELECT set_config('search_path', 'nowhere', false)", delivery);
+                var set = await ExecuteAsync(
+                    NewId(), "INSERT INTO notes SELECT set_config('search_path', 'nowhere', false)", delivery);
                 Assert.False(set.Headers.ContainsKey("Gateway-Lsn"));
-                Assert.NotEqual("nowhere", (await client.QueryValueAsync("SELECT current_setting('search_path')")).GetString());
+                var path = await client.QueryValueAsync("SELECT current_setting('search_path')");
+                Assert.NotEqual("nowhere", path.GetString());
             }
             Assert.Equal("true", (await ExecuteAsync("first", First)).Headers["Idempotent-Replayed"]);
-            (await client.PostAsync("query", new { activityId = "a", sql = "SELECT 1", minLsn = "0/1" })).ExpectProblem(400, "invalid_request");
+            var query = await client.PostAsync("query", new { activityId = "a", sql = "SELECT 1", minLsn = "0/1" });
+            query.ExpectProblem(400, "invalid_request");
         }
         finally
         {
@@ -178,8 +184,9 @@ public sealed class ReplicaTests(ReplicatedServer servers) : IAsyncLifetime
     public async Task ReadOnlyTransactionAndQuery_HaveNoLsn()
     {
         var query = await _gateway.Client.PostAsync("query", new { activityId = NewId(), sql = "SELECT 1" });
+        var statements = new[] { new { sql = "SELECT 1" } };
         var transaction = await _gateway.Client.PostAsync(
-            "transaction", new { activityId = NewId(), readOnly = true, statements = new[] { new { sql = "SELECT 1" } } });
+            "transaction", new { activityId = NewId(), readOnly = true, statements });
 
         Assert.False(query.Headers.ContainsKey("Gateway-Lsn"));
         Assert.False(transaction.Headers.ContainsKey("Gateway-Lsn"));
@@ -278,7 +285,8 @@ public sealed class ReplicaTests(ReplicatedServer servers) : IAsyncLifetime
 
         async Task<bool> RentAsync()
         {
-            using var deadline = new Deadline(TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeProvider.System, CancellationToken.None);
+            using var deadline = new Deadline(
+                TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeProvider.System, CancellationToken.None);
             using var place = await connection.Queue.EnterAsync("caller", deadline);
             var session = await connection.Sessions.RentAsync("caller", reads: true, fresh: false, deadline);
             var isOnStandby = session.IsOnStandby;
@@ -325,7 +333,8 @@ public sealed class ReplicaTests(ReplicatedServer servers) : IAsyncLifetime
 
     private async Task<bool> IsOnStandbyAsync(string connection)
     {
-        var answer = await _gateway.Client.PostAsync("query", new { activityId = NewId(), connection, sql = OnStandby, rowFormat = "array" });
+        var answer = await _gateway.Client.PostAsync(
+            "query", new { activityId = NewId(), connection, sql = OnStandby, rowFormat = "array" });
         return answer.Expect(HttpStatusCode.OK).GetProperty("rows")[0][0].GetBoolean();
     }
 

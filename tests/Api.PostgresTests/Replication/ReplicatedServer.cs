@@ -38,7 +38,8 @@ public sealed class ReplicatedServer : IAsyncLifetime
         await CopyAsync(DataOf(Primary), DataOf(Standby));
         await Primary.StartAgainAsync();
         await Standby.StartAgainAsync();
-        await Poll.UntilAsync(async () => await ReadAsync<bool>(Dsn, "SELECT EXISTS (SELECT FROM pg_stat_replication)"));
+        await Poll.UntilAsync(
+            async () => await ReadAsync<bool>(Dsn, "SELECT EXISTS (SELECT FROM pg_stat_replication)"));
     }
 
     public async ValueTask DisposeAsync()
@@ -67,14 +68,16 @@ public sealed class ReplicatedServer : IAsyncLifetime
         await GatewayFixture.ExecuteAsync(StandbyDsn, $"SELECT pg_wal_replay_{(isPaused ? "pause" : "resume")}()");
         // Asks for the pause; the replay stops a moment later.
         var state = isPaused ? "paused" : "not paused";
-        await Poll.UntilAsync(async () => await ReadAsync<string>(StandbyDsn, "SELECT pg_get_wal_replay_pause_state()") == state);
+        await Poll.UntilAsync(
+            async () => await ReadAsync<string>(StandbyDsn, "SELECT pg_get_wal_replay_pause_state()") == state);
     }
 
     /// <summary>Waits until the standby has replayed all that the primary has written.</summary>
     public async Task CatchUpAsync()
     {
         var lsn = await ReadAsync<string>(Dsn, "SELECT pg_current_wal_flush_lsn()::text");
-        await Poll.UntilAsync(async () => await ReadAsync<bool>(StandbyDsn, $"SELECT pg_last_wal_replay_lsn() >= '{lsn}'"));
+        await Poll.UntilAsync(
+            async () => await ReadAsync<bool>(StandbyDsn, $"SELECT pg_last_wal_replay_lsn() >= '{lsn}'"));
     }
 
     /// <summary>Sets which standbys COMMIT waits for, and waits until that is in force.</summary>
