@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Gateway.LocalPostgres;
 
 namespace Gateway.Bench;
 
@@ -49,7 +50,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     public static ServerProcess Start(
         Func<int, IReadOnlyList<string>> command, params IEnumerable<(string Name, string Value)> environment)
     {
-        var port = FreePort();
+        var port = Ports.PickFree();
         return new ServerProcess(
             port, command(port), [("PORT", port.ToString(CultureInfo.InvariantCulture)), .. environment]);
     }
@@ -75,14 +76,6 @@ internal sealed class ServerProcess : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => LineProcess.EndAsync(_keeper);
-
-    /// <summary>Returns a port that is free at present.</summary>
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     private static async Task<bool> ListensAsync(int port)
     {

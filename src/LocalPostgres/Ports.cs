@@ -4,17 +4,25 @@ using System.Security.Cryptography;
 
 namespace Gateway.LocalPostgres;
 
-internal static class Ports
+/// <summary>Free ports for servers that this process starts on loopback.</summary>
+public static class Ports
 {
+    private const int First = 15_000;
+
+    /// <summary>Linux takes the ports of outgoing connections from this one on, other systems from a higher one.</summary>
+    private const int End = 32_768;
+
+    private static int _last = RandomNumberGenerator.GetInt32(End - First);
+
     /// <summary>
-    /// Returns a free port below the range of outgoing connections, so that none of those takes it while the server
-    /// restarts.
+    /// Returns a port on which nothing listens. It is below the range of outgoing connections, and the next calls return
+    /// others. So nothing takes it before the server listens, or while the server restarts.
     /// </summary>
     public static int PickFree()
     {
         while (true)
         {
-            var port = RandomNumberGenerator.GetInt32(15_000, 32_768);
+            var port = First + (int)((uint)Interlocked.Increment(ref _last) % (End - First));
             using var listener = new TcpListener(IPAddress.Loopback, port);
             try
             {

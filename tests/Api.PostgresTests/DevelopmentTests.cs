@@ -81,7 +81,7 @@ public sealed partial class DevelopmentTests : IAsyncLifetime
 
     private Task<GatewayProcess> StartAsync() => GatewayProcess.StartAsync(Environment(), "--urls", Urls());
 
-    private static string Urls() => $"http://127.0.0.1:{GatewayProcess.FreePort()}";
+    private static string Urls() => $"http://127.0.0.1:{Ports.PickFree()}";
 
     private bool ServerRuns()
     {

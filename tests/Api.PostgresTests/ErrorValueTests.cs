@@ -240,7 +240,7 @@ public sealed class ErrorValueTests(GatewayFixture server)
     {
         var database = await server.CreateDatabaseAsync();
         await GatewayFixture.ExecuteAsync(database, Schema);
-        var port = GatewayProcess.FreePort();
+        var port = Ports.PickFree();
         await using var gateway = await GatewayProcess.StartAsync(
             new Dictionary<string, string>
             {

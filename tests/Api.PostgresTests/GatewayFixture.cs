@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Gateway.Api.Hosting;
 using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests;
-using Gateway.LocalPostgres;
 using Microsoft.AspNetCore.Builder;
 using Npgsql;
 

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace Gateway.Api.PostgresTests;
@@ -103,14 +101,6 @@ public sealed class GatewayProcess : IAsyncDisposable
         await using var gateway = BeginCommand(environment, command);
         var code = await gateway.WaitForExitAsync();
         return (code, gateway.Errors, gateway.Output);
-    }
-
-    /// <summary>Returns a free loopback port.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     /// <summary>Stops the gateway with SIGTERM, as an orchestrator does.</summary>

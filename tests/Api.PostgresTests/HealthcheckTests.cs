@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests;
 
@@ -29,7 +28,7 @@ public sealed class HealthcheckTests(GatewayFixture fixture)
 
     [Fact]
     public async Task NobodyThere_IsUnhealthy() => AssertUnhealthy(
-        await GatewayProcess.RunAsync(Urls($"http://+:{GatewayProcess.FreePort()}"), "healthcheck"), "/healthz/live", "ConnectionRefused");
+        await GatewayProcess.RunAsync(Urls($"http://+:{Ports.PickFree()}"), "healthcheck"), "/healthz/live", "ConnectionRefused");
 
     [Fact]
     public async Task NoAnswer_IsUnhealthyInTime()

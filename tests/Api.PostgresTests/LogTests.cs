@@ -13,7 +13,7 @@ public sealed partial class LogTests(GatewayFixture fixture) : IAsyncLifetime
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly string _key = ApiKey.New();
-    private readonly Uri _address = new($"http://127.0.0.1:{GatewayProcess.FreePort().ToString(CultureInfo.InvariantCulture)}");
+    private readonly Uri _address = new($"http://127.0.0.1:{Ports.PickFree().ToString(CultureInfo.InvariantCulture)}");
     private readonly string _id = $"logs/{Guid.NewGuid()}";
     private GatewayProcess? _process;
     private GatewayClient? _client;

@@ -18,7 +18,7 @@ public sealed class OnDisconnectTests(GatewayFixture fixture) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var port = GatewayProcess.FreePort();
+        var port = Ports.PickFree();
         _http2 = new Uri($"http://127.0.0.1:{port}");
         _gateway = await fixture.StartGatewayAsync(
             "--Gateway:Connections:default:PoolSize=2",

@@ -1,5 +1,4 @@
 using System.Net;
-using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests;
 

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using Gateway.Api.PostgresTests.Faults;
-using Gateway.LocalPostgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

@@ -50,7 +50,7 @@ public sealed class SecretTests(GatewayFixture server) : IAsyncLifetime
     public async Task Secrets_AreNowhere()
     {
         await using var collector = await Collector.StartAsync();
-        var port = GatewayProcess.FreePort();
+        var port = Ports.PickFree();
         await using var gateway = await GatewayProcess.StartAsync(Environment(collector), $"--urls=http://127.0.0.1:{port}");
         var address = new Uri($"http://127.0.0.1:{port}");
         using (var caller = new GatewayClient(address, _key))

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 using Gateway.Api.Hosting;
-using Gateway.LocalPostgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

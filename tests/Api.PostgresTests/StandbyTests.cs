@@ -2,7 +2,6 @@ using System.Net;
 using Gateway.Api.Journal;
 using Gateway.Api.Postgres;
 using Gateway.Api.PostgresTests.Faults;
-using Gateway.LocalPostgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests;

@@ -31,7 +31,7 @@ public sealed class StartupTests(GatewayFixture fixture)
     [Fact]
     public async Task UnreachableServer_NamesTheSettingAndThePlace()
     {
-        var port = GatewayProcess.FreePort();
+        var port = Ports.PickFree();
 
         var run = await GatewayProcess.RunAsync(
             new Dictionary<string, string> { ["Gateway__Connections__reports__Dsn"] = $"postgresql://me:canary@127.0.0.1:{port}/db" });
@@ -193,7 +193,7 @@ public sealed class StartupTests(GatewayFixture fixture)
     public async Task StartedWithADsn_ServesItAndEndsWhenAsked()
     {
         await using var gateway = await GatewayProcess.StartAsync(
-            new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, "--urls", $"http://127.0.0.1:{GatewayProcess.FreePort()}");
+            new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, "--urls", $"http://127.0.0.1:{Ports.PickFree()}");
 
         Assert.Equal(0, await gateway.TerminateAsync());
         Assert.Empty(gateway.Errors);

@@ -347,7 +347,7 @@ public sealed class CallerTests(CallersFixture gateway, GatewayFixture server) :
         var words = command.Output.Split((char[])[' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries);
         var (key, hash) = (words[Array.IndexOf(words, "key:") + 1], words[Array.IndexOf(words, "hash:") + 1]);
         var wrong = ApiKey.New();
-        var address = new Uri($"http://127.0.0.1:{GatewayProcess.FreePort()}");
+        var address = new Uri($"http://127.0.0.1:{Ports.PickFree()}");
 
         await using var logging = await GatewayProcess.StartAsync(
             new Dictionary<string, string>

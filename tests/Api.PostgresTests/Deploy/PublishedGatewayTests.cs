@@ -15,7 +15,7 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
     public async Task ReadOnlyAsTheImagesUser_ServesAndEndsWell()
     {
         var image = await Dockerfile.ReadAsync();
-        var (user, port, key) = (image.Last("USER"), GatewayProcess.FreePort(), ApiKey.New());
+        var (user, port, key) = (image.Last("USER"), Ports.PickFree(), ApiKey.New());
         await using var role = await LoginRole.CreateAsync(fixture.Dsn, "");
         await fixture.ExecuteAsync($"GRANT SELECT, INSERT ON users, orders TO {role.Name}");
         await role.InstallJournalAsync();

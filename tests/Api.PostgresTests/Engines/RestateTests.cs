@@ -14,7 +14,7 @@ public sealed class RestateTests(DemoFixture gateway, RestateServer restate)
         var environment = new Dictionary<string, string>
         {
             ["GATEWAY_URL"] = gateway.ToString(),
-            ["PORT"] = GatewayProcess.FreePort().ToString(CultureInfo.InvariantCulture),
+            ["PORT"] = Ports.PickFree().ToString(CultureInfo.InvariantCulture),
         };
         var workflow = await RestateWorkflow.StartAsync(restate, environment);
         workflow.Invoke(new { userId, total });

@@ -44,7 +44,7 @@ public sealed class BoundaryTests(GatewayFixture fixture, ITestOutputHelper outp
     private static async Task RunAsync(Effects effects, Activity activity, Boundary boundary, Ending ending, Retrying retrying)
     {
         await using var proxy = FaultProxy.Start(effects.Dsn);
-        var address = $"http://127.0.0.1:{GatewayProcess.FreePort()}";
+        var address = $"http://127.0.0.1:{Ports.PickFree()}";
         await using var gateway = await Replicas.StartOneAsync(proxy.Dsn, address);
         using var caller = new GatewayClient(new Uri(address));
         // So that there is an idle session for the activity.

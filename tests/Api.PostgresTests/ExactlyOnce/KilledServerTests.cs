@@ -1,5 +1,4 @@
 using Gateway.Api.Journal;
-using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests.ExactlyOnce;
 

@@ -12,7 +12,7 @@ internal sealed class Replicas : IAsyncDisposable
     private Replicas(string dsn)
     {
         _dsn = dsn;
-        _addresses = [.. Enumerable.Range(0, 2).Select(_ => $"http://127.0.0.1:{GatewayProcess.FreePort()}")];
+        _addresses = [.. Enumerable.Range(0, 2).Select(_ => $"http://127.0.0.1:{Ports.PickFree()}")];
         _processes = [.. _addresses.Select(address => StartOneAsync(dsn, address))];
         Clients = [.. _addresses.Select(address => new GatewayClient(new Uri(address)))];
     }

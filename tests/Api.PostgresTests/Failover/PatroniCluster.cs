@@ -13,7 +13,7 @@ internal sealed class PatroniCluster : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-patroni-").FullName;
-    private readonly int _etcdPort = GatewayProcess.FreePort();
+    private readonly int _etcdPort = Ports.PickFree();
     private ClientProcess? _etcd;
     private ClientProcess? _proxy;
 
@@ -37,7 +37,7 @@ internal sealed class PatroniCluster : IAsyncDisposable
     public IReadOnlyList<PatroniNode> Nodes { get; }
 
     /// <summary>Gets the port of HAProxy.</summary>
-    public int ProxyPort { get; } = GatewayProcess.FreePort();
+    public int ProxyPort { get; } = Ports.PickFree();
 
     /// <summary>Gets the last lines of both nodes' logs.</summary>
     public string Log => string.Join(
@@ -127,7 +127,7 @@ internal sealed class PatroniCluster : IAsyncDisposable
         await RunAsync("chmod", "755", _folder);
         foreach (var node in Nodes)
             await MakeFolderAsync(Path.Combine(_folder, node.Name));
-        var peer = $"http://127.0.0.1:{GatewayProcess.FreePort()}";
+        var peer = $"http://127.0.0.1:{Ports.PickFree()}";
         var client = $"http://127.0.0.1:{_etcdPort}";
         _etcd = new ClientProcess(_folder, "timeout",
         [

@@ -12,8 +12,8 @@ internal sealed class PatroniNode : IAsyncDisposable
 {
     private readonly string _folder;
     private readonly string _name;
-    private readonly int _port = GatewayProcess.FreePort();
-    private readonly int _restPort = GatewayProcess.FreePort();
+    private readonly int _port = Ports.PickFree();
+    private readonly int _restPort = Ports.PickFree();
     private readonly HangingProxy _server;
     private readonly HangingProxy _replication;
     private readonly HangingProxy _rest;

@@ -9,7 +9,6 @@ using FsCheck.Fluent;
 using Gateway.Api.Callers;
 using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests.Callers;
-using Gateway.LocalPostgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Fuzzing;
@@ -39,7 +38,7 @@ public sealed class FuzzTests : IAsyncLifetime
 
     private readonly string _writer = ApiKey.New();
     private readonly string _reader = ApiKey.New();
-    private readonly Uri _address = new($"http://127.0.0.1:{GatewayProcess.FreePort()}");
+    private readonly Uri _address = new($"http://127.0.0.1:{Ports.PickFree()}");
     private readonly ConcurrentQueue<string> _faults = new();
     private LocalPostgresServer _server = null!;
     private GatewayProcess _gateway = null!;

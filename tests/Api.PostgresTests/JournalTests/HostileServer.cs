@@ -1,5 +1,4 @@
 using Gateway.Api.Journal;
-using Gateway.LocalPostgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.JournalTests;

@@ -77,7 +77,7 @@ public sealed class JournalInspectionTests(GatewayFixture server)
     public async Task ServerThatIsAway_IsOneSentence(string command)
     {
         var run = await GatewayProcess.RunAsync(
-            new Dictionary<string, string> { ["DSN"] = $"postgresql://me:canary@127.0.0.1:{GatewayProcess.FreePort()}/db" },
+            new Dictionary<string, string> { ["DSN"] = $"postgresql://me:canary@127.0.0.1:{Ports.PickFree()}/db" },
             ["journal", command]);
 
         Assert.Equal((1, ""), (run.ExitCode, run.Output));

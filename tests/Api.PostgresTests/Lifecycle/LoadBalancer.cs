@@ -12,7 +12,7 @@ internal sealed class LoadBalancer : IAsyncDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-balancer-").FullName;
     private ClientProcess? _process;
 
-    public Uri Address { get; } = new($"http://127.0.0.1:{GatewayProcess.FreePort()}");
+    public Uri Address { get; } = new($"http://127.0.0.1:{Ports.PickFree()}");
 
     /// <summary>Starts a load balancer, and waits until it sends requests to each gateway.</summary>
     public static Task<LoadBalancer> StartAsync(params Uri[] gateways) => StartAsync(TimeSpan.FromSeconds(60), gateways);

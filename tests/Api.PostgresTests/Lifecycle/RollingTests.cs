@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Net;
 using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests.Faults;
-using Gateway.LocalPostgres;
 
 namespace Gateway.Api.PostgresTests.Lifecycle;
 
@@ -26,7 +25,7 @@ public sealed class RollingTests : IAsyncLifetime
     /// </summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
-    private readonly Uri[] _addresses = [.. Enumerable.Range(0, 2).Select(_ => new Uri($"http://127.0.0.1:{GatewayProcess.FreePort()}"))];
+    private readonly Uri[] _addresses = [.. Enumerable.Range(0, 2).Select(_ => new Uri($"http://127.0.0.1:{Ports.PickFree()}"))];
     private readonly ConcurrentQueue<string> _failures = new();
     private readonly ConcurrentQueue<string> _written = new();
     private int _answered;

@@ -15,7 +15,7 @@ public sealed class ShutdownTests(GatewayFixture fixture) : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private readonly Uri _address = new($"http://127.0.0.1:{GatewayProcess.FreePort()}");
+    private readonly Uri _address = new($"http://127.0.0.1:{Ports.PickFree()}");
     private Backends _backends = null!;
 
     public async ValueTask InitializeAsync() => _backends = await Backends.WatchAsync(fixture.Dsn);

@@ -25,7 +25,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
               - job_name: gateway
                 static_configs: [{ targets: ["{{gateway.Authority}}"] }]
             """);
-        var address = $"127.0.0.1:{GatewayProcess.FreePort()}";
+        var address = $"127.0.0.1:{Ports.PickFree()}";
         _http = new HttpClient { BaseAddress = new Uri($"http://{address}"), Timeout = Patience };
         _process = new ClientProcess(_folder.FullName, DebianProgram.PathOf("prometheus"),
         [

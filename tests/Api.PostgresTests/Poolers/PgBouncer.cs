@@ -19,7 +19,7 @@ internal sealed class PgBouncer : IAsyncDisposable
         _settings = settings;
     }
 
-    public int Port { get; } = GatewayProcess.FreePort();
+    public int Port { get; } = Ports.PickFree();
 
     /// <summary>Starts PgBouncer.</summary>
     /// <param name="dsn">The DSN of the server, of a role that may read passwords.</param>

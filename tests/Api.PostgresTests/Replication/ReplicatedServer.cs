@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Gateway.LocalPostgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Replication;

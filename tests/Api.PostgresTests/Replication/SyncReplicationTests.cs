@@ -1,5 +1,4 @@
 using System.Net;
-using Gateway.LocalPostgres;
 using Npgsql;
 
 namespace Gateway.Api.PostgresTests.Replication;

@@ -23,7 +23,7 @@ public sealed class BackPressureTests(GatewayFixture fixture)
     {
         const int readers = 8;
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
-        var port = GatewayProcess.FreePort();
+        var port = Ports.PickFree();
         await using var gateway = await GatewayProcess.StartAsync(
             new Dictionary<string, string> { ["DSN"] = backends.Named(fixture.Dsn) }, $"--urls=http://127.0.0.1:{port}");
         var address = new Uri($"http://127.0.0.1:{port}");
@@ -52,7 +52,7 @@ public sealed class BackPressureTests(GatewayFixture fixture)
     public async Task RowOfManyHeldValues_CostsTheGatewayLittle()
     {
         const int columns = 50;
-        var port = GatewayProcess.FreePort();
+        var port = Ports.PickFree();
         await using var gateway = await GatewayProcess.StartAsync(
             new Dictionary<string, string> { ["DSN"] = fixture.Dsn }, $"--urls=http://127.0.0.1:{port}");
         using var caller = new StreamCaller(new Uri($"http://127.0.0.1:{port}"));

@@ -124,7 +124,7 @@ public sealed partial class TraceExportTests(GatewayFixture fixture)
         await using var gateway = await TracedGateway.StartAsync(
             fixture.Dsn, new Dictionary<string, string>
             {
-                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://127.0.0.1:{GatewayProcess.FreePort()}",
+                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://127.0.0.1:{Ports.PickFree()}",
                 ["OTEL_BSP_SCHEDULE_DELAY"] = "10",
             });
 

@@ -35,7 +35,7 @@ public sealed class TracedGateway : IAsyncDisposable
             environment[name] = value.Replace("GRPC", collector.GrpcAddress);
         try
         {
-            var address = $"http://127.0.0.1:{GatewayProcess.FreePort().ToString(CultureInfo.InvariantCulture)}";
+            var address = $"http://127.0.0.1:{Ports.PickFree().ToString(CultureInfo.InvariantCulture)}";
             var process = await GatewayProcess.StartAsync(environment, "--urls", address);
             return new TracedGateway(collector, process, new GatewayClient(new Uri(address)));
         }
