@@ -1,5 +1,6 @@
-# syntax=docker/dockerfile:1
 # The gateway's image: docker build --tag gateway:development .
+# It needs BuildKit, which Docker uses from version 23 on. podman needs --format docker: an image in OCI's format has no
+# health check.
 # It runs the output of `dotnet publish` of src/Api for one runtime, with the framework included and compiled ahead of
 # time. So the last stage contains neither .NET, nor a shell, nor a package manager.
 
@@ -17,6 +18,7 @@ COPY src/Contracts/Contracts.csproj src/Contracts/packages.lock.json src/Contrac
 RUN dotnet restore src/Api --locked-mode
 
 COPY src src
+COPY deploy/k8s/postgres/demo.sql deploy/k8s/postgres/
 # Docker and .NET have different names for processors.
 RUN case "$TARGETARCH" in amd64) runtime=linux-x64 ;; arm64) runtime=linux-arm64 ;; *) echo "no runtime for $TARGETARCH" >&2; exit 1 ;; esac \
   && dotnet publish src/Api --configuration Release --runtime "$runtime" -p:Version="$VERSION" --output /publish
@@ -33,7 +35,7 @@ COPY --from=build /publish /app
 # No debugger socket in /tmp, because a read-only file system has no writable /tmp. A gateway that listens for other
 # machines requires callers: docs/callers.md.
 ENV DOTNET_EnableDiagnostics=0 \
-    ASPNETCORE_URLS=http://+:8080
+    ASPNETCORE_HTTP_PORTS=8080
 # A number, because Kubernetes can't verify that a user name is not root's.
 USER 1654:1654
 EXPOSE 8080

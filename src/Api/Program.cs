@@ -11,15 +11,15 @@ namespace Gateway.Api;
 /// <summary>Composes the application, in the order of the pipeline.</summary>
 internal static class Program
 {
-    public static async Task<int> Main(string[] args)
+    public static int Main(string[] args)
     {
         try
         {
-            return await CommandLine.RunAsync(args);
+            return HealthcheckCommand.TryRun(args) ?? CommandLine.RunAsync(args).GetAwaiter().GetResult();
         }
         catch (StartupException error)
         {
-            await Console.Error.WriteLineAsync(error.Message);
+            Console.Error.WriteLine(error.Message);
             return 1;
         }
     }

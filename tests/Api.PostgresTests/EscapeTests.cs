@@ -312,7 +312,8 @@ public sealed class EscapeDatabase : IAsyncLifetime
     public async Task RestoreAsync()
     {
         await _gateway.RunAsync(Reset);
-        await _gateway.RunAsync(await DevelopmentDatabase.ReadDemoAsync());
+        foreach (var statement in await DevelopmentDatabase.ReadDemoAsync())
+            await _gateway.RunAsync(statement);
         await _gateway.RunAsync(Setup);
     }
 

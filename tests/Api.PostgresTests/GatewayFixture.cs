@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Gateway.Api.Hosting;
 using Gateway.Api.Journal;
 using Gateway.Api.PostgresTests;
+using Gateway.Api.PostgresTests.Servers;
 using Microsoft.AspNetCore.Builder;
 using Npgsql;
 
@@ -10,14 +11,13 @@ using Npgsql;
 namespace Gateway.Api.PostgresTests;
 
 /// <summary>
-/// Provides a real PostgreSQL (the one in <c>TEST_DSN</c>, or a private one), a new database in it with the demo data,
-/// and a gateway that serves it over real HTTP.
+/// Provides a real PostgreSQL (the one in <c>TEST_DSN</c>, or a server of its own), a new database in it with the demo
+/// data, and a gateway that serves it over real HTTP.
 /// </summary>
 public sealed class GatewayFixture : IAsyncLifetime
 {
     private readonly ConcurrentBag<string> _databases = [];
-    private LocalPostgresServer? _server;
-    private string _serverDsn = "";
+    private TestServer? _server;
     private RunningGateway? _gateway;
 
     /// <summary>Gets the DSN of the tests' database; its role has all rights there.</summary>
@@ -29,7 +29,7 @@ public sealed class GatewayFixture : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _serverDsn = Environment.GetEnvironmentVariable("TEST_DSN") ?? await StartServerAsync();
+        _server = await TestServer.StartSharedAsync();
         Dsn = await CreateDatabaseAsync();
         _gateway = await StartGatewayAsync();
     }
@@ -38,14 +38,12 @@ public sealed class GatewayFixture : IAsyncLifetime
     {
         if (_gateway is not null)
             await _gateway.DisposeAsync();
-        if (_server is not null)
-        {
-            // With all of its data.
-            await _server.DisposeAsync();
+        if (_server is null)
             return;
-        }
-        foreach (var database in _databases)
-            await ExecuteAsync(_serverDsn, $"DROP DATABASE {database} WITH (FORCE)");
+        // Another server goes with all of its data.
+        foreach (var database in _server is GivenServer ? _databases : [])
+            await ExecuteAsync(_server.Dsn, $"DROP DATABASE {database} WITH (FORCE)");
+        await _server.DisposeAsync();
     }
 
     /// <summary>Creates another database with the demo data and the journal, dropped at the end.</summary>
@@ -73,13 +71,13 @@ public sealed class GatewayFixture : IAsyncLifetime
     public async Task<string> CreateDatabaseWithoutJournalAsync()
     {
         var database = $"gateway_test_{Guid.NewGuid():N}";
-        await ExecuteAsync(_serverDsn, $"CREATE DATABASE {database}");
+        await ExecuteAsync(_server!.Dsn, $"CREATE DATABASE {database}");
         _databases.Add(database);
-        var dsn = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_serverDsn).ConnectionString)
+        var dsn = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_server.Dsn).ConnectionString)
         {
             Database = database,
         }.ConnectionString;
-        await ExecuteAsync(dsn, await DevelopmentDatabase.ReadDemoAsync());
+        await CreateDemoAsync(dsn);
         return dsn;
     }
 
@@ -96,6 +94,13 @@ public sealed class GatewayFixture : IAsyncLifetime
         await using var connection = await OpenAsync(Dsn);
         await using var command = new NpgsqlCommand(sql, connection);
         return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>Creates the demo's tables and roles.</summary>
+    internal static async Task CreateDemoAsync(string dsn)
+    {
+        foreach (var statement in await DevelopmentDatabase.ReadDemoAsync())
+            await ExecuteAsync(dsn, statement);
     }
 
     /// <summary>Runs one statement in a new session.</summary>
@@ -125,12 +130,6 @@ public sealed class GatewayFixture : IAsyncLifetime
         var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync();
         return connection;
-    }
-
-    private async Task<string> StartServerAsync()
-    {
-        _server = await LocalPostgresServer.StartTemporaryAsync();
-        return _server.Dsn;
     }
 }
 

@@ -25,8 +25,12 @@ public sealed class GatewayProcess : IAsyncDisposable
             // Not the folder of the binaries: the gateway must find its files from any folder.
             WorkingDirectory = Path.GetTempPath(),
         };
-        foreach (var name in new[] { "DSN", "ASPNETCORE_ENVIRONMENT", "DOTNET_ENVIRONMENT", "ASPNETCORE_URLS", "ASPNETCORE_HTTP_PORTS" })
-            start.Environment.Remove(name);
+        start.Environment.Remove("DSN");
+        foreach (var setting in new[] { "ENVIRONMENT", "URLS", "HTTP_PORTS" })
+        {
+            foreach (var prefix in new[] { "", "DOTNET_", "ASPNETCORE_" })
+                start.Environment.Remove(prefix + setting);
+        }
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
 

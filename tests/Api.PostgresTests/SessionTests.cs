@@ -544,7 +544,8 @@ public class OneSessionGateway : IAsyncLifetime
             ["wal_level"] = "logical",
         });
         _outside = await OpenAsync();
-        await RunAsync(await DevelopmentDatabase.ReadDemoAsync());
+        foreach (var statement in await DevelopmentDatabase.ReadDemoAsync())
+            await RunAsync(statement);
         await RunAsync(Setup);
         _host = await StartPoolerAsync(DsnOf($"{_server.Host}:{_server.Port}")) ?? $"{_server.Host}:{_server.Port}";
         _gateway = await StartGatewayAsync();

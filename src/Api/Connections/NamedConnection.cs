@@ -293,7 +293,7 @@ internal sealed class NamedConnection : IAsyncDisposable
             IncludeErrorDetail = true,
             ApplicationName = dsn.ApplicationName ?? OwnApplicationName,
         };
-        if (!IsGiven(dsn, "Timeout"))
+        if (!dsn.Sets("Timeout"))
             settings.Timeout = hosts.Several.Count > 0 ? ConnectSecondsOfSeveral : ConnectSeconds;
         if (sessions > 0)
         {
@@ -302,9 +302,7 @@ internal sealed class NamedConnection : IAsyncDisposable
             // the server is back.
             settings.Timeout = OwnConnectSeconds;
         }
-        // Npgsql's default, Prefer, costs a round trip for each new session. A DSN that needs it can set it.
-        if (!IsGiven(dsn, "GSS Encryption Mode"))
-            settings.GssEncryptionMode = GssEncryptionMode.Disable;
+        settings.DisableGssByDefault();
         if (passwords is not null)
             settings.Password = null;
 
@@ -342,11 +340,4 @@ internal sealed class NamedConnection : IAsyncDisposable
                 .Build();
         }
     }
-
-    /// <summary>
-    /// Returns whether the DSN sets a keyword. ContainsKey can't tell: it returns true for every keyword that Npgsql
-    /// knows.
-    /// </summary>
-    private static bool IsGiven(NpgsqlConnectionStringBuilder dsn, string keyword) =>
-        dsn.Keys.OfType<string>().Any(key => key == keyword);
 }

@@ -14,7 +14,7 @@ namespace Gateway.Api.Hosting;
 /// </summary>
 internal static class DevelopmentDatabase
 {
-    /// <summary>The role that demo.sql creates.</summary>
+    /// <summary>The role that demo-roles.sql creates.</summary>
     private const string DemoRole = "gateway_demo";
 
     private const string ControlRole = "gateway_demo_control";
@@ -87,11 +87,11 @@ internal static class DevelopmentDatabase
     /// <returns>The DSN of the role that callers' SQL runs as, and that of the control role.</returns>
     private static async Task<(string Dsn, string ControlDsn)> LoadDemoAsync(string dsn)
     {
-        var superuser = Dsn.Parse(dsn);
-        superuser.Pooling = false;
+        var superuser = JournalSessions.Unpooled(Dsn.Parse(dsn));
         await using var connection = new NpgsqlConnection(superuser.ConnectionString);
         await connection.OpenAsync();
-        await connection.ExecuteAsync(await ReadDemoAsync());
+        foreach (var statement in await ReadDemoAsync())
+            await connection.ExecuteAsync(statement);
         await JournalCommand.InstallAsync(
             await JournalScript.ReadAsync(DemoRole, JournalGuard.By(ControlRole)), connection);
         return (await NewDsnAsync(DemoRole), await NewDsnAsync(ControlRole));
@@ -121,5 +121,7 @@ internal static class DevelopmentDatabase
         return AppContext.BaseDirectory;
     }
 
-    internal static Task<string> ReadDemoAsync() => EmbeddedSql.ReadAsync("demo.sql");
+    /// <summary>Returns the statements that create the demo's tables, and then its roles.</summary>
+    internal static Task<string[]> ReadDemoAsync() =>
+        Task.WhenAll(EmbeddedSql.ReadAsync("demo.sql"), EmbeddedSql.ReadAsync("demo-roles.sql"));
 }

@@ -4,7 +4,6 @@ using Gateway.Api.Configuration;
 using Gateway.Api.Connections;
 using Gateway.Api.Dsns;
 using Gateway.Api.Journal;
-using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.Hosting;
@@ -207,10 +206,8 @@ internal static class JournalCommand
         var control = dsn.Control ?? dsn;
         try
         {
-            await using var source = SessionSource.Plain(NpgsqlDataSource.Create(Unpooled(control.Value).ConnectionString));
-            var sessions = new ControlSessions(source, TimeProvider.System);
-            var journal = new ActivityJournal(sessions, role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
-            if (await journal.FindKeyAsync(CancellationToken.None) is not null)
+            await using var sessions = new JournalSessions(dsn, role);
+            if (await sessions.Journal.FindKeyAsync(CancellationToken.None) is not null)
                 return;
         }
         catch (NpgsqlException error)
@@ -231,7 +228,7 @@ internal static class JournalCommand
     {
         try
         {
-            await using var connection = new NpgsqlConnection(Unpooled(dsn.Value).ConnectionString);
+            await using var connection = new NpgsqlConnection(JournalSessions.Unpooled(dsn.Value).ConnectionString);
             await connection.OpenAsync();
             return await connection.ExecuteScalarAsync<bool>(
                 "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles "
@@ -249,19 +246,16 @@ internal static class JournalCommand
         ConfigurationManager configuration, ConnectionDsn own)
     {
         if (configuration[AdminDsn] is not { Length: > 0 } admin)
-            return (Unpooled(own.Value), own.Setting);
+            return (JournalSessions.Unpooled(own.Value), own.Setting);
         try
         {
-            return (Unpooled(Dsn.Parse(admin)), AdminDsn);
+            return (JournalSessions.Unpooled(Dsn.Parse(admin)), AdminDsn);
         }
         catch (DsnException error)
         {
             throw new StartupException([.. error.Faults.Select(fault => $"{AdminDsn}: {fault}")], error);
         }
     }
-
-    private static NpgsqlConnectionStringBuilder Unpooled(NpgsqlConnectionStringBuilder dsn) =>
-        new(dsn.ConnectionString) { Pooling = false };
 
     /// <param name="Connection">The name of the connection.</param>
     /// <param name="WithJournalKey">Whether to make a journal key.</param>

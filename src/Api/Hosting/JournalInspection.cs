@@ -3,7 +3,6 @@ using Gateway.Api.Configuration;
 using Gateway.Api.Connections;
 using Gateway.Api.Dsns;
 using Gateway.Api.Journal;
-using Gateway.Api.Postgres;
 using Npgsql;
 
 namespace Gateway.Api.Hosting;
@@ -19,8 +18,7 @@ internal sealed class JournalInspection : IAsyncDisposable
     private readonly string _name;
     private readonly string _role;
     private readonly string _server;
-    private readonly SessionSource _source;
-    private readonly ControlSessions _sessions;
+    private readonly JournalSessions _sessions;
     private readonly ActivityJournal _journal;
 
     /// <param name="name">The connection's name.</param>
@@ -28,12 +26,9 @@ internal sealed class JournalInspection : IAsyncDisposable
     /// <param name="role">The role that callers' SQL runs as.</param>
     public JournalInspection(string name, ConnectionDsn dsn, string role)
     {
-        var control = (dsn.Control ?? dsn).Value;
-        (_name, _role, _server) = (name, role, Dsn.Describe(control));
-        _source = SessionSource.Plain(NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(control.ConnectionString) { Pooling = false }.ConnectionString));
-        _sessions = new ControlSessions(_source, TimeProvider.System);
-        _journal = new ActivityJournal(_sessions, role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
+        (_name, _role, _server) = (name, role, Dsn.Describe((dsn.Control ?? dsn).Value));
+        _sessions = new JournalSessions(dsn, role);
+        _journal = _sessions.Journal;
     }
 
     /// <summary>Prints the journal's state, and what it holds.</summary>
@@ -48,7 +43,7 @@ internal sealed class JournalInspection : IAsyncDisposable
         await output.WriteLineAsync($"connection: {_name} ({_server})");
         if (await _journal.ReadContentsAsync(CancellationToken.None) is { } contents)
         {
-            var (open, _) = await _sessions.AskAsync(
+            var (open, _) = await _sessions.Control.AskAsync(
                 (session, ending) => OpenTransaction.ReadAsync(session, _role, ending), CancellationToken.None);
             var oldest = contents.Oldest?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "none";
             var about = contents.IsEstimate ? "about " : "";
@@ -83,7 +78,7 @@ internal sealed class JournalInspection : IAsyncDisposable
         return 0;
     });
 
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    public ValueTask DisposeAsync() => _sessions.DisposeAsync();
 
     private async Task<int> AskAsync(Func<Task<int>> ask)
     {

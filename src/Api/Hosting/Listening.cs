@@ -12,12 +12,15 @@ internal static class Listening
 
     /// <summary>
     /// Sets the default address, this machine's port 8080, if no setting names an address. appsettings.json can't
-    /// contain it, because that file overrides ASPNETCORE_URLS.
+    /// contain it, because that file overrides ASPNETCORE_URLS. Addresses replace ports: .NET's images set a port, and
+    /// each start with an address would warn that it overrides the port.
     /// </summary>
     public static void ListenByDefault(this ConfigurationManager settings)
     {
         if (FindUrls(settings).Length == 0)
             settings[WebHostDefaults.ServerUrlsKey] = "http://localhost:8080";
+        if (settings[WebHostDefaults.ServerUrlsKey] is { Length: > 0 } && settings[PortsSetting] is { Length: > 0 })
+            settings[PortsSetting] = "";
     }
 
     /// <summary>
@@ -84,7 +87,8 @@ internal static class Listening
         Console.Out.Write(text);
     }
 
-    private static string[] Words(string? list) =>
+    /// <summary>Returns the items of a list with semicolons.</summary>
+    internal static string[] Words(string? list) =>
         list?.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 
     private static string Addresses(WebApplication gateway) =>

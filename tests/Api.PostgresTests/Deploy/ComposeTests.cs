@@ -7,7 +7,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>Tests <c>docker compose up</c>, as far as that is possible without Docker.</summary>
+/// <summary>Tests what compose.yaml says, without Docker. <c>tests/Image.Tests</c> brings it up.</summary>
 public sealed class ComposeTests : IDisposable
 {
     private readonly string _secrets = Directory.CreateTempSubdirectory("gateway-compose-").FullName;
@@ -98,7 +98,7 @@ public sealed class ComposeTests : IDisposable
             foreach (var path in service["volumes"]?.AsArray().Select(volume => volume!.GetValue<string>().Split(':')[0]) ?? [])
                 Assert.True(!path.StartsWith('.') || File.Exists(Repository.PathOf(path)), path);
         }
-        Assert.Equal("127.0.0.1:8080:8080", services["gateway"]!["ports"]![0]!.GetValue<string>());
+        Assert.Equal("127.0.0.1:${GATEWAY_PORT:-8080}:8080", services["gateway"]!["ports"]![0]!.GetValue<string>());
     }
 
     private static Task<string> ReadTextAsync() => File.ReadAllTextAsync(Repository.PathOf("compose.yaml"), TestContext.Current.CancellationToken);

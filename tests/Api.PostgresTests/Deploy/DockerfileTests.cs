@@ -6,7 +6,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
-/// <summary>Tests the image without building it, because a build needs base images from a registry.</summary>
+/// <summary>Tests what the Dockerfile says, without building it. <c>tests/Image.Tests</c> builds and runs it.</summary>
 public sealed class DockerfileTests
 {
     [Fact]

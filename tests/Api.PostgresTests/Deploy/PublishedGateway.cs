@@ -21,7 +21,7 @@ public sealed class PublishedGateway : IAsyncLifetime
         // Another user runs it.
         await using var open = new ClientProcess(_root, "chmod", ["755", _root]);
         Assert.Equal(0, await open.WaitForExitAsync());
-        string[] properties = ["-p:PublishReadyToRun=false", "-p:PublishReadyToRunComposite=false", "-p:UseSharedCompilation=false"];
+        string[] properties = ["-p:PublishReadyToRun=false", "-p:UseSharedCompilation=false"];
         // Separate from the projects' own output, which other tests run from.
         await using var publish = new ClientProcess(
             Repository.Root, "dotnet",

@@ -13,7 +13,7 @@ internal sealed record Activity(string Id, string Endpoint, byte[] Request)
     /// <summary>
     /// The timeout: much shorter than an engine's, and longer than the restart of a killed server or gateway.
     /// </summary>
-    private const int BudgetMs = 10_000;
+    public const int BudgetMs = 10_000;
 
     /// <summary>Returns one statement.</summary>
     public static Activity Execute(

@@ -42,10 +42,12 @@ internal sealed class BankTransfers
     private readonly string _dsn;
     private readonly int _seed;
     private readonly string _delivery;
+    private readonly int _timeoutMs;
     private readonly ConcurrentQueue<Transfer> _answered = new();
     private readonly ConcurrentQueue<Retrying> _clients = new();
 
-    private BankTransfers(string dsn, int seed, string delivery) => (_dsn, _seed, _delivery) = (dsn, seed, delivery);
+    private BankTransfers(string dsn, int seed, string delivery, int timeoutMs) =>
+        (_dsn, _seed, _delivery, _timeoutMs) = (dsn, seed, delivery, timeoutMs);
 
     public int Answered => _answered.Count;
 
@@ -57,10 +59,11 @@ internal sealed class BankTransfers
         .GroupBy(failure => failure.Key, failure => failure.Value)
         .Select(group => $"{group.Sum()} {group.Key}"));
 
-    public static async Task<BankTransfers> CreateAsync(string dsn, int seed, string delivery = Activity.ExactlyOnce)
+    public static async Task<BankTransfers> CreateAsync(
+        string dsn, int seed, string delivery = Activity.ExactlyOnce, int timeoutMs = Activity.BudgetMs)
     {
         await GatewayFixture.ExecuteAsync(dsn, Schema);
-        return new BankTransfers(dsn, seed, delivery);
+        return new BankTransfers(dsn, seed, delivery, timeoutMs);
     }
 
     /// <summary>Runs the clients until they are stopped. Each still waits for its last answer.</summary>
@@ -112,7 +115,7 @@ internal sealed class BankTransfers
             var to = (from + random.Next(1, Accounts)) % Accounts;
             var amount = random.Next(1, MostMoved);
             var id = $"bank/{client}/{number}";
-            var activity = Activity.Execute(id, Move, new { from, to, amount, activity = id }, _delivery);
+            var activity = Activity.Execute(id, Move, new { from, to, amount, activity = id }, _delivery, _timeoutMs);
             var answer = await retrying.RunAsync(activity);
             _answered.Enqueue(new Transfer(activity, from, to, amount, answer.Text));
         }

@@ -18,6 +18,8 @@ internal static class Scale
 
     public static int ServerKills => Full ? 10 : 2;
 
+    public static int ServerPauses => Full ? 10 : 1;
+
     public static int CommitAnswersDropped => Full ? 500 : 25;
 
     public static int CommitsOvertaken => Full ? 100 : 10;

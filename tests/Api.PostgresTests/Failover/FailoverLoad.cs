@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Gateway.Api.Hosting;
 using Gateway.Api.PostgresTests.Engines;
 using Gateway.Api.PostgresTests.Poolers;
 using Gateway.Client;
@@ -48,7 +47,7 @@ internal sealed class FailoverLoad : IAsyncDisposable
     {
         var admin = (await cluster.LeaderAsync()).Dsn;
         await GatewayFixture.ExecuteAsync(admin, "CREATE TABLE effects (activity text, at timestamptz DEFAULT clock_timestamp())");
-        await GatewayFixture.ExecuteAsync(admin, await DevelopmentDatabase.ReadDemoAsync());
+        await GatewayFixture.CreateDemoAsync(admin);
         var role = await LoginRole.CreateAsync(admin, "");
         await role.InstallJournalAsync();
         await GatewayFixture.ExecuteAsync(

@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 
-namespace Gateway.Api.PostgresTests;
+namespace Gateway.Tests;
 
 /// <summary>Runs a program that uses the gateway, or runs beside it, as a separate process.</summary>
 internal sealed class ClientProcess : IAsyncDisposable
@@ -78,12 +78,15 @@ internal sealed class ClientProcess : IAsyncDisposable
     }
 
     /// <summary>Waits for the program's end, and kills it if that takes too long.</summary>
+    /// <param name="patience">The time that it may take; a minute by default.</param>
+    /// <param name="cancellation">Kills it earlier; the test's token by default.</param>
     /// <returns>Its exit code.</returns>
-    public async Task<int> WaitForExitAsync(TimeSpan? patience = null)
+    public async Task<int> WaitForExitAsync(TimeSpan? patience = null, CancellationToken? cancellation = null)
     {
         try
         {
-            await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(patience ?? Patience);
+            await _process.WaitForExitAsync(cancellation ?? TestContext.Current.CancellationToken)
+                .WaitAsync(patience ?? Patience);
             return _process.ExitCode;
         }
         catch (Exception error) when (error is TimeoutException or OperationCanceledException)
