@@ -208,6 +208,15 @@ public sealed class ManifestTests
         Assert.True(held <= limit * 3 / 4, $"{held >> 20} MiB may be held, and the limit is {limit >> 20} MiB.");
     }
 
+    [Fact]
+    public async Task PrometheusRule_HasTheAlerts()
+    {
+        var rule = (await Manifests.RenderAsync("production")).Find("PrometheusRule", "gateway");
+        var alerts = Assert.Single(await Manifests.ReadAsync("deploy/prometheus/alerts.yaml"));
+
+        Assert.True(JsonNode.DeepEquals(alerts, rule["spec"]), rule["spec"]!.ToJsonString());
+    }
+
     /// <summary>PostgreSQL's image runs them in the order of their names: the roles get rights on the demo's tables.</summary>
     [Fact]
     public async Task PostgresOfDevelopment_MakesTheDemoAndThenTheRoles()
