@@ -40,12 +40,15 @@ internal static class EnvironmentAddress
         return colon > 0 ? Address(authority[..colon], authority[(colon + 1)..]) : null;
     }
 
-    /// <summary>Returns whether a host in an address stands for all of the machine's addresses.</summary>
-    public static bool IsAny(string host) => host is "*" or "+" or "0.0.0.0" or "[::]";
+    /// <summary>
+    /// Returns a host as its own machine reaches it: <c>*</c> and the like stand for all of the machine's addresses.
+    /// </summary>
+    public static string FromItsMachine(string host) =>
+        host is "*" or "+" or "0.0.0.0" or "[::]" ? "127.0.0.1" : host;
 
     private static (string Host, int Port)? Address(string host, string port)
     {
-        var name = IsAny(host) ? "localhost" : host;
+        var name = FromItsMachine(host);
         foreach (var character in name)
         {
             if (!char.IsAsciiLetterOrDigit(character) && character is not ('.' or '-'))

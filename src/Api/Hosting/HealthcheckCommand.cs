@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Gateway.Api.Configuration;
@@ -85,8 +86,7 @@ internal static class HealthcheckCommand
     private static string Ask(string host, int port, string path)
     {
         var request = $"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n";
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        socket.Connect(host, port);
+        using var socket = Connect(host, port);
         socket.Send(Encoding.ASCII.GetBytes(request));
         // The server sends the status line at once.
         var start = new byte["HTTP/1.1 200".Length];
@@ -94,6 +94,20 @@ internal static class HealthcheckCommand
         if (text.Length == 0)
             throw new SocketException((int)SocketError.ConnectionReset);
         return text.StartsWith("HTTP/1.1 ", StringComparison.Ordinal) ? text[^3..] : $"\"{text}\"";
+    }
+
+    /// <summary>Connects; an address of numbers needs no search for its name.</summary>
+    private static Socket Connect(string host, int port)
+    {
+        if (!IPAddress.TryParse(host, out var address))
+        {
+            var any = new Socket(SocketType.Stream, ProtocolType.Tcp);
+            any.Connect(host, port);
+            return any;
+        }
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        socket.Connect(address, port);
+        return socket;
     }
 
     /// <summary>Returns the first address that the gateway listens on, as its own machine reaches it.</summary>
@@ -115,7 +129,6 @@ internal static class HealthcheckCommand
             throw new StartupException(
                 $"{url} (--urls or ASPNETCORE_URLS) can't be asked: the command speaks HTTP over TCP only.");
         }
-        var host = EnvironmentAddress.IsAny(listened.Host) ? "localhost" : listened.Host;
-        return (host, listened.Port);
+        return (EnvironmentAddress.FromItsMachine(listened.Host), listened.Port);
     }
 }

@@ -7,15 +7,15 @@ public sealed class EnvironmentAddressTests
 {
     [Theory]
     [InlineData("", "localhost:8080")]
-    [InlineData("ASPNETCORE_URLS=http://+:81", "localhost:81")]
+    [InlineData("ASPNETCORE_URLS=http://+:81", "127.0.0.1:81")]
     [InlineData("ASPNETCORE_URLS=http://127.0.0.1:81/;http://+:82", "127.0.0.1:81")]
     [InlineData("aspnetcore_urls=http://gateway-1.local:81", "gateway-1.local:81")]
-    [InlineData("ASPNETCORE_URLS=http://[::]:81,DOTNET_URLS=http://*:82", "localhost:82")]
-    [InlineData("DOTNET_URLS=http://*:82,URLS=http://0.0.0.0:83", "localhost:83")]
-    [InlineData("ASPNETCORE_HTTP_PORTS=84;85", "localhost:84")]
-    [InlineData("ASPNETCORE_HTTP_PORTS=84,DOTNET_HTTP_PORTS=85", "localhost:85")]
-    [InlineData("ASPNETCORE_HTTP_PORTS=84,ASPNETCORE_URLS=http://+:81", "localhost:81")]
-    [InlineData("ASPNETCORE_HTTP_PORTS=84,ASPNETCORE_URLS=", "localhost:84")]
+    [InlineData("ASPNETCORE_URLS=http://[::]:81,DOTNET_URLS=http://*:82", "127.0.0.1:82")]
+    [InlineData("DOTNET_URLS=http://*:82,URLS=http://0.0.0.0:83", "127.0.0.1:83")]
+    [InlineData("ASPNETCORE_HTTP_PORTS=84;85", "127.0.0.1:84")]
+    [InlineData("ASPNETCORE_HTTP_PORTS=84,DOTNET_HTTP_PORTS=85", "127.0.0.1:85")]
+    [InlineData("ASPNETCORE_HTTP_PORTS=84,ASPNETCORE_URLS=http://+:81", "127.0.0.1:81")]
+    [InlineData("ASPNETCORE_HTTP_PORTS=84,ASPNETCORE_URLS=", "127.0.0.1:84")]
     [InlineData("ASPNETCORE_URLS=http://+:81,URLS=", "localhost:8080")]
     public void PlainAddress_IsFoundAsByTheGateway(string variables, string expected)
     {

@@ -8,13 +8,13 @@ public sealed class HealthcheckCommandTests
 {
     [Theory]
     [InlineData("http://localhost:8080", "localhost", 8080)]
-    [InlineData("http://+:8080", "localhost", 8080)]
-    [InlineData("http://*:81", "localhost", 81)]
-    [InlineData("http://0.0.0.0:8080", "localhost", 8080)]
-    [InlineData("http://[::]:8080", "localhost", 8080)]
+    [InlineData("http://+:8080", "127.0.0.1", 8080)]
+    [InlineData("http://*:81", "127.0.0.1", 81)]
+    [InlineData("http://0.0.0.0:8080", "127.0.0.1", 8080)]
+    [InlineData("http://[::]:8080", "127.0.0.1", 8080)]
     [InlineData("http://[::1]:8080", "[::1]", 8080)]
     [InlineData("http://10.0.0.1:8080;http://localhost:9", "10.0.0.1", 8080)]
-    [InlineData("http://+", "localhost", 80)]
+    [InlineData("http://+", "127.0.0.1", 80)]
     public void Address_IsAskedFromItsOwnMachine(string urls, string host, int port) =>
         Assert.Equal((host, port), Find(urls));
 
@@ -29,7 +29,7 @@ public sealed class HealthcheckCommandTests
 
     [Fact]
     public void Port_IsAskedWhereThereIsNoAddress() => Assert.Equal(
-        ("localhost", 8081),
+        ("127.0.0.1", 8081),
         HealthcheckCommand.FindAddress(new ConfigurationBuilder()
             .AddInMemoryCollection(new Dictionary<string, string?> { ["HTTP_PORTS"] = "8081;8082" })
             .Build()));
