@@ -45,7 +45,7 @@ public sealed class ComposedGateway : IAsyncLifetime
         _compose = await FindComposeAsync();
         await UpAsync();
         Key = await ReadKeyAsync();
-        FirstLog = await ComposeAsync("logs", "gateway", "journal");
+        FirstLog = await ComposeAsync("logs", "--no-color", "gateway", "journal");
     }
 
     public async ValueTask DisposeAsync()
