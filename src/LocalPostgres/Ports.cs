@@ -9,14 +9,14 @@ public static class Ports
 {
     private const int First = 15_000;
 
-    /// <summary>Linux takes the ports of outgoing connections from this one on, other systems from a higher one.</summary>
+    /// <summary>The first port of Linux's outgoing connections; other systems begin later.</summary>
     private const int End = 32_768;
 
     private static int _last = RandomNumberGenerator.GetInt32(End - First);
 
     /// <summary>
-    /// Returns a port on which nothing listens. It is below the range of outgoing connections, and the next calls return
-    /// others. So nothing takes it before the server listens, or while the server restarts.
+    /// Returns a port on which nothing listens. It is below the range of outgoing connections, and the next calls
+    /// return others. So nothing takes it before the server listens, or while the server restarts.
     /// </summary>
     public static int PickFree()
     {

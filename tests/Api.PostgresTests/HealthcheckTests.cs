@@ -73,7 +73,8 @@ public sealed class HealthcheckTests(GatewayFixture fixture)
 
     [Fact]
     public async Task NobodyThere_IsUnhealthy() => AssertUnhealthy(
-        await GatewayProcess.RunAsync(Urls($"http://+:{Ports.PickFree()}"), "healthcheck"), "/healthz/live", "ConnectionRefused");
+        await GatewayProcess.RunAsync(Urls($"http://+:{Ports.PickFree()}"), "healthcheck"),
+        "/healthz/live", "ConnectionRefused");
 
     [Fact]
     public async Task NoAnswer_IsUnhealthyInTime()

@@ -52,10 +52,10 @@ public sealed class ComposeTests(ComposedGateway composed, ITestOutputHelper out
             var container = await composed.FindContainerAsync(service);
             Assert.Equal(
                 "true [ALL] [no-new-privileges:true] 1654:1654",
-                await Docker.RunAsync(
-                    "inspect", "--format",
-                    "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}}",
-                    container));
+                await InspectAsync(
+                    container,
+                    "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} "
+                    + "{{.Config.User}}"));
         }
         // The user of the process itself.
         var processes = await Docker.RunAsync("top", await composed.FindContainerAsync("gateway"), "-o", "pid,uid");
@@ -91,8 +91,7 @@ public sealed class ComposeTests(ComposedGateway composed, ITestOutputHelper out
 
             Assert.Equal([1], await request);
             await Poll.UntilAsync(
-                async () => await Docker.RunAsync("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container)
-                    == "exited 0");
+                async () => await InspectAsync(container, "{{.State.Status}} {{.State.ExitCode}}") == "exited 0");
         }
         finally
         {
@@ -136,16 +135,16 @@ public sealed class ComposeTests(ComposedGateway composed, ITestOutputHelper out
             var answers = await Task.WhenAll(Enumerable.Range(0, 150).Select(_ => SendAsync(client, body)));
 
             var used = await Docker.RunAsync("stats", "--no-stream", "--format", "{{.MemUsage}}", container);
-            output.WriteLine($"{answers.Count(status => status == HttpStatusCode.OK)} of {answers.Length} were served; {used}");
+            var served = answers.Count(status => status == HttpStatusCode.OK);
+            output.WriteLine($"{served} of {answers.Length} were served; {used}");
             Assert.EndsWith($"/ {megabytes}MiB", used);
             Assert.Contains(HttpStatusCode.OK, answers);
             Assert.Contains(HttpStatusCode.ServiceUnavailable, answers);
             Assert.All(answers, status => Assert.True(
-                status is null or HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout,
+                status is null or HttpStatusCode.OK
+                    or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout,
                 $"{status}"));
-            Assert.Equal(
-                "running false",
-                await Docker.RunAsync("inspect", "--format", "{{.State.Status}} {{.State.OOMKilled}}", container));
+            Assert.Equal("running false", await InspectAsync(container, "{{.State.Status}} {{.State.OOMKilled}}"));
             using var modest = composed.CreateClient(address);
             Assert.Equal([1], await modest.QueryAsync<int>("modest", "SELECT 1", cancellationToken: Cancellation));
         }
@@ -158,7 +157,7 @@ public sealed class ComposeTests(ComposedGateway composed, ITestOutputHelper out
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <returns>
-    /// The answer's status; null if the connection was cut: the gateway reads only so much of a body that it has refused.
+    /// The answer's status; null if the connection was cut: the gateway does not read all of a body that it refuses.
     /// </returns>
     private static async Task<HttpStatusCode?> SendAsync(HttpClient client, string body)
     {
@@ -186,6 +185,9 @@ public sealed class ComposeTests(ComposedGateway composed, ITestOutputHelper out
     private Task<StatementResponse> WriteAsync(string activity, decimal total) => _client.ExecuteAsync(
         activity, "INSERT INTO orders (user_id, total) VALUES (1, :total) RETURNING id", new { total },
         cancellationToken: Cancellation);
+
+    private static Task<string> InspectAsync(string container, string format) =>
+        Docker.RunAsync("inspect", "--format", format, container);
 
     private Task<string> PsqlAsync(string sql) => composed.ComposeAsync(
         "exec", "-T", "postgres", "psql", "--username=postgres", "--dbname=app", "--tuples-only", "--no-align",

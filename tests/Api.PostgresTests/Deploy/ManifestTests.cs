@@ -217,22 +217,27 @@ public sealed class ManifestTests
         Assert.True(JsonNode.DeepEquals(alerts, rule["spec"]), rule["spec"]!.ToJsonString());
     }
 
-    /// <summary>PostgreSQL's image runs them in the order of their names: the roles get rights on the demo's tables.</summary>
+    /// <summary>
+    /// PostgreSQL's image runs the scripts in the order of their names: the roles get rights on the demo's tables.
+    /// </summary>
     [Fact]
     public async Task PostgresOfDevelopment_MakesTheDemoAndThenTheRoles()
     {
         var manifests = await Manifests.RenderAsync("development");
         var pod = manifests.Find("Deployment", "postgres")["spec"]!["template"]!["spec"]!;
         var mount = pod["containers"]![0]!["volumeMounts"]!.AsArray()
-            .Single(mount => mount!["mountPath"]!.GetValue<string>() == "/docker-entrypoint-initdb.d")!["name"]!.GetValue<string>();
-        var map = pod["volumes"]!.AsArray().Single(volume => volume!["name"]!.GetValue<string>() == mount)!["configMap"]!;
+            .Single(mount => mount!["mountPath"]!.GetValue<string>() == "/docker-entrypoint-initdb.d")!;
+        var volume = pod["volumes"]!.AsArray()
+            .Single(volume => volume!["name"]!.GetValue<string>() == mount["name"]!.GetValue<string>())!;
+        var map = volume["configMap"]!;
         var scripts = manifests.Find("ConfigMap", map["name"]!.GetValue<string>())["data"]!.AsObject();
 
         Assert.Equal(["demo.sql", "roles.sh"], scripts.Select(script => script.Key).Order(StringComparer.Ordinal));
         foreach (var (name, content) in scripts)
         {
             var file = Repository.PathOf($"deploy/k8s/postgres/{name}");
-            Assert.Equal(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), content!.GetValue<string>());
+            var text = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
+            Assert.Equal(text, content!.GetValue<string>());
         }
         Assert.Equal(Convert.ToInt32("555", 8), map["defaultMode"]!.GetValue<int>());
     }

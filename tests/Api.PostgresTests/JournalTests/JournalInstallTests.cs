@@ -37,7 +37,11 @@ public sealed class JournalInstallTests(GatewayFixture server)
     public async Task DryRun_PrintsWhatAnAdministratorCanRunAndContactsNoServer()
     {
         var dsn = await server.CreateDatabaseWithoutJournalAsync();
-        var unreachable = new NpgsqlConnectionStringBuilder(dsn) { Host = "127.0.0.1", Port = Ports.PickFree() }.ConnectionString;
+        var unreachable = new NpgsqlConnectionStringBuilder(dsn)
+        {
+            Host = "127.0.0.1",
+            Port = Ports.PickFree(),
+        }.ConnectionString;
 
         await using var role = await LoginRole.CreateAsync(dsn, "");
         var control = new NpgsqlConnectionStringBuilder(unreachable) { Username = role.ControlName }.ConnectionString;

@@ -25,7 +25,8 @@ public sealed class RollingTests : IAsyncLifetime
     /// </summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
-    private readonly Uri[] _addresses = [.. Enumerable.Range(0, 2).Select(_ => new Uri($"http://127.0.0.1:{Ports.PickFree()}"))];
+    private readonly Uri[] _addresses =
+        [.. Enumerable.Range(0, 2).Select(_ => new Uri($"http://127.0.0.1:{Ports.PickFree()}"))];
     private readonly ConcurrentQueue<string> _failures = new();
     private readonly ConcurrentQueue<string> _written = new();
     private int _answered;

@@ -11,7 +11,7 @@ internal sealed class LocalServer : TestServer
 
     public override string Dsn => _server.Dsn;
 
-    public static new async Task<LocalServer> StartAsync() => new(await LocalPostgresServer.StartTemporaryAsync());
+    public static async Task<LocalServer> StartLocalAsync() => new(await LocalPostgresServer.StartTemporaryAsync());
 
     public override Task KillAsync() => _server.StopAsync(ShutdownMode.Immediate);
 

@@ -29,7 +29,7 @@ internal abstract class TestServer : IAsyncDisposable
     /// server of this machine's binaries, or npm's.
     /// </summary>
     public static async Task<TestServer> StartAsync() =>
-        await ContainerServer.TryStartAsync() ?? (TestServer)await LocalServer.StartAsync();
+        await ContainerServer.TryStartAsync() ?? (TestServer)await LocalServer.StartLocalAsync();
 
     /// <summary>Ends all processes of the server at once, as in a crash.</summary>
     public abstract Task KillAsync();
