@@ -78,7 +78,7 @@ public sealed class GatewayProcess : IAsyncDisposable
         var gateway = new GatewayProcess(environment, command);
         try
         {
-            await gateway._listening.Task.WaitAsync(Patience);
+            await gateway.ListeningAsync();
             return gateway;
         }
         catch (Exception error) when (error is TimeoutException or InvalidOperationException)
@@ -87,6 +87,9 @@ public sealed class GatewayProcess : IAsyncDisposable
             throw new InvalidOperationException($"The gateway did not start: {gateway.Output} {gateway.Errors}", error);
         }
     }
+
+    /// <summary>Waits until it listens.</summary>
+    public Task ListeningAsync() => _listening.Task.WaitAsync(Patience);
 
     /// <summary>Starts a gateway, and does not wait until it listens.</summary>
     public static GatewayProcess Begin(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>

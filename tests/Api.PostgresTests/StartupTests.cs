@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Gateway.Api.Callers;
+using Npgsql;
 
 namespace Gateway.Api.PostgresTests;
 
@@ -38,6 +39,30 @@ public sealed class StartupTests(GatewayFixture fixture)
 
         AssertRefused(run, "reports", "Gateway__Connections__reports__Dsn", $"127.0.0.1:{port}", "refused");
         Assert.DoesNotContain("canary", run.Errors);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task ServerThatIsSlow_IsTriedUntilItAnswers(int hosts)
+    {
+        var server = new NpgsqlConnectionStringBuilder(fixture.Dsn);
+        await using var first = new HangingProxy(server.Host!, server.Port);
+        await using var second = new HangingProxy(server.Host!, server.Port);
+        first.Hang();
+        second.Hang();
+        server.Host = string.Join(',', new[] { first, second }.Take(hosts).Select(proxy => $"127.0.0.1:{proxy.Port}"));
+        server.Timeout = 1;
+        await using var gateway = GatewayProcess.Begin(
+            new Dictionary<string, string> { ["DSN"] = server.ConnectionString }, "--urls", $"http://127.0.0.1:{Ports.PickFree()}");
+
+        await Poll.UntilAsync(() => gateway.Output.Contains("does not answer", StringComparison.Ordinal));
+        first.Recover();
+        second.Recover();
+
+        await gateway.ListeningAsync();
+        Assert.Contains("\"Setting\":\"DSN\"", gateway.Output);
+        Assert.Equal(0, await gateway.TerminateAsync());
     }
 
     [Fact]

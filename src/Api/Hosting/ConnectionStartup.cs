@@ -9,10 +9,10 @@ namespace Gateway.Api.Hosting;
 internal static partial class ConnectionStartup
 {
     /// <summary>
-    /// The maximum time to check a connection: long enough for a slow server, short enough for an operator who waits
-    /// for the start.
+    /// The maximum time to check a connection: long enough for a server that has to wake up, and half of what the
+    /// manifests' startup probe allows.
     /// </summary>
-    private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// The maximum number of bytes that Kestrel reads ahead of a client's requests: enough for the largest headers, and
@@ -75,57 +75,95 @@ internal static partial class ConnectionStartup
     private static async Task<string?> ConnectAsync(NamedConnection connection, WebApplication gateway)
     {
         using var limit = new CancellationTokenSource(ConnectTime);
-        try
+        var isSlow = false;
+        while (true)
         {
-            // Before the settings of a session are made, which a pooler may share with other clients.
-            if (await connection.FindPoolerFaultAsync(limit.Token) is { } poolerFault)
-                return $"Connection \"{connection.Name}\" ({connection.Setting}): {poolerFault}.";
-            await connection.Types.LoadAsync(limit.Token);
-            if (await connection.FindControlFaultAsync(limit.Token) is { } fault)
+            try
             {
-                return $"Connection \"{connection.Name}\" (Gateway__Connections__{connection.Name}__ControlDsn), "
-                    + $"the control role: {fault}";
+                return await CheckAsync(connection, gateway, limit.Token);
             }
-            if (connection.Standbys is { } standbys)
+            // One attempt to connect has a shorter limit, for requests.
+            catch (NpgsqlException error) when (HasTimedOut(error) && !limit.IsCancellationRequested)
             {
-                if (await standbys.FindFaultAsync(connection.Role, limit.Token) is { } standbyFault)
+                if (!isSlow)
                 {
-                    return $"Connection \"{connection.Name}\" "
-                        + $"(Gateway__Connections__{connection.Name}__Durability=synchronous): {standbyFault}.";
+                    SlowServer(
+                        gateway.Logger, connection.Name, connection.Setting, connection.Description,
+                        ConnectTime.TotalSeconds);
                 }
-                await standbys.LookAsync(limit.Token);
+                isSlow = true;
             }
-            // The first write then does not depend on another session. Without a journal, writes report that.
-            if (!connection.ReadOnly)
-                await connection.Journal.FindKeyAsync(limit.Token);
-            var privileges = await connection.FindPrivilegesAsync(limit.Token);
-            if (privileges.Count == 0)
-                return null;
-            var found = $"Connection \"{connection.Name}\" ({connection.Setting}): its role "
-                + $"{string.Join(", and ", privileges)}. Callers' SQL runs as that role, and could reach the server's "
-                + "files and programs; give the gateway a role of its own (docs/database-roles.md).";
-            if (!gateway.Environment.IsDevelopment() && !connection.AllowsPrivilegedRole)
+            catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
             {
-                return $"{found} To serve it with this role, set "
-                    + $"Gateway__Connections__{connection.Name}__AllowPrivilegedRole=true.";
+                var reason = error switch
+                {
+                    OperationCanceledException => $"no answer within {ConnectTime.TotalSeconds:0} s",
+                    // Every session sets client_connection_check_interval, which PostgreSQL has from version 14 on.
+                    PostgresException { SqlState: PostgresErrorCodes.UndefinedObject } refusal =>
+                        $"{refusal.MessageText} (PostgreSQL 14 or later is needed)",
+                    _ => (error.InnerException ?? error).Message,
+                };
+                return $"Connection \"{connection.Name}\" ({connection.Setting}) can't be reached: "
+                    + $"{connection.Description}: {reason.ReplaceLineEndings(" ").TrimEnd('.')}.";
             }
-            PrivilegedRole(gateway.Logger, found);
-            return null;
-        }
-        catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
-        {
-            var reason = error switch
-            {
-                OperationCanceledException => $"no answer within {ConnectTime.TotalSeconds:0} s",
-                // Every session sets client_connection_check_interval, which PostgreSQL has from version 14 on.
-                PostgresException { SqlState: PostgresErrorCodes.UndefinedObject } refusal =>
-                    $"{refusal.MessageText} (PostgreSQL 14 or later is needed)",
-                _ => (error.InnerException ?? error).Message,
-            };
-            return $"Connection \"{connection.Name}\" ({connection.Setting}) can't be reached: "
-                + $"{connection.Description}: {reason.ReplaceLineEndings(" ").TrimEnd('.')}.";
         }
     }
+
+    /// <summary>Checks a connection once, and reads what the gateway needs to know of its server.</summary>
+    /// <returns>The fault that prevents a start; null if there is none.</returns>
+    private static async Task<string?> CheckAsync(
+        NamedConnection connection, WebApplication gateway, CancellationToken cancellation)
+    {
+        // Before the settings of a session are made, which a pooler may share with other clients.
+        if (await connection.FindPoolerFaultAsync(cancellation) is { } poolerFault)
+            return $"Connection \"{connection.Name}\" ({connection.Setting}): {poolerFault}.";
+        await connection.Types.LoadAsync(cancellation);
+        if (await connection.FindControlFaultAsync(cancellation) is { } fault)
+        {
+            return $"Connection \"{connection.Name}\" (Gateway__Connections__{connection.Name}__ControlDsn), "
+                + $"the control role: {fault}";
+        }
+        if (connection.Standbys is { } standbys)
+        {
+            if (await standbys.FindFaultAsync(connection.Role, cancellation) is { } standbyFault)
+            {
+                return $"Connection \"{connection.Name}\" "
+                    + $"(Gateway__Connections__{connection.Name}__Durability=synchronous): {standbyFault}.";
+            }
+            await standbys.LookAsync(cancellation);
+        }
+        // The first write then does not depend on another session. Without a journal, writes report that.
+        if (!connection.ReadOnly)
+            await connection.Journal.FindKeyAsync(cancellation);
+        var privileges = await connection.FindPrivilegesAsync(cancellation);
+        if (privileges.Count == 0)
+            return null;
+        var found = $"Connection \"{connection.Name}\" ({connection.Setting}): its role "
+            + $"{string.Join(", and ", privileges)}. Callers' SQL runs as that role, and could reach the server's "
+            + "files and programs; give the gateway a role of its own (docs/database-roles.md).";
+        if (!gateway.Environment.IsDevelopment() && !connection.AllowsPrivilegedRole)
+        {
+            return $"{found} To serve it with this role, set "
+                + $"Gateway__Connections__{connection.Name}__AllowPrivilegedRole=true.";
+        }
+        PrivilegedRole(gateway.Logger, found);
+        return null;
+    }
+
+    /// <summary>Returns whether an attempt to connect took too long; with several hosts, one of the attempts.</summary>
+    private static bool HasTimedOut(Exception? error) => error switch
+    {
+        null => false,
+        TimeoutException => true,
+        AggregateException several => several.InnerExceptions.Any(HasTimedOut),
+        _ => HasTimedOut(error.InnerException),
+    };
+
+    [LoggerMessage(
+        29, LogLevel.Warning,
+        "Connection {Connection} ({Setting}) does not answer: {Server}. The start tries for up to {Seconds} s")]
+    private static partial void SlowServer(
+        ILogger log, string connection, string setting, string server, double seconds);
 
     [LoggerMessage(23, LogLevel.Warning, "{Found}")]
     private static partial void PrivilegedRole(ILogger log, string found);

@@ -23,17 +23,17 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
         using var greedy = new GatewayClient(gateway.Address, _greedy);
         // The number of requests that fit into three quarters of the budget, each with its body and its next buffer.
         const int Most = Budget / 4 * 3 / BodyLength;
-        var callers = new List<RawCaller>();
-        for (var i = 0; i < 40; i++)
-            callers.Add(await RawCaller.ConnectAsync(gateway.Address));
+        const int Count = 40;
+        using var callers = new RawCallers(gateway.Address);
+        var connected = await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => callers.ConnectAsync()));
         // Side by side: a connection whose bytes are slow to arrive must not keep the others waiting. A refused caller
         // is still sending when its answer comes.
-        var answers = callers.Select(caller => caller.ReadAsync()).ToList();
-        var sendings = callers.Select(SendMostOfBodyAsync).ToList();
+        var answers = connected.Select(caller => caller.ReadAsync()).ToList();
+        var sendings = connected.Select(SendMostOfBodyAsync).ToList();
 
         // A few more may be slow. If nothing were counted, none would be refused.
         await Poll.UntilAsync(
-            () => answers.Count(answer => answer.IsCompleted) >= callers.Count - Most - 4, TimeSpan.FromSeconds(50));
+            () => answers.Count(answer => answer.IsCompleted) >= Count - Most - 4, TimeSpan.FromSeconds(50));
         foreach (var answer in answers.Where(answer => answer.IsCompleted))
         {
             var text = await answer;
@@ -41,11 +41,10 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
             Assert.Contains("saturated", text);
             Assert.Contains("Retry-After", text);
         }
-        Assert.True(answers.Count(answer => answer.IsCompleted) < callers.Count, "No body was taken.");
+        Assert.True(answers.Count(answer => answer.IsCompleted) < Count, "No body was taken.");
         (await QueryAsync(modest, "SELECT 1", new string('x', 100_000))).Expect(HttpStatusCode.OK);
 
-        foreach (var caller in callers)
-            caller.Dispose();
+        callers.Dispose();
         await Task.WhenAll([.. answers, .. sendings]);
         var after = await Answer.UntilAsync(() => QueryAsync(greedy, "SELECT 1", new string('x', MiB)), answer => answer.Status == HttpStatusCode.OK);
         after.Expect(HttpStatusCode.OK);
@@ -77,19 +76,15 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
     {
         await using var gateway = await StartAsync($"--Gateway:MemoryBudgetBytes={32 * MiB}");
         using var greedy = new GatewayClient(gateway.Address, _greedy);
-        var callers = new List<RawCaller>();
+        using var callers = new RawCallers(gateway.Address);
         for (var i = 0; i < 300; i++)
         {
-            var caller = await RawCaller.ConnectAsync(gateway.Address);
-            callers.Add(caller);
+            var caller = await callers.ConnectAsync();
             await caller.BeginAsync(BodyLength, _greedy);
             await caller.SendAsync("{"u8.ToArray());
         }
 
         (await QueryAsync(greedy, "SELECT 1", new string('x', 100_000))).Expect(HttpStatusCode.OK);
-
-        foreach (var caller in callers)
-            caller.Dispose();
     }
 
     [Fact]
@@ -114,13 +109,12 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
         await using var gateway = await StartAsync(
             $"--Gateway:BodyLimitBytes={MiB}", $"--Gateway:ResponseLimitBytes={16 * MiB}", $"--Gateway:MemoryBudgetBytes={68 * MiB}");
         using var greedy = new GatewayClient(gateway.Address, _greedy);
-        var callers = new List<RawCaller>();
+        using var callers = new RawCallers(gateway.Address);
         var taken = 0;
         var refused = 0;
         for (var i = 0; i < 8; i++)
         {
-            var caller = await RawCaller.ConnectAsync(gateway.Address, receiveBuffer: 4096);
-            callers.Add(caller);
+            var caller = await callers.ConnectAsync(receiveBuffer: 4096);
             await caller.SendAsync(new { activityId = "held", sql = $"SELECT repeat('x', 1000) FROM generate_series(1, {Length / 1000})" }, _greedy);
             var head = await caller.ReadAsync(atMost: 100);
             if (head.StartsWith("HTTP/1.1 200", StringComparison.Ordinal))
@@ -131,8 +125,7 @@ public sealed class MemoryBudgetTests(GatewayFixture fixture)
 
         Assert.Equal(8, taken + refused);
         Assert.InRange(taken, 1, 3);
-        foreach (var caller in callers)
-            caller.Dispose();
+        callers.Dispose();
         (await Answer.UntilAsync(() => QueryAsync(greedy, $"SELECT repeat('x', 1000) FROM generate_series(1, {Length / 1000})"), answer => answer.Status == HttpStatusCode.OK))
             .Expect(HttpStatusCode.OK);
     }

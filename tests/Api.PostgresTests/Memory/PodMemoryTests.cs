@@ -94,7 +94,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
     private sealed class Attack(Uri address, string key) : IDisposable
     {
         private readonly GatewayClient _client = new(address, key);
-        private readonly List<RawCaller> _callers = [];
+        private readonly RawCallers _callers = new(address);
         private readonly List<string> _statuses = [];
 
         public IReadOnlyList<string> Statuses => _statuses;
@@ -115,7 +115,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
             var body = Encoding.ASCII.GetBytes("{\"sql\": \"" + new string(' ', (39 * MiB / 10) - 9));
             for (var i = 0; i < count; i++)
             {
-                var caller = await ConnectAsync();
+                var caller = await _callers.ConnectAsync();
                 await caller.BeginAsync(4 * MiB, key);
                 await caller.SendAsync(body);
             }
@@ -126,7 +126,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
             var head = Encoding.ASCII.GetBytes(
                 $"POST /v1/query HTTP/1.1\r\nHost: x\r\n{string.Concat(Enumerable.Range(0, 60).Select(index => $"X-{index}: {new string('x', 500)}\r\n"))}");
             for (var i = 0; i < count; i++)
-                await (await ConnectAsync()).SendAsync(head);
+                await (await _callers.ConnectAsync()).SendAsync(head);
         }
 
         public async Task LeaveAnswersUntakenAsync(int count, string form)
@@ -134,7 +134,7 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
             var body = Body("SELECT repeat('x', 1000) FROM generate_series(1, 4000)", "[]");
             for (var i = 0; i < count; i++)
             {
-                var caller = await ConnectAsync(receiveBuffer: 4096);
+                var caller = await _callers.ConnectAsync(receiveBuffer: 4096);
                 await caller.SendAsync(Encoding.ASCII.GetBytes(
                     $"POST /v1/query HTTP/1.1\r\nHost: {address.Authority}\r\nAccept: {form}\r\nContent-Type: application/json\r\n"
                     + $"Authorization: Bearer {key}\r\nContent-Length: {body.Length}\r\n\r\n"));
@@ -164,20 +164,11 @@ public sealed class PodMemoryTests(GatewayFixture fixture, ITestOutputHelper out
 
         public void Dispose()
         {
-            foreach (var caller in _callers)
-                caller.Dispose();
+            _callers.Dispose();
             _client.Dispose();
         }
 
         private static byte[] Body(string sql, string parameters) => Encoding.UTF8.GetBytes(
             $"{{\"activityId\": \"greedy\", \"timeoutMs\": 20000, \"sql\": {System.Text.Json.JsonSerializer.Serialize(sql)}, \"parameters\": {parameters}}}");
-
-        private async Task<RawCaller> ConnectAsync(int? receiveBuffer = null)
-        {
-            var caller = await RawCaller.ConnectAsync(address, receiveBuffer);
-            lock (_callers)
-                _callers.Add(caller);
-            return caller;
-        }
     }
 }

@@ -31,7 +31,7 @@ internal sealed class RawCaller : IDisposable
         $"POST {path} HTTP/1.1\r\nHost: {_address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
         + $"{(key is null ? "" : $"Authorization: Bearer {key}\r\n")}\r\n"));
 
-    /// <summary>Sends bytes. Returns false if the gateway has closed the connection.</summary>
+    /// <summary>Sends bytes. Returns false if the gateway has closed the connection, or this has.</summary>
     public async Task<bool> SendAsync(ReadOnlyMemory<byte> bytes)
     {
         try
@@ -40,7 +40,7 @@ internal sealed class RawCaller : IDisposable
                 bytes = bytes[await _socket.SendAsync(bytes)..];
             return true;
         }
-        catch (SocketException)
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
             return false;
         }
@@ -76,4 +76,25 @@ internal sealed class RawCaller : IDisposable
     }
 
     public void Dispose() => _socket.Dispose();
+}
+
+/// <summary>Callers of one gateway, which all disconnect when this is disposed of, also after a failed test.</summary>
+internal sealed class RawCallers(Uri address) : IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly List<RawCaller> _all = [];
+
+    public async Task<RawCaller> ConnectAsync(int? receiveBuffer = null)
+    {
+        var caller = await RawCaller.ConnectAsync(address, receiveBuffer);
+        lock (_lock)
+            _all.Add(caller);
+        return caller;
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+            _all.ForEach(caller => caller.Dispose());
+    }
 }
