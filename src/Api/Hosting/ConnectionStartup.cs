@@ -150,12 +150,12 @@ internal static partial class ConnectionStartup
         return null;
     }
 
-    /// <summary>Returns whether an attempt to connect took too long; with several hosts, one of the attempts.</summary>
+    /// <summary>Returns whether an attempt to connect took too long; with several hosts, all of the attempts.</summary>
     private static bool HasTimedOut(Exception? error) => error switch
     {
         null => false,
         TimeoutException => true,
-        AggregateException several => several.InnerExceptions.Any(HasTimedOut),
+        AggregateException several => several.InnerExceptions.All(HasTimedOut),
         _ => HasTimedOut(error.InnerException),
     };
 

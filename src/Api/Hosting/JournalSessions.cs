@@ -12,6 +12,9 @@ namespace Gateway.Api.Hosting;
 /// </summary>
 internal sealed class JournalSessions : IAsyncDisposable
 {
+    /// <summary>The maximum time for one query: nothing but the command waits for a slow server.</summary>
+    private static readonly TimeSpan AskTime = TimeSpan.FromSeconds(30);
+
     private readonly SessionSource _source;
 
     /// <param name="dsn">The connection's DSNs.</param>
@@ -19,7 +22,7 @@ internal sealed class JournalSessions : IAsyncDisposable
     public JournalSessions(ConnectionDsn dsn, string role)
     {
         _source = SessionSource.Plain(NpgsqlDataSource.Create(Unpooled((dsn.Control ?? dsn).Value).ConnectionString));
-        Control = new ControlSessions(_source, TimeProvider.System);
+        Control = new ControlSessions(_source, TimeProvider.System, AskTime);
         Journal = new ActivityJournal(Control, role, dsn.JournalKey, TimeSpan.Zero, TimeProvider.System);
     }
 

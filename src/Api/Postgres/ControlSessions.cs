@@ -7,9 +7,10 @@ namespace Gateway.Api.Postgres;
 /// <summary>Runs single queries in sessions of the control role.</summary>
 /// <param name="source">Opens and pools the sessions.</param>
 /// <param name="clock">The clock for the time limits.</param>
-internal sealed class ControlSessions(SessionSource source, TimeProvider clock)
+/// <param name="askTime">The default maximum time for one try of a query; null for <see cref="AskTime"/>.</param>
+internal sealed class ControlSessions(SessionSource source, TimeProvider clock, TimeSpan? askTime = null)
 {
-    /// <summary>Default maximum time for one try of a query.</summary>
+    /// <summary>Default maximum time for one try of a query, in a gateway that serves.</summary>
     public static readonly TimeSpan AskTime = TimeSpan.FromSeconds(5);
 
     /// <summary>
@@ -18,7 +19,7 @@ internal sealed class ControlSessions(SessionSource source, TimeProvider clock)
     /// </summary>
     /// <param name="ask">Runs the query. It may be called twice.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <param name="limit">The maximum time for one try; null for <see cref="AskTime"/>.</param>
+    /// <param name="limit">The maximum time for one try; null for the default.</param>
     /// <param name="host">The host of several that is asked; null for the one that the DSN chooses.</param>
     /// <exception cref="NpgsqlException">The server can't be reached, refuses, or does not answer in time.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellation"/> came first.</exception>
@@ -37,7 +38,7 @@ internal sealed class ControlSessions(SessionSource source, TimeProvider clock)
                         await using var session = await source.OpenConnectionAsync(host, ending);
                         answer = await ask(session, ending);
                     },
-                    limit ?? AskTime, clock, cancellation);
+                    limit ?? askTime ?? AskTime, clock, cancellation);
                 return answer;
             }
             catch (NpgsqlException error) when (!isSecond && IsClosed(error))
