@@ -2,12 +2,12 @@ using Gateway.Client;
 
 namespace Gateway.UsersActivity;
 
-internal sealed record User(long Id, string Email, string Name, DateTimeOffset CreatedAt);
+public sealed record User(long Id, string Email, string Name, DateTimeOffset CreatedAt);
 
-internal sealed record Order(long Id, decimal Total);
+public sealed record Order(long Id, decimal Total);
 
 /// <summary>The activities. Their ID comes from the workflow: one made in here would differ at each try.</summary>
-internal sealed class UserActivities(GatewayClient gateway)
+public sealed class UserActivities(IGatewayClient gateway)
 {
     public Task<IReadOnlyList<User>> ListAsync(string activityId, int attempt) =>
         gateway.QueryAsync<User>(activityId, "SELECT id, email, name, created_at FROM users ORDER BY id", attempt: attempt);

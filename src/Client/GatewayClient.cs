@@ -8,13 +8,13 @@ namespace Gateway.Client;
 /// <summary>
 /// Runs SQL of a workflow's activities through the gateway. It sends a request until it is answered: the same request
 /// under the same activity ID, with increasing <c>Attempt</c>, so that a write takes effect once. A client is
-/// thread-safe, and one is enough for a program.
+/// thread-safe, and one is enough for a program. <see cref="GatewayClientCalls"/> has shorter and typed forms.
 /// </summary>
 /// <remarks>
 /// Each method throws a <see cref="GatewayException"/> if the request fails permanently or has used all tries, and an
 /// <see cref="OperationCanceledException"/> if its token ends it.
 /// </remarks>
-public sealed class GatewayClient : IDisposable
+public sealed class GatewayClient : IGatewayClient, IDisposable
 {
     private readonly Func<HttpClient> _connect;
     private readonly GatewayClientOptions _options;
@@ -43,90 +43,26 @@ public sealed class GatewayClient : IDisposable
         _own = own;
     }
 
-    /// <summary>Runs a statement that reads. It can be run again at any time.</summary>
+    public JsonSerializerOptions Json => _options.Json;
+
     public Task<QueryResponse> QueryAsync(QueryRequest request, CancellationToken cancellationToken = default) =>
         AnswerAsync(CallOf(request), Read(AnswerJson.Contract.QueryResponse), cancellationToken);
 
-    /// <summary>Runs a statement that reads. It can be run again at any time.</summary>
-    /// <returns>The rows, as <see cref="StatementRows.RowsAs"/> returns them.</returns>
-    public async Task<IReadOnlyList<T>> QueryAsync<T>(
-        QueryRequest request, CancellationToken cancellationToken = default) =>
-        (await QueryAsync(request, cancellationToken).ConfigureAwait(false)).RowsAs<T>(_options.Json);
-
-    /// <summary>Runs a statement that reads. It can be run again at any time.</summary>
-    /// <param name="activityId">
-    /// The activity ID, chosen by the workflow: the same whenever it runs the activity again.
-    /// </param>
-    /// <param name="sql">One statement.</param>
-    /// <param name="parameters">
-    /// An array for <c>$1…$n</c> or an object for <c>:name</c>, as <see cref="StatementParameters.From"/> takes it.
-    /// </param>
-    /// <param name="attempt">The number of the engine's attempt.</param>
-    /// <param name="cancellationToken">Cancels the request, on the server too.</param>
-    /// <returns>The rows, as <see cref="StatementRows.RowsAs"/> returns them.</returns>
-    public Task<IReadOnlyList<T>> QueryAsync<T>(
-        string activityId, string sql, object? parameters = null, int attempt = 1,
-        CancellationToken cancellationToken = default) =>
-        QueryAsync<T>(QueryOf(activityId, sql, parameters, attempt), cancellationToken);
-
-    /// <summary>
-    /// Runs a statement that reads, and streams its rows, any number of them. The request is retried until the first
-    /// row arrives. After that, it fails if the stream fails, or ends without its last line. The request's timeout
-    /// includes the whole stream.
-    /// </summary>
     public IAsyncEnumerable<T> StreamAsync<T>(QueryRequest request, CancellationToken cancellationToken = default) =>
         StreamAsync<T>(CallOf(request), cancellationToken);
 
-    /// <inheritdoc cref="StreamAsync{T}(QueryRequest, CancellationToken)"/>
-    /// <inheritdoc cref="QueryAsync{T}(string, string, object?, int, CancellationToken)" path="/param"/>
-    public IAsyncEnumerable<T> StreamAsync<T>(
-        string activityId, string sql, object? parameters = null, int attempt = 1,
-        CancellationToken cancellationToken = default) =>
-        StreamAsync<T>(QueryOf(activityId, sql, parameters, attempt), cancellationToken);
-
-    /// <summary>Runs a statement that may write. It takes effect once, however often it is sent.</summary>
     public Task<StatementResponse> ExecuteAsync(
         ExecuteRequest request, CancellationToken cancellationToken = default) =>
         AnswerAsync(CallOf(request), Read(AnswerJson.Contract.StatementResponse, Mark), cancellationToken);
 
-    /// <summary>
-    /// Runs a statement that may write and returns rows. It takes effect once, however often it is sent.
-    /// </summary>
-    /// <returns>The rows, as <see cref="StatementRows.RowsAs"/> returns them.</returns>
-    public async Task<IReadOnlyList<T>> ExecuteAsync<T>(
-        ExecuteRequest request, CancellationToken cancellationToken = default) =>
-        (await ExecuteAsync(request, cancellationToken).ConfigureAwait(false)).RowsAs<T>(_options.Json);
-
-    /// <inheritdoc cref="ExecuteAsync(ExecuteRequest, CancellationToken)"/>
-    /// <inheritdoc cref="QueryAsync{T}(string, string, object?, int, CancellationToken)" path="/param"/>
-    public Task<StatementResponse> ExecuteAsync(
-        string activityId, string sql, object? parameters = null, int attempt = 1,
-        CancellationToken cancellationToken = default) =>
-        ExecuteAsync(ExecuteOf(activityId, sql, parameters, attempt), cancellationToken);
-
-    /// <inheritdoc cref="ExecuteAsync{T}(ExecuteRequest, CancellationToken)"/>
-    /// <inheritdoc cref="QueryAsync{T}(string, string, object?, int, CancellationToken)" path="/param"/>
-    public Task<IReadOnlyList<T>> ExecuteAsync<T>(
-        string activityId, string sql, object? parameters = null, int attempt = 1,
-        CancellationToken cancellationToken = default) =>
-        ExecuteAsync<T>(ExecuteOf(activityId, sql, parameters, attempt), cancellationToken);
-
-    /// <summary>
-    /// Runs statements in one transaction: either all of them take effect, once, or none does.
-    /// <see cref="StatementRows.RowsAs"/> reads the rows of a result.
-    /// </summary>
     public Task<TransactionResponse> TransactionAsync(
         TransactionRequest request, CancellationToken cancellationToken = default) =>
         AnswerAsync(CallOf(request), Read(AnswerJson.Contract.TransactionResponse, Mark), cancellationToken);
 
-    /// <summary>Gets an activity's status: completed with its recorded answer, or running.</summary>
-    /// <returns>Null if it is neither.</returns>
     public Task<ActivityResponse?> FindActivityAsync(
         string activityId, string connection = "default", CancellationToken cancellationToken = default) =>
         AskAsync(HttpMethod.Get, activityId, "", connection, cancellationToken);
 
-    /// <summary>Cancels a running activity, whichever replica runs it.</summary>
-    /// <returns>The activity's status after that; null if it is neither running nor recorded.</returns>
     public Task<ActivityResponse?> CancelActivityAsync(
         string activityId, string connection = "default", CancellationToken cancellationToken = default) =>
         AskAsync(HttpMethod.Post, activityId, "/cancel", connection, cancellationToken);
@@ -210,25 +146,6 @@ public sealed class GatewayClient : IDisposable
             HttpMethod.Post, $"v1/{endpoint}", request.TimeoutMs ?? _options.DefaultTimeoutMs,
             request.Attempt ?? 1, writes, attempt => write(request, attempt));
     }
-
-    private QueryRequest QueryOf(string activityId, string sql, object? parameters, int attempt) => new()
-    {
-        ActivityId = activityId,
-        Attempt = attempt,
-        Sql = sql,
-        Parameters = ParametersOf(parameters),
-    };
-
-    private ExecuteRequest ExecuteOf(string activityId, string sql, object? parameters, int attempt) => new()
-    {
-        ActivityId = activityId,
-        Attempt = attempt,
-        Sql = sql,
-        Parameters = ParametersOf(parameters),
-    };
-
-    private JsonElement? ParametersOf(object? parameters) =>
-        parameters is null ? null : StatementParameters.From(parameters, _options.Json);
 
     private static Func<HttpResponseMessage, Stream, CancellationToken, Task<T>> Read<T>(
         JsonTypeInfo<T> type, Func<T, bool, string?, T>? mark = null) => async (response, body, ending) =>

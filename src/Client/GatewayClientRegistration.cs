@@ -10,8 +10,8 @@ public static class GatewayClientRegistration
     public const string HttpClientName = "Gateway";
 
     /// <summary>
-    /// Adds a singleton <see cref="GatewayClient"/>, whose connections come from <see cref="IHttpClientFactory"/>. A
-    /// registered <see cref="TimeProvider"/> is the clock for its pauses.
+    /// Adds a singleton <see cref="IGatewayClient"/>, a <see cref="GatewayClient"/> whose connections come from
+    /// <see cref="IHttpClientFactory"/>. A registered <see cref="TimeProvider"/> is the clock for its pauses.
     /// </summary>
     /// <returns>
     /// The builder of its <see cref="HttpClient"/>, for a proxy or other handlers that a network requires.
@@ -30,6 +30,7 @@ public static class GatewayClientRegistration
                 provider.GetRequiredService<IOptions<GatewayClientOptions>>().Value,
                 provider.GetService<TimeProvider>() ?? TimeProvider.System);
         });
+        services.TryAddSingleton<IGatewayClient>(provider => provider.GetRequiredService<GatewayClient>());
         return services.AddHttpClient(HttpClientName, GatewayClient.Prepare)
             .ConfigurePrimaryHttpMessageHandler(GatewayClient.CreateHandler);
     }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Gateway.Contracts;
 
 namespace Gateway.Client;
@@ -11,6 +12,17 @@ public sealed class GatewayException : Exception
 
     /// <summary>The <see cref="Code"/> if a server that is not a gateway answered with success.</summary>
     public const string InvalidResponse = "invalid_response";
+
+    /// <summary>Creates an exception from a problem, for tests of activities.</summary>
+    /// <param name="problem">The problem.</param>
+    /// <param name="attempt">The number of the last try.</param>
+    public GatewayException(Problem problem, int attempt = 1)
+        : this(CodeOf(problem), problem.Detail, problem.Retryable, attempt)
+    {
+        Problem = problem;
+        Status = (HttpStatusCode)problem.Status;
+        Committed = problem.Committed;
+    }
 
     internal GatewayException(string code, string detail, bool retryable, int attempt, Exception? cause = null)
         : base($"{code}: {detail} (attempt {attempt})", cause)
@@ -55,4 +67,10 @@ public sealed class GatewayException : Exception
 
     /// <summary>Gets the time that the gateway asks to wait.</summary>
     internal TimeSpan? RetryAfter { get; init; }
+
+    private static string CodeOf(Problem problem)
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        return JsonSerializer.SerializeToElement(problem.Code, AnswerJson.Contract.ProblemCode).GetString()!;
+    }
 }

@@ -100,7 +100,7 @@ internal sealed class ContractSchemas : ISchemaFilter
     private static string CodesInWords(string? description)
     {
         var codes = Enum.GetValues<ProblemCode>()
-            .Select(code => $"- {FailureTable.For(code).Status} {ContractDocumentTexts.Describe(code)}");
+            .Select(code => $"- {ProblemTable.For(code).Status} {ContractDocumentTexts.Describe(code)}");
         return $"{description} Codes may be added.\n\n{string.Join("\n", codes)}";
     }
 
@@ -205,11 +205,11 @@ internal sealed class ContractOperationFilter : IOperationFilter
         context.SchemaGenerator.GenerateSchema(typeof(Problem), context.SchemaRepository);
         var problem = new OpenApiSchemaReference(nameof(Problem), context.Document);
         var byStatus = contract.Codes.Order()
-            .GroupBy(code => FailureTable.For(code).Status)
+            .GroupBy(code => ProblemTable.For(code).Status)
             .OrderBy(group => group.Key);
         foreach (var codes in byStatus)
         {
-            var retryable = codes.Any(code => FailureTable.For(code).Retryable);
+            var retryable = codes.Any(code => ProblemTable.For(code).Retryable);
             string[] ofRetryable = retryable ? ["Retry-After"] : [];
             string[] ofCredentials =
                 codes.Contains(ProblemCode.Unauthenticated) ? [ContractDocumentTexts.Challenge] : [];
@@ -266,7 +266,7 @@ internal sealed class ContractComponents : IDocumentFilter
             FailureForm.NameOf,
             IOpenApiExample (code) => new OpenApiExample
             {
-                Summary = FailureTable.For(code).Title,
+                Summary = ProblemTable.For(code).Title,
                 Value = ContractExamples.ProblemOf(code),
             });
     }

@@ -168,7 +168,7 @@ internal static class ContractDocumentTexts
     /// <summary>Returns a description of a code in one line.</summary>
     public static string Describe(ProblemCode code)
     {
-        var answer = FailureTable.For(code);
+        var answer = ProblemTable.For(code);
         return $"`{FailureForm.NameOf(code)}`: {answer.Title}. {(answer.Retryable ? "Retryable." : "Not retryable.")}";
     }
 

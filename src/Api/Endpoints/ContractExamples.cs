@@ -416,7 +416,7 @@ internal static class ContractExamples
     /// <summary>Returns a code's problem, as the gateway writes it.</summary>
     public static JsonNode ProblemOf(ProblemCode code)
     {
-        var problem = ProblemAnswer.Describe(Failures[code], FailureTable.For(code), ActivityId);
+        var problem = ProblemAnswer.Describe(Failures[code], ProblemTable.For(code), ActivityId);
         // The trace ID would be that of the current request, which must not get into the document.
         return JsonNode.Parse(ProblemAnswer.Serialize(problem with { TraceId = TraceId }))!;
     }

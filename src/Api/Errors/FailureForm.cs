@@ -24,7 +24,7 @@ internal abstract class FailureForm
         var form = http.GetEndpoint()?.Metadata.GetMetadata<FailureForm>() ?? ProblemAnswer.Instance;
         http.Response.StatusCode = form.StatusOf(failure);
         http.Response.ContentType = form.MediaType;
-        RetryHeaders.Set(http.Response, FailureTable.For(failure.Code).Retryable ? failure.RetryAfterSeconds : null);
+        RetryHeaders.Set(http.Response, ProblemTable.For(failure.Code).Retryable ? failure.RetryAfterSeconds : null);
 
         if (failure.Challenge is { } challenge)
             http.Response.Headers.WWWAuthenticate = challenge;

@@ -5,7 +5,7 @@ namespace Gateway.Api.Errors;
 
 /// <summary>
 /// Classifies the errors of PostgreSQL and Npgsql. It contains the only table SQLSTATE → code, which docs/errors.md
-/// shows; <see cref="FailureTable"/> has code → status. The row of a class applies to its members without a row of
+/// shows; <see cref="ProblemTable"/> has code → status. The row of a class applies to its members without a row of
 /// their own. Any other SQLSTATE means that the caller's SQL failed.
 /// </summary>
 internal static class PostgresFailure

@@ -25,12 +25,12 @@ internal sealed class ProblemAnswer : FailureForm
 
     public override string MediaType => "application/problem+json";
 
-    public override int StatusOf(Failure failure) => FailureTable.For(failure.Code).Status;
+    public override int StatusOf(Failure failure) => ProblemTable.For(failure.Code).Status;
 
     public override byte[] BodyOf(Failure failure, string? activityId) =>
-        Serialize(Describe(failure, FailureTable.For(failure.Code), activityId));
+        Serialize(Describe(failure, ProblemTable.For(failure.Code), activityId));
 
-    public static Problem Describe(Failure failure, FailureAnswer answer, string? activityId)
+    public static Problem Describe(Failure failure, ProblemKind answer, string? activityId)
     {
         return new Problem
         {

@@ -135,7 +135,7 @@ internal sealed class RunErrors(
     public RunOutcome.InDoubt OfLostCommit(Exception cause)
     {
         var failure = cause is PostgresException ended ? OfAnyStatement(ended) : null;
-        var isFinal = failure is not null && !FailureTable.For(failure.Code).Retryable;
+        var isFinal = failure is not null && !ProblemTable.For(failure.Code).Retryable;
         var isExactlyOnce = call.RequestHash is not null;
         return new RunOutcome.InDoubt(
             RetryPolicy.OutcomeUnknown(isExactlyOnce, cause), CanBeSettled: isExactlyOnce, isFinal ? failure : null);

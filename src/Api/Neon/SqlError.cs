@@ -19,7 +19,7 @@ internal sealed class SqlError : FailureForm
         // All of PostgreSQL's own errors, even retryable ones; X-Should-Retry distinguishes those.
         if (failure.Refusal?.Context is not null)
             return StatusCodes.Status400BadRequest;
-        return FailureTable.For(failure.Code).Status switch
+        return ProblemTable.For(failure.Code).Status switch
         {
             _ when failure.Code == ProblemCode.ResultTooLarge => StatusCodes.Status507InsufficientStorage,
             StatusCodes.Status422UnprocessableEntity => StatusCodes.Status400BadRequest,

@@ -87,7 +87,7 @@ public sealed class ContractDocumentTests
                     .Select(example => $"{response.Key} {example.Key}"));
 
             var listed = ContractOperations.ByName[name].Codes
-                .Select(code => $"{FailureTable.For(code).Status} {FailureForm.NameOf(code)}");
+                .Select(code => $"{ProblemTable.For(code).Status} {FailureForm.NameOf(code)}");
 
             Assert.Equal(listed.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
         }
@@ -104,7 +104,7 @@ public sealed class ContractDocumentTests
             if (response!["content"]!["application/problem+json"] is not { } problem)
                 continue;
             var headers = response["headers"]!.AsObject().Select(header => header.Key).ToArray();
-            var retryable = FailureTable.Answers.Values.First(answer => answer.Status.ToString() == status).Retryable;
+            var retryable = ProblemTable.Kinds.Values.First(answer => answer.Status.ToString() == status).Retryable;
 
             Assert.Equal("#/components/schemas/Problem", (string?)problem["schema"]!["$ref"]);
             Assert.Contains("X-Should-Retry", headers);
@@ -137,7 +137,7 @@ public sealed class ContractDocumentTests
     [Fact]
     public void ProblemsOfOneStatus_AgreeOnRetrying() =>
         Assert.All(
-            FailureTable.Answers.Values.GroupBy(answer => answer.Status),
+            ProblemTable.Kinds.Values.GroupBy(answer => answer.Status),
             answers => Assert.Single(answers.Select(answer => answer.Retryable).Distinct()));
 
     [Fact]
@@ -147,7 +147,7 @@ public sealed class ContractDocumentTests
         foreach (var code in ContractOperations.Codes)
         {
             var problem = examples[FailureForm.NameOf(code)]!["value"]!;
-            var answer = FailureTable.For(code);
+            var answer = ProblemTable.For(code);
 
             Assert.Empty(ContractSchema.Of(nameof(Problem)).Faults(problem));
             Assert.Equal(FailureForm.NameOf(code), (string?)problem["code"]);
@@ -166,7 +166,7 @@ public sealed class ContractDocumentTests
         var listed = code["enum"]!.AsArray().Select(word => (string)word!).ToArray();
 
         Assert.Equal(Enum.GetValues<ProblemCode>().Select(FailureForm.NameOf), listed);
-        Assert.Equal(FailureTable.Answers.Keys.Order().Select(FailureForm.NameOf), listed);
+        Assert.Equal(ProblemTable.Kinds.Keys.Order().Select(FailureForm.NameOf), listed);
         Assert.All(listed, word => Assert.Contains($"`{word}`", (string)code["description"]!));
     }
 

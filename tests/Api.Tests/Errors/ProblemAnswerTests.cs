@@ -50,7 +50,7 @@ public sealed class ProblemAnswerTests
 
     private static JsonElement Serialize(Failure failure)
     {
-        var body = ProblemAnswer.Serialize(ProblemAnswer.Describe(failure, FailureTable.For(failure.Code), "a"));
+        var body = ProblemAnswer.Serialize(ProblemAnswer.Describe(failure, ProblemTable.For(failure.Code), "a"));
         Assert.InRange(body.Length, 1, ProblemAnswer.LargestProblemBytes);
         return JsonDocument.Parse(body).RootElement;
     }

@@ -1,22 +1,20 @@
-using Gateway.Contracts;
+namespace Gateway.Contracts;
 
-namespace Gateway.Api.Errors;
-
-/// <summary>Represents the answer for a code.</summary>
+/// <summary>What all problems of a code have in common.</summary>
 /// <param name="Status">The HTTP status.</param>
 /// <param name="Retryable">Whether the same request may succeed if it is sent again.</param>
 /// <param name="Title">The code in words.</param>
-internal sealed record FailureAnswer(int Status, bool Retryable, string Title);
+public sealed record ProblemKind(int Status, bool Retryable, string Title);
 
 /// <summary>
-/// The only table code → status and title; <see cref="PostgresFailure"/> is the only table SQLSTATE → code. Workflow
+/// The only table code → status and title; PostgresFailure in src/Api is the only table SQLSTATE → code. Workflow
 /// engines retry 408, 409, 429 and 5xx, and give up on other 4xx. So a failure that a retry can't fix never has one of
 /// those statuses.
 /// </summary>
-internal static class FailureTable
+public static class ProblemTable
 {
-    public static IReadOnlyDictionary<ProblemCode, FailureAnswer> Answers { get; } =
-        new Dictionary<ProblemCode, FailureAnswer>
+    public static IReadOnlyDictionary<ProblemCode, ProblemKind> Kinds { get; } =
+        new Dictionary<ProblemCode, ProblemKind>
         {
             [ProblemCode.InvalidRequest] = new(400, false, "The request is not valid"),
             [ProblemCode.Unauthenticated] = new(401, false, "The request has no valid key or token"),
@@ -47,5 +45,5 @@ internal static class FailureTable
             [ProblemCode.Internal] = new(500, true, "The gateway has an internal error"),
         };
 
-    public static FailureAnswer For(ProblemCode code) => Answers[code];
+    public static ProblemKind For(ProblemCode code) => Kinds[code];
 }

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Gateway.Api.Tests.Errors;
 
-public sealed partial class FailureTableTests
+public sealed partial class ProblemTableTests
 {
     public static TheoryData<ProblemCode> Codes => [.. Enum.GetValues<ProblemCode>()];
 
@@ -13,7 +13,7 @@ public sealed partial class FailureTableTests
     [MemberData(nameof(Codes))]
     public void EachCode_IsRetryableJustWhereEnginesRetryItsStatus(ProblemCode code)
     {
-        var answer = FailureTable.For(code);
+        var answer = ProblemTable.For(code);
 
         Assert.Equal(answer.Status is 408 or 409 or 429 or >= 500, answer.Retryable);
     }
@@ -24,7 +24,7 @@ public sealed partial class FailureTableTests
     {
         var documented = DocumentedRow().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md"))).Select(row => row.Value).ToArray();
 
-        var expected = FailureTable.Answers.Select(row =>
+        var expected = ProblemTable.Kinds.Select(row =>
             $"| `{FailureForm.NameOf(row.Key)}` | {row.Value.Status} | {(row.Value.Retryable ? "yes" : "no")} | {row.Value.Title} |");
         Assert.Equal(expected, documented);
     }
