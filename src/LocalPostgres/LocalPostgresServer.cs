@@ -98,7 +98,13 @@ public sealed class LocalPostgresServer : IAsyncDisposable
         Action<string>? progress,
         CancellationToken ct)
     {
-        var all = new Dictionary<string, string> { ["fsync"] = "off", ["full_page_writes"] = "off" };
+        var all = new Dictionary<string, string>
+        {
+            ["fsync"] = "off",
+            ["full_page_writes"] = "off",
+            // A session loads the compiler for its first query of some cost, which takes longer than the query.
+            ["jit"] = "off",
+        };
         foreach (var (name, value) in settings ?? new Dictionary<string, string>())
             all[name] = value;
 
