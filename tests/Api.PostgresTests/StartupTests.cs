@@ -54,7 +54,8 @@ public sealed class StartupTests(GatewayFixture fixture)
         server.Host = string.Join(',', new[] { first, second }.Take(hosts).Select(proxy => $"127.0.0.1:{proxy.Port}"));
         server.Timeout = 1;
         await using var gateway = GatewayProcess.Begin(
-            new Dictionary<string, string> { ["DSN"] = server.ConnectionString }, "--urls", $"http://127.0.0.1:{Ports.PickFree()}");
+            new Dictionary<string, string> { ["DSN"] = server.ConnectionString },
+            "--urls", $"http://127.0.0.1:{Ports.PickFree()}");
 
         await Poll.UntilAsync(() => gateway.Output.Contains("does not answer", StringComparison.Ordinal));
         first.Recover();

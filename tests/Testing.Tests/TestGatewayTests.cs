@@ -94,8 +94,9 @@ public sealed class TestGatewayTests
     public async Task ProcessOfTheTestsThatIsKilled_TakesGatewayAndDatabaseWithIt()
     {
         var host = Path.Combine(AppContext.BaseDirectory, "gateway-test-host", "Gateway.TestHost.dll");
-        // "sleep" holds the host's standard input, as the process of the tests does.
-        using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", $"sleep 600 | dotnet '{host}'"])
+        // "sleep" holds the host's standard input, as the process of the tests does. It says its process ID first.
+        var holderAndHost = $"sh -c 'echo $$ >&2; exec sleep 600' | dotnet '{host}'";
+        using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", holderAndHost])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -111,7 +112,8 @@ public sealed class TestGatewayTests
             await using (var session = new NpgsqlConnection($"{database};Pooling=false"))
                 await session.OpenAsync(Ending);
 
-            using (var holder = FindChild(shell.Id, "sleep"))
+            var holderId = int.Parse((await shell.StandardError.ReadLineAsync(Ending))!, CultureInfo.InvariantCulture);
+            using (var holder = Process.GetProcessById(holderId))
                 holder.Kill();
 
             await shell.WaitForExitAsync(Ending).WaitAsync(TimeSpan.FromSeconds(60), Ending);
@@ -164,16 +166,6 @@ public sealed class TestGatewayTests
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()",
             connection);
         return (long)(await command.ExecuteScalarAsync(Ending))!;
-    }
-
-    private static Process FindChild(int parent, string name) => Process.GetProcessesByName(name)
-        .Single(process => ParentOf(process.Id) == parent);
-
-    private static int ParentOf(int process)
-    {
-        // After the name: the state, then the parent.
-        var fields = File.ReadAllText($"/proc/{process}/stat").Split(')')[^1];
-        return int.Parse(fields.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 
     /// <summary>Asserts that no server is at the address.</summary>
