@@ -69,8 +69,6 @@ internal sealed class ActivityJournal(
     /// <summary>Maximum age of the state that <see cref="LookAsync"/> returns while the journal can be used.</summary>
     private static readonly TimeSpan StateIsFresh = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(2);
-
     private static readonly TimeSpan ContentsTime = TimeSpan.FromSeconds(30);
 
     /// <summary>The number of records per delete, small enough that one delete is short.</summary>
@@ -113,7 +111,7 @@ internal sealed class ActivityJournal(
     {
         var known = _known;
         if (known?.State.IsUsable() is not true || clock.GetElapsedTime(known.At) >= StateIsFresh)
-            _known = known = await control.AskAsync(ReadKeysAsync, cancellation, LookTime);
+            _known = known = await control.AskAsync(ReadKeysAsync, cancellation);
         return known.State;
     }
 
