@@ -44,7 +44,7 @@ public sealed class MeasuredGateway(GatewayFixture server) : IAsyncLifetime
             $"--Gateway:Connections:durable:ControlDsn={_durable.ControlDsn}",
             "--Gateway:Connections:durable:Durability=synchronous", "--Gateway:Connections:small:PoolSize=1",
             "--Gateway:Connections:small:QueueLimit=1", "--Gateway:PurgeIntervalMs=100",
-            "--Gateway:ReadinessIntervalMs=100", "--Gateway:ReadinessFailures=2",
+            "--Gateway:ReadinessIntervalMs=500", "--Gateway:ReadinessFailures=2",
             .. CallersFixture.Settings("orders", [_orders], "default=write", "doubt=write", "small=write"),
             .. CallersFixture.Settings("reader", [_reader], "default=read"),
         ]);

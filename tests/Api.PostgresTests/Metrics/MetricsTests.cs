@@ -230,6 +230,8 @@ public sealed class MetricsTests(MeasuredGateway gateway) : IClassFixture<Measur
             return records >= 10 && records == text.Sum("gateway_journal_records", "gateway_connection=default")
                 && bytes == text.Sum("gateway_journal_size_bytes", "gateway_connection=default");
         });
+        // Another test must not count this record.
+        await gateway.GrowsAsync(1, "gateway_journal_purged_total", [], () => transaction.RollbackAsync());
 
         async Task<(long, long)> ReadAsync()
         {
