@@ -31,7 +31,8 @@ public sealed class GatewayFixture : IAsyncLifetime
     {
         _server = await TestServer.StartSharedAsync();
         Dsn = await CreateDatabaseAsync();
-        _gateway = await StartGatewayAsync();
+        // It runs for as long as the tests, and each check of its readiness opens a session.
+        _gateway = await StartGatewayAsync("--Gateway:ReadinessIntervalMs=60000");
     }
 
     public async ValueTask DisposeAsync()
@@ -50,9 +51,11 @@ public sealed class GatewayFixture : IAsyncLifetime
     /// <returns>Its DSN.</returns>
     public async Task<string> CreateDatabaseAsync()
     {
-        var dsn = await CreateDatabaseWithoutJournalAsync();
+        var dsn = await CreateEmptyDatabaseAsync();
+        await using var connection = await OpenAsync(dsn);
+        await CreateDemoAsync(connection);
         // The role has all rights there, also on the journal.
-        await InstallJournalAsync(dsn, Dsns.Dsn.Parse(dsn).Username!, JournalGuard.None);
+        await InstallJournalAsync(connection, Dsns.Dsn.Parse(dsn).Username!, JournalGuard.None);
         return dsn;
     }
 
@@ -63,20 +66,14 @@ public sealed class GatewayFixture : IAsyncLifetime
     internal static async Task InstallJournalAsync(string dsn, string role, JournalGuard guard)
     {
         await using var connection = await OpenAsync(dsn);
-        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(role, guard), connection);
+        await InstallJournalAsync(connection, role, guard);
     }
 
     /// <summary>Creates another database with the demo data, dropped at the end.</summary>
     /// <returns>Its DSN.</returns>
     public async Task<string> CreateDatabaseWithoutJournalAsync()
     {
-        var database = $"gateway_test_{Guid.NewGuid():N}";
-        await ExecuteAsync(_server!.Dsn, $"CREATE DATABASE {database}");
-        _databases.Add(database);
-        var dsn = new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_server.Dsn).ConnectionString)
-        {
-            Database = database,
-        }.ConnectionString;
+        var dsn = await CreateEmptyDatabaseAsync();
         await CreateDemoAsync(dsn);
         return dsn;
     }
@@ -99,8 +96,8 @@ public sealed class GatewayFixture : IAsyncLifetime
     /// <summary>Creates the demo's tables and roles.</summary>
     internal static async Task CreateDemoAsync(string dsn)
     {
-        foreach (var statement in await DevelopmentDatabase.ReadDemoAsync())
-            await ExecuteAsync(dsn, statement);
+        await using var connection = await OpenAsync(dsn);
+        await CreateDemoAsync(connection);
     }
 
     /// <summary>Runs one statement in a new session.</summary>
@@ -130,6 +127,29 @@ public sealed class GatewayFixture : IAsyncLifetime
         var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync();
         return connection;
+    }
+
+    private static async Task CreateDemoAsync(NpgsqlConnection connection)
+    {
+        foreach (var statement in await DevelopmentDatabase.ReadDemoAsync())
+        {
+            await using var command = new NpgsqlCommand(statement, connection);
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    private static async Task InstallJournalAsync(NpgsqlConnection connection, string role, JournalGuard guard) =>
+        await JournalCommand.InstallAsync(await JournalScript.ReadAsync(role, guard), connection);
+
+    private async Task<string> CreateEmptyDatabaseAsync()
+    {
+        var database = $"gateway_test_{Guid.NewGuid():N}";
+        await ExecuteAsync(_server!.Dsn, $"CREATE DATABASE {database}");
+        _databases.Add(database);
+        return new NpgsqlConnectionStringBuilder(Dsns.Dsn.Parse(_server.Dsn).ConnectionString)
+        {
+            Database = database,
+        }.ConnectionString;
     }
 }
 

@@ -12,6 +12,9 @@ internal sealed class Manifests
 
     private static readonly ConcurrentDictionary<string, Lazy<Task<Manifests>>> Rendered = new(StringComparer.Ordinal);
 
+    private static readonly ConcurrentDictionary<string, Lazy<Task<IReadOnlyList<JsonNode>>>> Read =
+        new(StringComparer.Ordinal);
+
     private Manifests(string text, IReadOnlyList<JsonNode> documents) => (Text, Documents) = (text, documents);
 
     /// <summary>Gets the overlays; each is a folder.</summary>
@@ -34,12 +37,9 @@ internal sealed class Manifests
     public static Task<Manifests> RenderAsync(string overlay) =>
         Rendered.GetOrAdd(overlay, _ => new Lazy<Task<Manifests>>(() => RenderOnceAsync(overlay))).Value;
 
-    public static async Task<IReadOnlyList<JsonNode>> ReadAsync(string path)
-    {
-        var (code, output, errors) = await CheckAsync("json", path);
-        Assert.True(code == 0, errors);
-        return [.. JsonNode.Parse(output)!.AsArray().Select(document => document!)];
-    }
+    /// <summary>Reads a file of the repository, once.</summary>
+    public static Task<IReadOnlyList<JsonNode>> ReadAsync(string path) =>
+        Read.GetOrAdd(path, _ => new Lazy<Task<IReadOnlyList<JsonNode>>>(() => ReadOnceAsync(path))).Value;
 
     /// <summary>Validates a file against the schema of its reader.</summary>
     /// <param name="form"><c>kubernetes</c> or <c>compose</c>.</param>
@@ -64,7 +64,14 @@ internal sealed class Manifests
             Repository.Root, "kubectl", ["kustomize", Repository.PathOf($"deploy/k8s/overlays/{overlay}")]);
         var code = await kubectl.WaitForExitAsync();
         Assert.True(code == 0, kubectl.Errors);
-        return new Manifests(kubectl.Output, await WithFileAsync(kubectl.Output, ReadAsync));
+        return new Manifests(kubectl.Output, await WithFileAsync(kubectl.Output, ReadOnceAsync));
+    }
+
+    private static async Task<IReadOnlyList<JsonNode>> ReadOnceAsync(string path)
+    {
+        var (code, output, errors) = await CheckAsync("json", path);
+        Assert.True(code == 0, errors);
+        return [.. JsonNode.Parse(output)!.AsArray().Select(document => document!)];
     }
 
     private static async Task<T> WithFileAsync<T>(string text, Func<string, Task<T>> use)

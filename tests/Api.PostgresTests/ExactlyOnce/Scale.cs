@@ -8,7 +8,7 @@ internal static class Scale
 {
     private static readonly bool Full = Environment.GetEnvironmentVariable("EXACTLY_ONCE") == "full";
 
-    public static int GatewayKills => Full ? 200 : 8;
+    public static int GatewayKills => Full ? 200 : 5;
 
     /// <summary>
     /// The maximum number of kills without the journal. One doubled effect is enough, and it is usually among the

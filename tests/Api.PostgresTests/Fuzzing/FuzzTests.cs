@@ -34,7 +34,7 @@ public sealed class FuzzTests : IAsyncLifetime
     private const long MemoryGrowth = 200L << 20;
 
     private static readonly ulong Seed = ulong.Parse(Setting("FUZZ_SEED", "8"), CultureInfo.InvariantCulture);
-    private static readonly int Count = int.Parse(Setting("FUZZ_COUNT", "10000"), CultureInfo.InvariantCulture);
+    private static readonly int Count = int.Parse(Setting("FUZZ_COUNT", "5000"), CultureInfo.InvariantCulture);
 
     private readonly string _writer = ApiKey.New();
     private readonly string _reader = ApiKey.New();

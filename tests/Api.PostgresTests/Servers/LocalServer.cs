@@ -11,7 +11,12 @@ internal sealed class LocalServer : TestServer
 
     public override string Dsn => _server.Dsn;
 
-    public static async Task<LocalServer> StartLocalAsync() => new(await LocalPostgresServer.StartTemporaryAsync());
+    public static async Task<LocalServer> StartLocalAsync() => new(await LocalPostgresServer.StartTemporaryAsync(
+        new Dictionary<string, string>
+        {
+            // Each test has a database of its own, and a process would look at one after the other all the time.
+            ["autovacuum"] = "off",
+        }));
 
     public override Task KillAsync() => _server.StopAsync(ShutdownMode.Immediate);
 

