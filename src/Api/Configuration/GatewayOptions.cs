@@ -81,7 +81,7 @@ internal sealed class GatewayOptions
 
     /// <summary>
     /// Gets or sets the folder with the data of Development's private PostgreSQL. The default is <c>.local/postgres</c>
-    /// in the repository.
+    /// in the repository; for the installed tool, <c>gateway/postgres</c> in the user's data folder.
     /// </summary>
     public string? DevelopmentFolder { get; set; }
 

@@ -28,7 +28,7 @@ internal static class CommandLine
             "Runs PostgreSQL statements for workflow activities, over HTTP. Without a command it serves until it is "
             + "stopped. Any setting can be given as --NAME=VALUE; the README lists them.")
         {
-            KeyCommand.Create(), JournalCommand.Create(), HealthcheckCommand.Create(), CreateOpenApi(),
+            CreateServe(), KeyCommand.Create(), JournalCommand.Create(), HealthcheckCommand.Create(), CreateOpenApi(),
         };
         root.SetAction(line => Program.ServeAsync(SettingsOf(line)));
         TakeSettings(root);
@@ -103,6 +103,13 @@ internal static class CommandLine
         command.TreatUnmatchedTokensAsErrors = false;
         foreach (var subcommand in command.Subcommands)
             TakeSettings(subcommand);
+    }
+
+    private static Command CreateServe()
+    {
+        var command = new Command("serve", "Serves until it is stopped, as without a command.");
+        command.SetAction(line => Program.ServeAsync(SettingsOf(line)));
+        return command;
     }
 
     private static Command CreateOpenApi()

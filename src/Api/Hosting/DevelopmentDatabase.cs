@@ -38,8 +38,7 @@ internal static class DevelopmentDatabase
         }
 
         await Console.Out.WriteLineAsync("No DSN is set: starting a private PostgreSQL with demo data.");
-        var folder = builder.Configuration["Gateway:DevelopmentFolder"]
-            ?? Path.Combine(FindRoot(), ".local", "postgres");
+        var folder = builder.Configuration["Gateway:DevelopmentFolder"] ?? FindFolder();
         var (server, dsn) = await StartServerAsync(folder);
         try
         {
@@ -108,17 +107,19 @@ internal static class DevelopmentDatabase
     }
 
     /// <summary>
-    /// Returns the folder of the repository, whose .gitignore excludes the data; without a repository, the gateway's
-    /// own folder.
+    /// Returns the folder for the data: in the repository, whose .gitignore excludes it. The installed tool is in no
+    /// repository, and an update deletes its own folder, so the data is among the user's.
     /// </summary>
-    private static string FindRoot()
+    private static string FindFolder()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             if (File.Exists(Path.Combine(folder.FullName, "Gateway.sln")))
-                return folder.FullName;
+                return Path.Combine(folder.FullName, ".local", "postgres");
         }
-        return AppContext.BaseDirectory;
+        var users = Environment.GetFolderPath(
+            Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+        return Path.Combine(users, "gateway", "postgres");
     }
 
     /// <summary>Returns the statements that create the demo's tables, and then its roles.</summary>

@@ -99,12 +99,28 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
             .ToArray();
 
         Assert.Equal(libraries.Order(), components.Keys.Order());
+        // The packages Gateway and Gateway.Testing contain the same libraries.
+        var notices = await File.ReadAllLinesAsync(
+            Repository.PathOf("src/THIRD-PARTY-NOTICES.txt"), TestContext.Current.CancellationToken);
+        Assert.Equal(
+            components.Values
+                .Where(component => component.GetProperty("type").GetString() == "library")
+                .Select(NoticeOf)
+                .Order(StringComparer.OrdinalIgnoreCase),
+            notices.Skip(3).TakeWhile(line => line.Length > 0));
         Assert.All(components.Values, component =>
         {
             Assert.Equal(1, component.GetProperty("licenses").GetArrayLength());
             if (component.GetProperty("type").GetString() == "library")
                 Assert.Matches("^[0-9A-F]{128}$", component.GetProperty("hashes")[0].GetProperty("content").GetString());
         });
+    }
+
+    private static string NoticeOf(JsonElement component)
+    {
+        var copyright = component.TryGetProperty("copyright", out var text) ? $": {text}" : "";
+        var licence = component.GetProperty("licenses")[0].GetProperty("license").GetProperty("id");
+        return $"{component.GetProperty("name")} ({licence}){copyright}";
     }
 
     private static async Task<JsonElement> ReadAsync(string file)

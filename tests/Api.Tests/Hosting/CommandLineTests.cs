@@ -16,6 +16,7 @@ public sealed class CommandLineTests
     [InlineData("\"neu\" is neither a command nor a setting", "key", "neu")]
     [InlineData("\"well\" is neither a command nor a setting", "healthcheck", "well")]
     [InlineData("\"ready\" is neither a command nor a setting", "healthcheck", "live", "ready")]
+    [InlineData("\"now\" is neither a command nor a setting", "serve", "now")]
     [InlineData("key new takes no settings", "key", "new", "--DSN=x")]
     [InlineData("openapi takes no settings", "openapi", "--DSN=x")]
     [InlineData("--fast is neither an option nor a setting", "journal", "install", "--fast")]
