@@ -13,6 +13,9 @@ internal sealed partial class ReachabilityWatch(
     ConnectionRegistry connections, GatewayOptions options, TimeProvider clock, ILogger<ReachabilityWatch> log)
     : BackgroundService
 {
+    /// <summary>The maximum time for a look at the journal, so that the next check of the server is not late.</summary>
+    private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(2);
+
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(connections.All.Select(connection => WatchAsync(connection, stoppingToken)));
 
@@ -46,7 +49,7 @@ internal sealed partial class ReachabilityWatch(
         JournalState now;
         try
         {
-            now = await connection.Journal.LookAsync(stoppingToken);
+            now = await connection.Journal.LookAsync(stoppingToken, LookTime);
         }
         catch (NpgsqlException)
         {

@@ -106,12 +106,14 @@ internal sealed class ActivityJournal(
     public int? Version => _known?.Version;
 
     /// <summary>Returns the state. Looks again if the journal can't be used, or the last look is not recent.</summary>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <param name="limit">The maximum time for one try; null for the default.</param>
     /// <exception cref="NpgsqlException">The server can't be reached, or does not answer.</exception>
-    public async Task<JournalState> LookAsync(CancellationToken cancellation)
+    public async Task<JournalState> LookAsync(CancellationToken cancellation, TimeSpan? limit = null)
     {
         var known = _known;
         if (known?.State.IsUsable() is not true || clock.GetElapsedTime(known.At) >= StateIsFresh)
-            _known = known = await control.AskAsync(ReadKeysAsync, cancellation);
+            _known = known = await control.AskAsync(ReadKeysAsync, cancellation, limit);
         return known.State;
     }
 
