@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using Gateway.Api.PostgresTests.Faults;
 
@@ -6,41 +5,11 @@ namespace Gateway.Api.PostgresTests.Streams;
 
 /// <summary>
 /// Tests a caller that reads a stream at its own pace: unread data waits on the server, and not in the gateway.
-/// <see cref="BackPressureDeadlineTests"/> tests the request's deadline.
+/// <see cref="BackPressureTimingTests"/> has the tests that need the machine for themselves.
 /// </summary>
 public sealed class BackPressureTests(GatewayFixture fixture)
 {
     private const int MegaByte = 1 << 20;
-
-    [Fact]
-    public async Task ReadersThatStop_HoldTheirBackendsUpAndCostTheGatewayLittle()
-    {
-        const int readers = 8;
-        await using var backends = await Backends.WatchAsync(fixture.Dsn);
-        var port = Ports.PickFree();
-        await using var gateway = await GatewayProcess.StartAsync(
-            new Dictionary<string, string> { ["DSN"] = backends.Named(fixture.Dsn) }, $"--urls=http://127.0.0.1:{port}");
-        var address = new Uri($"http://127.0.0.1:{port}");
-        using (var client = new GatewayClient(address))
-            await client.NdjsonAsync("SELECT g, repeat('x', 100) AS x FROM generate_series(1, 200000) g");
-        var before = gateway.Memory;
-
-        var callers = Enumerable.Range(0, readers).Select(_ => new StreamCaller(address)).ToArray();
-        var request = new { activityId = "a", sql = SlowReader.Endless, timeoutMs = 60_000 };
-        var answers = await Task.WhenAll(callers.Select(caller => caller.SendAsync(request)));
-        await SlowReader.HeldUpAsync(backends, readers);
-        var grown = (gateway.Memory - before) / MegaByte;
-
-        Assert.True(grown < 100, $"{readers} readers that stopped cost {grown} MB.");
-        foreach (var (caller, answer) in callers.Zip(answers))
-        {
-            caller.Vanish();
-            answer.Dispose();
-            caller.Dispose();
-        }
-        var (since, stillBusy) = await backends.UntilFreeAsync(Stopwatch.StartNew());
-        Assert.True(stillBusy == "nothing", $"Busy after {since}: {stillBusy}");
-    }
 
     /// <summary>Each value is below the limit for values in memory; the row is far above it.</summary>
     [Fact]
@@ -65,28 +34,6 @@ public sealed class BackPressureTests(GatewayFixture fixture)
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.True(length > columns * 3L * MegaByte, $"{length} bytes came.");
         Assert.True((most - before) / MegaByte < 100, $"A row of {columns} values of 3 MB cost {(most - before) / MegaByte} MB.");
-    }
-
-    [Theory]
-    [InlineData(StreamForms.Ndjson, true)]
-    [InlineData(StreamForms.Ndjson, false)]
-    [InlineData(StreamForms.Csv, true)]
-    public async Task ReaderThatVanishesWhileItIsHeldUp_TakesItsQueryAlong(string accept, bool resets)
-    {
-        await using var backends = await Backends.WatchAsync(fixture.Dsn);
-        await using var gateway = await SlowReader.StartAsync(fixture, backends);
-        using var caller = new StreamCaller(gateway.Address);
-        using var answer = await caller.SendAsync(
-            new { activityId = "a", sql = SlowReader.Endless, timeoutMs = 60_000 }, accept);
-        await SlowReader.HeldUpAsync(backends, 1);
-
-        if (resets)
-            caller.Vanish();
-        else
-            caller.Dispose();
-
-        Assert.Equal("nothing", (await backends.UntilFreeAsync(Stopwatch.StartNew())).StillBusy);
-        Assert.Equal(1, (await gateway.Client.QueryValueAsync("SELECT 1")).GetInt32());
     }
 
     [Fact]

@@ -5,11 +5,44 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests.Streams;
 
 /// <summary>
-/// Tests the deadline of a stream that is read slowly. The cases of a test run side by side, because all of them wait.
+/// Tests how soon the backend of a slow reader is free, and the deadline of its stream. The cases of a deadline run side
+/// by side, because they mostly wait.
 /// </summary>
 [Collection(TimingCollection.Name)]
-public sealed class BackPressureDeadlineTests(GatewayFixture fixture)
+public sealed class BackPressureTimingTests(GatewayFixture fixture)
 {
+    private const int MegaByte = 1 << 20;
+
+    [Fact]
+    public async Task ReadersThatStop_HoldTheirBackendsUpAndCostTheGatewayLittle()
+    {
+        const int readers = 8;
+        await using var backends = await Backends.WatchAsync(fixture.Dsn);
+        var port = Ports.PickFree();
+        await using var gateway = await GatewayProcess.StartAsync(
+            new Dictionary<string, string> { ["DSN"] = backends.Named(fixture.Dsn) }, $"--urls=http://127.0.0.1:{port}");
+        var address = new Uri($"http://127.0.0.1:{port}");
+        using (var client = new GatewayClient(address))
+            await client.NdjsonAsync("SELECT g, repeat('x', 100) AS x FROM generate_series(1, 200000) g");
+        var before = gateway.Memory;
+
+        var callers = Enumerable.Range(0, readers).Select(_ => new StreamCaller(address)).ToArray();
+        var request = new { activityId = "a", sql = SlowReader.Endless, timeoutMs = 60_000 };
+        var answers = await Task.WhenAll(callers.Select(caller => caller.SendAsync(request)));
+        await SlowReader.HeldUpAsync(backends, readers);
+        var grown = (gateway.Memory - before) / MegaByte;
+
+        Assert.True(grown < 100, $"{readers} readers that stopped cost {grown} MB.");
+        foreach (var (caller, answer) in callers.Zip(answers))
+        {
+            caller.Vanish();
+            answer.Dispose();
+            caller.Dispose();
+        }
+        var (since, stillBusy) = await backends.UntilFreeAsync(Stopwatch.StartNew());
+        Assert.True(stillBusy == "nothing", $"Busy after {since}: {stillBusy}");
+    }
+
     [Fact]
     public Task ReaderThatStops_EndsWithItsBudgetAndTheSessionIsFree() =>
         Task.WhenAll(StopAsync(StreamForms.Ndjson), StopAsync(StreamForms.Csv));
@@ -21,6 +54,28 @@ public sealed class BackPressureDeadlineTests(GatewayFixture fixture)
     [Fact]
     public Task ReaderThatGoesOnAtTheDeadline_GetsEachRowOnceAndNoEnd() =>
         Task.WhenAll(GoOnAsync(null), GoOnAsync("gzip"), GoOnAsync("br"));
+
+    [Theory]
+    [InlineData(StreamForms.Ndjson, true)]
+    [InlineData(StreamForms.Ndjson, false)]
+    [InlineData(StreamForms.Csv, true)]
+    public async Task ReaderThatVanishesWhileItIsHeldUp_TakesItsQueryAlong(string accept, bool resets)
+    {
+        await using var backends = await Backends.WatchAsync(fixture.Dsn);
+        await using var gateway = await SlowReader.StartAsync(fixture, backends);
+        using var caller = new StreamCaller(gateway.Address);
+        using var answer = await caller.SendAsync(
+            new { activityId = "a", sql = SlowReader.Endless, timeoutMs = 60_000 }, accept);
+        await SlowReader.HeldUpAsync(backends, 1);
+
+        if (resets)
+            caller.Vanish();
+        else
+            caller.Dispose();
+
+        Assert.Equal("nothing", (await backends.UntilFreeAsync(Stopwatch.StartNew())).StillBusy);
+        Assert.Equal(1, (await gateway.Client.QueryValueAsync("SELECT 1")).GetInt32());
+    }
 
     private async Task StopAsync(string accept)
     {
@@ -48,7 +103,7 @@ public sealed class BackPressureDeadlineTests(GatewayFixture fixture)
 
     private async Task GoOnAsync(string? acceptEncoding)
     {
-        const int budget = 6000;
+        const int budget = 8000;
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
         await using var gateway = await SlowReader.StartAsync(fixture, backends);
         using var caller = new StreamCaller(gateway.Address);
@@ -57,6 +112,7 @@ public sealed class BackPressureDeadlineTests(GatewayFixture fixture)
         using var answer = await caller.SendAsync(
             new { activityId = "a", sql = SlowReader.Endless, timeoutMs = budget }, StreamForms.Ndjson, acceptEncoding);
         await SlowReader.HeldUpAsync(backends, 1);
+        Assert.True(clock.ElapsedMilliseconds < budget, "It was held up too late for this test.");
         await Task.Delay(TimeSpan.FromMilliseconds(budget + 100) - clock.Elapsed);
         var (text, whole) = await SlowReader.ReadAsync(answer, acceptEncoding);
 
