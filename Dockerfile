@@ -17,6 +17,7 @@ COPY src/Api/Api.csproj src/Api/packages.lock.json src/Api/
 COPY src/Contracts/Contracts.csproj src/Contracts/packages.lock.json src/Contracts/
 RUN dotnet restore src/Api --locked-mode
 
+COPY LICENSE ./
 COPY src src
 COPY deploy/k8s/postgres/demo.sql deploy/k8s/postgres/
 # Docker and .NET have different names for processors.

@@ -20,7 +20,8 @@ internal static class DevelopmentDatabase
     private const string ControlRole = "gateway_demo_control";
 
     /// <summary>
-    /// The assembly that starts the server. A build copies it beside the gateway; it is not published.
+    /// The assembly that starts the server. A build copies it beside the gateway, and the installed tool contains it;
+    /// <c>dotnet publish</c> leaves it out.
     /// </summary>
     private static readonly string LocalPostgres = Path.Combine(AppContext.BaseDirectory, "Gateway.LocalPostgres.dll");
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.InteropServices;
 
 namespace Gateway.Api.PostgresTests.Deploy;
 
@@ -13,8 +14,14 @@ public sealed class InstalledTool : IAsyncLifetime
     /// <summary>Gets the path of the command.</summary>
     public string Command => Path.Combine(_root, "tools", "gateway");
 
-    /// <summary>Gets the home of the user who runs it.</summary>
-    public string Home => Path.Combine(_root, "home");
+    /// <summary>Gets a folder for the user's data.</summary>
+    public string Data => Path.Combine(_root, "data");
+
+    /// <summary>Gets the variables by which the command finds the tests' .NET.</summary>
+    public static IReadOnlyDictionary<string, string> Environment { get; } = new Dictionary<string, string>
+    {
+        ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../..")),
+    };
 
     /// <summary>Gets the version of the gateway that was built, without the commit.</summary>
     public static string Version { get; } = typeof(Program).Assembly
@@ -22,7 +29,7 @@ public sealed class InstalledTool : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Directory.CreateDirectory(Home);
+        Directory.CreateDirectory(Data);
         var built = Directory.CreateDirectory(Path.Combine(_root, "built")).FullName;
         // The tests are in bin/CONFIGURATION/FRAMEWORK, like the gateway that was built with them.
         var configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
@@ -30,7 +37,8 @@ public sealed class InstalledTool : IAsyncLifetime
             [],
             "pack", "src/Api", "--no-build", "--configuration", configuration, "--output", built,
             // A commit after the build would give the package another version.
-            $"-p:MinVerVersionOverride={Version}", $"-p:PublishDir={_root}/published/", "--nologo", "--verbosity", "quiet");
+            $"-p:MinVerVersionOverride={Version}", $"-p:PublishDir={_root}/published/",
+            "--nologo", "--verbosity", "quiet");
         var sources = Path.Combine(_root, "nuget.config");
         await File.WriteAllTextAsync(sources, """
             <configuration>

@@ -62,6 +62,8 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
 
         Assert.Contains("Gateway.Api", files);
         Assert.Contains("appsettings.json", files);
+        Assert.Contains("LICENSE", files);
+        Assert.Contains("THIRD-PARTY-NOTICES.txt", files);
         // The contract's texts are made of it at the start.
         Assert.Contains("Gateway.Contracts.xml", files);
         // Development's private PostgreSQL.
@@ -99,7 +101,7 @@ public sealed class PublishedGatewayTests(GatewayFixture fixture, PublishedGatew
             .ToArray();
 
         Assert.Equal(libraries.Order(), components.Keys.Order());
-        // The packages Gateway and Gateway.Testing contain the same libraries.
+        // The packages Gateway and Gateway.Testing should contain the same libraries.
         var notices = await File.ReadAllLinesAsync(
             Repository.PathOf("src/THIRD-PARTY-NOTICES.txt"), TestContext.Current.CancellationToken);
         Assert.Equal(
