@@ -55,7 +55,8 @@ public sealed class ServerMessageTests(GatewayFixture fixture)
             """);
 
         var answer = await fixture.Client.PostAsync(
-            "execute", new { activityId = table, sql = $"INSERT INTO {table} VALUES (1)", delivery, timeoutMs = LongMs });
+            "execute",
+            new { activityId = table, sql = $"INSERT INTO {table} VALUES (1)", delivery, timeoutMs = LongMs });
 
         Assert.Equal("no", answer.ExpectProblem(422, "sql_error").GetProperty("committed").GetString());
         Assert.Equal(0, await fixture.ReadAsync<long>($"SELECT count(*) FROM {table}"));

@@ -5,8 +5,8 @@ using Gateway.Api.PostgresTests.Faults;
 namespace Gateway.Api.PostgresTests.Streams;
 
 /// <summary>
-/// Tests how soon the backend of a slow reader is free, and the deadline of its stream. The cases of a deadline run side
-/// by side, because they mostly wait.
+/// Tests how soon the backend of a slow reader is free, and the deadline of its stream. The cases of a deadline run
+/// side by side, because they mostly wait.
 /// </summary>
 [Collection(TimingCollection.Name)]
 public sealed class BackPressureTimingTests(GatewayFixture fixture)
@@ -20,7 +20,8 @@ public sealed class BackPressureTimingTests(GatewayFixture fixture)
         await using var backends = await Backends.WatchAsync(fixture.Dsn);
         var port = Ports.PickFree();
         await using var gateway = await GatewayProcess.StartAsync(
-            new Dictionary<string, string> { ["DSN"] = backends.Named(fixture.Dsn) }, $"--urls=http://127.0.0.1:{port}");
+            new Dictionary<string, string> { ["DSN"] = backends.Named(fixture.Dsn) },
+            $"--urls=http://127.0.0.1:{port}");
         var address = new Uri($"http://127.0.0.1:{port}");
         using (var client = new GatewayClient(address))
             await client.NdjsonAsync("SELECT g, repeat('x', 100) AS x FROM generate_series(1, 200000) g");
